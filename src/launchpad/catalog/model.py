@@ -1,0 +1,200 @@
+"""Models, their builds, shapes and licenses: frozen data, `None` for unknown."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Format = Literal["gguf", "safetensors", "ollama"]
+LicenseClass = Literal["osi", "permissive", "conditions", "noncommercial", "own"]
+
+
+class License(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The terms of the weights. `commercial` says in a few words whether commercial use is allowed."""
+
+    id: str | None = None  # lower-case key, e.g. apache-2.0, llama3.1
+    name: str | None = None
+    spdx: str | None = None
+    kind: LicenseClass | None = None
+    commercial: str | None = None
+    verified: bool = False
+
+
+class MultiHeadLatent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Multi-head latent attention (DeepSeek): one compressed row per token instead of K and V."""
+
+    kv_lora_rank: int
+    qk_rope_head_dim: int
+    qk_nope_head_dim: int | None = None
+    v_head_dim: int | None = None
+    q_lora_rank: int | None = None
+
+
+class SlidingWindow(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Layers that only see the last `window` tokens. `global_layers` are the 0-based indices of the others."""
+
+    window: int
+    global_layers: tuple[int, ...] | None = None
+    global_layer_count: int | None = None
+    local_layer_count: int | None = None
+    local_kv_heads: int | None = None
+    local_head_dim: int | None = None
+    local_v_head_dim: int | None = None
+
+
+class Recurrent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Layers that keep a state of fixed size instead of a KV cache (Mamba, gated delta net, short convolution).
+
+    `kind` is the catalog's name of the mixer: e.g. gated_delta_net, mamba2, mamba, short_conv, kda, lightning.
+    """
+
+    kind: str
+    attention_layers: tuple[int, ...] | None = None
+    attention_layer_count: int | None = None
+    recurrent_layer_count: int | None = None
+    ffn_only_layers: int | None = None
+    parallel_branches: bool | None = None
+    conv_kernel: int | None = None
+    conv_l_cache: int | None = None
+    linear_key_heads: int | None = None
+    linear_value_heads: int | None = None
+    linear_key_head_dim: int | None = None
+    linear_value_head_dim: int | None = None
+    ssm_state_size: int | None = None
+    mamba_heads: int | None = None
+    mamba_head_dim: int | None = None
+    mamba_groups: int | None = None
+    mamba_d_inner: int | None = None
+
+
+class Moe(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Mixture of experts."""
+
+    experts: int | None = None
+    experts_used: int | None = None
+    shared_experts: int | None = None
+    expert_ffn: int | None = None
+    leading_dense_layers: int | None = None
+
+
+class Shape(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The figures of the network that decide about memory and speed.
+
+    `architecture` is `general.architecture` of GGUF files. With sliding windows, `kv_heads` and head dimensions
+    describe the global layers. `kv_heads_per_layer` and `ffn_per_layer`, where known (read from a GGUF header),
+    win over the single figures.
+    """
+
+    architecture: str | None = None
+    layers: int | None = None
+    hidden_size: int | None = None
+    attention_heads: int | None = None
+    kv_heads: int | None = None
+    head_dim_k: int | None = None
+    head_dim_v: int | None = None
+    ffn: int | None = None
+    vocab_size: int | None = None
+    mla: MultiHeadLatent | None = None
+    window: SlidingWindow | None = None
+    recurrent: Recurrent | None = None
+    moe: Moe | None = None
+    kv_shared_layers: int | None = None
+    mtp_layers: int | None = None  # multi-token-prediction blocks that are in the file but not loaded
+    per_layer_embedding: int | None = None  # embedding_length_per_layer_input of Gemma 3n/4
+    tied_embeddings: bool | None = None
+    kv_heads_per_layer: tuple[int, ...] | None = None
+    ffn_per_layer: tuple[int, ...] | None = None
+
+
+class ModelFile(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One file of a build: repository path, bytes, sha256 in lower-case hex."""
+
+    path: str
+    size: int | None = None
+    sha256: str | None = None
+
+
+class Build(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One downloadable form of a model.
+
+    `ref` is canonical (`hf://org/repo@revision:QUANT`, `pypi://project@version/member`); `size` is the sum of all
+    files in bytes, exact only when `size_exact`.
+    """
+
+    ref: str
+    format: Format
+    quantization: str
+    size: int | None = None
+    size_exact: bool = False
+    files: tuple[ModelFile, ...] = ()
+    official: bool = False  # published by the model's own lab
+
+    @property
+    def scheme(self) -> str:
+        """The URI scheme that says which source owns this build."""
+        return self.ref.partition("://")[0]
+
+
+class Capabilities(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the model can do. None = not known, never "no"."""
+
+    tools: bool | None = None
+    thinking: str | None = None  # none, always, switchable; each possibly ", with effort levels"
+    vision: bool | None = None
+    audio: bool | None = None
+    code: bool | None = None
+    multilingual: bool | None = None
+
+
+class Quality(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A comparable quality figure (0-100), its standard error, and what it rests on.
+
+    `value` is with the model's best reasoning setting, `value_fast` with thinking off or at low effort.
+    """
+
+    value: float
+    spread: float
+    value_fast: float | None = None
+    measurements: int = 0
+    sources: tuple[str, ...] = ()
+
+
+class Model(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One model variant: a distinct set of published weights."""
+
+    id: str
+    name: str
+    lab: str
+    lab_id: str
+    country: str | None = None  # ISO 3166 alpha-2 of the lab's seat
+    family: str | None = None
+    released: str | None = None  # YYYY-MM-DD or YYYY-MM
+    license: License = License()
+    parameters: float | None = None  # count, not billions
+    parameters_active: float | None = None
+    shape: Shape = Shape()
+    context: int | None = None  # tokens the weights are made for
+    modalities: tuple[str, ...] = ()
+    capabilities: Capabilities = Capabilities()
+    quality: Quality | None = None
+    builds: tuple[Build, ...] = ()
+    aliases: tuple[str, ...] = ()
+    hf_repo: str | None = None
+
+
+class LocalModel(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A build that lies on this machine, ready for an engine.
+
+    `path` is the file (or, for safetensors, the folder) to give to the engine; `owner` names whose store it is
+    in (launchpad, huggingface, user): launchpad deletes only its own and the Hub cache's files.
+    """
+
+    ref: str
+    path: str
+    size: int
+    format: Format
+    owner: str
+    quantization: str | None = None
+    sha256: str | None = None
+    model_id: str | None = None

@@ -1,0 +1,68 @@
+"""A running engine and what it really did: frozen data."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from launchpad.fit.result import Settings
+
+
+class EngineBuffers(Struct, frozen=True, kw_only=True):
+    """Bytes that the engine allocated on one of its devices, read from the engine itself."""
+
+    device: str
+    model: int = 0
+    context: int = 0
+    compute: int = 0
+
+
+class EngineReport(Struct, frozen=True, kw_only=True):
+    """What the engine did, read back after loading. None = the engine did not say."""
+
+    engine: str  # name and version: "llama.cpp b11549 (xllamacpp 2026.10.11549)"
+    context: int | None = None
+    slots: int | None = None
+    threads: int | None = None
+    gpu_layers: int | None = None
+    layers: int | None = None
+    flash_attention: bool | None = None
+    kv_type: str | None = None
+    buffers: tuple[EngineBuffers, ...] = ()
+    load_seconds: float | None = None
+    vision: bool | None = None
+
+
+class Server(Struct, frozen=True, kw_only=True):
+    """A ready engine. `endpoint` is the base of its OpenAI-compatible API (`…/v1`); `api_key` is never printed."""
+
+    id: str
+    backend: str
+    endpoint: str
+    api_key: str
+    pid: int
+    model: str
+    settings: Settings
+    report: EngineReport
+
+
+class RunningServer(Protocol):
+    """A handle on a server that this process started and must stop."""
+
+    @property
+    def server(self) -> Server:
+        """The facts."""
+        ...
+
+    def alive(self) -> bool:
+        """False once the engine process is gone."""
+        ...
+
+    def log_tail(self, lines: int = 20) -> tuple[str, ...]:
+        """The last lines that the engine wrote."""
+        ...
+
+    def stop(self) -> None:
+        """Stop the engine and all its descendants; idempotent; returns when they are gone."""
+        ...

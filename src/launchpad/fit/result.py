@@ -1,0 +1,120 @@
+"""What a fit says: every term of the memory sum per device, where the layers go, how fast, and why."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
+Verdict = Literal["fits", "tight", "no", "unknown"]
+PlacementKind = Literal["cpu", "gpu", "partial", "unknown"]
+Basis = Literal["exact", "formula", "measured", "reserve"]
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What the engine will be told. Tokens and counts; the engine gets every value explicitly."""
+
+    context: int
+    parallel: int = 1
+    kv_unified: bool = False
+    kv_type_k: KvType = "f16"
+    kv_type_v: KvType = "f16"
+    batch: int = 2048
+    ubatch: int = 512
+    flash_attention: bool = True
+    swa_full: bool = False
+    mmap: bool = True
+    repack: bool = True
+    threads: int | None = None
+    gpu_layers: int = 0
+    cpu_moe_layers: int = 0
+    tensor_split: tuple[float, ...] = ()
+
+
+class Term(Struct, frozen=True, kw_only=True):
+    """One term of the memory sum, in bytes, and what the figure rests on."""
+
+    name: str  # weights, kv_cache, recurrent_state, compute, output, projector, repack, overhead
+    bytes: int
+    basis: Basis
+
+
+class DeviceMemory(Struct, frozen=True, kw_only=True):
+    """The memory sum of one device. `free` is what it has now, `reserve` what stays for the system."""
+
+    device: str  # "cpu", or the accelerator's "<vendor>:<index>"
+    terms: tuple[Term, ...]
+    free: int | None
+    reserve: int = 0
+
+    @property
+    def total(self) -> int:
+        """Sum of all terms in bytes."""
+        return sum(term.bytes for term in self.terms)
+
+    @property
+    def spare(self) -> int | None:
+        """Bytes left after the sum and the reserve; negative when it does not fit, None when free is unknown."""
+        return None if self.free is None else self.free - self.reserve - self.total
+
+    def term(self, name: str) -> int:
+        """Bytes of the named term, 0 when it does not occur."""
+        return sum(term.bytes for term in self.terms if term.name == name)
+
+
+class Band(Struct, frozen=True, kw_only=True):
+    """A figure with its honest range. Units are those of the field that holds it."""
+
+    low: float
+    value: float
+    high: float
+    basis: Basis = "formula"
+
+
+class Speed(Struct, frozen=True, kw_only=True):
+    """Tokens per second for one conversation, and seconds until things happen."""
+
+    decode: Band | None = None  # tokens/s
+    prefill: Band | None = None  # tokens/s
+    first_token: float | None = None  # s, for a prompt of 512 tokens, model loaded
+    load: float | None = None  # s
+    download: float | None = None  # s
+
+
+class Placement(Struct, frozen=True, kw_only=True):
+    """Where the layers go. `layers` counts the output layer as one, as `-ngl` does."""
+
+    kind: PlacementKind
+    gpu_layers: int = 0
+    layers: int | None = None
+    devices: tuple[str, ...] = ()
+
+
+class Fit(Struct, frozen=True, kw_only=True):
+    """One model build on one machine with one backend.
+
+    `verdict`: "fits"; "tight" (fits, but leaves less than the usual margin); "no"; "unknown" when a needed figure
+    is not known. `why` is one sentence for people, always set unless the verdict is "fits".
+    """
+
+    model_id: str
+    build: str  # Build.ref
+    backend: str
+    settings: Settings
+    placement: Placement
+    devices: tuple[DeviceMemory, ...]
+    verdict: Verdict
+    speed: Speed = Speed()
+    why: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """Bytes over all devices."""
+        return sum(device.total for device in self.devices)
+
+    @property
+    def runs(self) -> bool:
+        """True when the machine can hold it."""
+        return self.verdict in ("fits", "tight")

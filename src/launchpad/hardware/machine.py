@@ -1,0 +1,101 @@
+"""What is known about the machine: frozen data, every fact with its evidence, `None` for unknown.
+
+Units: bytes, bytes per second, FLOP per second, hertz. A figure is never guessed into these types; where one
+was derived (a bandwidth from a table of devices, say) the `Fact` of the same name says so.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Vendor = Literal["nvidia", "amd", "intel", "apple", "other"]
+Api = Literal["cuda", "rocm", "vulkan", "metal", "sycl"]
+
+
+class Fact(Struct, frozen=True, kw_only=True):
+    """One statement about the machine and where it comes from.
+
+    `subject` is a dotted path (`memory.available`, `accelerators.0.bandwidth`), `evidence` the file, call, tool
+    or table that said so.
+    """
+
+    subject: str
+    value: str
+    evidence: str
+
+
+class Cpu(Struct, frozen=True, kw_only=True):
+    """The processor. `bandwidth` is what the memory delivers to all cores, in bytes/s."""
+
+    model: str | None = None
+    architecture: str | None = None  # as `platform.machine()` names it: x86_64, arm64, aarch64
+    cores_physical: int | None = None
+    cores_performance: int | None = None  # physical cores that are not efficiency cores
+    cores_logical: int | None = None
+    cores_available: float | None = None  # after affinity and the container's CPU quota
+    isa: tuple[str, ...] = ()  # of avx2, avx512f, avx512_vnni, avx_vnni, amx_int8, neon, sve, i8mm, dotprod
+    bandwidth: float | None = None
+    bandwidth_measured: bool = False
+
+
+class Memory(Struct, frozen=True, kw_only=True):
+    """Main memory in bytes. `available` already respects the container's `limit`."""
+
+    total: int | None = None
+    available: int | None = None
+    limit: int | None = None  # cgroup v1/v2 limit, None when there is none
+    swap_free: int | None = None
+
+
+class Accelerator(Struct, frozen=True, kw_only=True):
+    """One GPU (or unified-memory GPU) as its driver reports it.
+
+    `memory_free` is what a new process could take now. With `unified` the memory is the machine's own and must
+    never be added to it. `arch` is the CUDA compute capability ("8.9"), the AMD gfx target ("gfx1100") or the
+    vendor's family name.
+    """
+
+    index: int
+    vendor: Vendor
+    name: str
+    apis: tuple[Api, ...] = ()
+    arch: str | None = None
+    memory_total: int | None = None
+    memory_free: int | None = None
+    bandwidth: float | None = None
+    fp32_flops: float | None = None
+    unified: bool = False
+    driver: str | None = None
+    display: bool | None = None  # True when a screen is attached, so that more memory is kept in reserve
+
+
+class Machine(Struct, frozen=True, kw_only=True):
+    """Everything that a fit needs to know of one computer.
+
+    `simulated` machines (`--on`) come from a description; nothing of the computer at hand leaks into them.
+    `disk_free` is counted where models are stored.
+    """
+
+    name: str
+    os: str | None = None  # linux, darwin, windows
+    cpu: Cpu = Cpu()
+    memory: Memory = Memory()
+    accelerators: tuple[Accelerator, ...] = ()
+    disk_free: int | None = None
+    download_rate: float | None = None  # bytes/s, None when never measured
+    simulated: bool = False
+    facts: tuple[Fact, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class ProbeResult(Struct, frozen=True, kw_only=True):
+    """What one probe found; absent parts are None. `hardware.detect` merges several of them into a `Machine`."""
+
+    os: str | None = None
+    cpu: Cpu | None = None
+    memory: Memory | None = None
+    accelerators: tuple[Accelerator, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    warnings: tuple[str, ...] = ()

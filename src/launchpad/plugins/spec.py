@@ -1,0 +1,256 @@
+"""The plugin contract, version 1: hooks and protocols.
+
+A plugin is a module (or object) that implements some of the `launchpad_*` hooks below, marked with `hookimpl` and
+registered under the entry-point group `launchpad.v1`. Hooks return objects and do no work: nothing is probed, read
+or contacted until launchpad asks that object. The version of the contract is in the group's name.
+
+Import everything that a plugin needs from `launchpad.plugins`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+import pluggy
+from msgspec import Struct
+
+from launchpad.catalog.model import Build, LocalModel, Model
+from launchpad.fit.result import Fit
+from launchpad.hardware.machine import Api, Machine, ProbeResult
+from launchpad.plan import EngineArguments, StartStep
+from launchpad.wish import Wish
+
+if TYPE_CHECKING:
+    from launchpad.choose import Candidate, Choice
+    from launchpad.engines.server import RunningServer
+    from launchpad.events import Event, Report
+
+GROUP = "launchpad.v1"
+
+hookspec = pluggy.HookspecMarker("launchpad")
+hookimpl = pluggy.HookimplMarker("launchpad")
+
+
+# -- what plugins hand over -------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class HardwareProbe(Protocol):
+    """Finds facts about the machine. Fast (well under a second) and silent; absent hardware is an empty result."""
+
+    @property
+    def name(self) -> str:
+        """Short, lower-case, unique."""
+        ...
+
+    def probe(self) -> ProbeResult:
+        """Look now. Never raises for absent hardware; states the evidence of each fact."""
+        ...
+
+
+@runtime_checkable
+class Catalog(Protocol):
+    """A list of models."""
+
+    @property
+    def name(self) -> str:
+        """Short, lower-case, unique."""
+        ...
+
+    @property
+    def date(self) -> str | None:
+        """The day (YYYY-MM-DD) that the data speaks of."""
+        ...
+
+    def models(self) -> Sequence[Model]:
+        """All models. Called at most once per process."""
+        ...
+
+
+class Reachability(Struct, frozen=True, kw_only=True):
+    """Whether a source answers from here, and if not, why and what to do (one line each)."""
+
+    ok: bool
+    why: str | None = None
+    hint: str | None = None
+
+
+class RemoteFile(Struct, frozen=True, kw_only=True):
+    """One file to fetch. `urls` are tried in order. `sha256` and `size` come from metadata, never from the answer
+    that carries the bytes.
+
+    When the file is a member of an archive (`member`), `size` and `sha256` are the member's and `archive_size` and
+    `archive_sha256` those of what `urls` deliver.
+    """
+
+    path: str
+    urls: tuple[str, ...]
+    size: int | None = None
+    sha256: str | None = None
+    member: str | None = None
+    archive_size: int | None = None
+    archive_sha256: str | None = None
+
+
+class Resolved(Struct, frozen=True, kw_only=True):
+    """A build with everything that a verified pull needs.
+
+    `ref` is canonical and pinned; `folder` is the store's folder name in the Hugging Face layout
+    (`models--org--name`), `revision` names the snapshot. `token_host` is the only host that may see `token`.
+    """
+
+    ref: str
+    folder: str
+    revision: str
+    files: tuple[RemoteFile, ...]
+    entry: str  # path of the file to give to the engine
+    build: Build
+    token: str | None = None
+    token_host: str | None = None
+
+
+@runtime_checkable
+class ModelSource(Protocol):
+    """A place that weights come from. Owns URI schemes; resolves references to files; never moves bytes itself."""
+
+    @property
+    def name(self) -> str:
+        """Short, lower-case, unique."""
+        ...
+
+    @property
+    def schemes(self) -> Collection[str]:
+        """URI schemes that this source owns, without `://`."""
+        ...
+
+    def reachable(self, timeout: float) -> Reachability:
+        """Ask the source for a sign of life, within `timeout` seconds. Never raises."""
+        ...
+
+    def resolve(self, build: Build) -> Resolved:
+        """Pin the build: revision, files, sizes, hashes. Raises `PullError`."""
+        ...
+
+    def local(self) -> Iterable[LocalModel]:
+        """What this source's own store already holds on this machine. No network."""
+        ...
+
+
+class BackendCapabilities(Struct, frozen=True, kw_only=True):
+    """What a backend can do."""
+
+    formats: tuple[str, ...]
+    apis: tuple[Api, ...] = ()  # accelerators it can use in some build; the CPU is always implied
+    tools: bool = False
+    vision: bool = False
+    json_schema: bool = False
+    parallel: bool = False
+    own_store: bool = False
+    multi_node: bool = False
+
+
+class EngineDevice(Struct, frozen=True, kw_only=True):
+    """A device as the engine itself lists it: the referee over what the probes say. Bytes."""
+
+    name: str
+    api: Api | None  # None: the CPU
+    description: str | None = None
+    memory_total: int | None = None
+    memory_free: int | None = None
+
+
+class BackendStatus(Struct, frozen=True, kw_only=True):
+    """Whether a backend can be used here.
+
+    "ready"; "installable" (`hint` is the exact command); "unusable" (`why`, `hint`). `devices` is the engine's own
+    list.
+    """
+
+    state: Literal["ready", "installable", "unusable"]
+    version: str | None = None
+    why: str | None = None
+    hint: str | None = None
+    devices: tuple[EngineDevice, ...] | None = None
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """An engine that runs models. Subclass `BackendBase` to inherit the defaults."""
+
+    @property
+    def name(self) -> str:
+        """Short, lower-case, unique."""
+        ...
+
+    @property
+    def capabilities(self) -> BackendCapabilities:
+        """Static facts; no look at the machine."""
+        ...
+
+    def status(self, machine: Machine) -> BackendStatus:
+        """Can it run here? Never raises."""
+        ...
+
+    def builds(self, model: Model) -> Iterable[Build]:
+        """The builds of `model` that this backend could run."""
+        ...
+
+    def fit(self, model: Model, build: Build, machine: Machine, wish: Wish) -> Fit | None:
+        """How this build would run on `machine`. Pure; None when this backend cannot say. Default: `launchpad.fit`."""
+        ...
+
+    def arguments(self, fit: Fit) -> EngineArguments:
+        """Exactly what the engine would be told for this fit. Pure."""
+        ...
+
+    def local(self) -> Iterable[LocalModel]:
+        """What the backend's own store already holds. No network."""
+        ...
+
+    def launch(self, start: StartStep, report: Report) -> RunningServer:
+        """Start and return when ready; raises `LaunchError` with the cause and the log's tail."""
+        ...
+
+
+class CommandSpec(Struct, frozen=True, kw_only=True):
+    """A command for the CLI, named without importing it: `target` is "module:attribute" of a click command."""
+
+    name: str
+    target: str
+    help: str
+
+
+# -- hooks ------------------------------------------------------------------------------------------------------
+
+
+class Hooks:
+    """The hook specifications. Each is implemented by a module-level function of the same name."""
+
+    @hookspec
+    def launchpad_probes(self) -> Sequence[HardwareProbe]:  # type: ignore[empty-body]
+        """Return hardware probes."""
+
+    @hookspec
+    def launchpad_catalogs(self) -> Sequence[Catalog]:  # type: ignore[empty-body]
+        """Return catalogs of models."""
+
+    @hookspec
+    def launchpad_sources(self) -> Sequence[ModelSource]:  # type: ignore[empty-body]
+        """Return model sources; each owns its URI schemes."""
+
+    @hookspec
+    def launchpad_backends(self) -> Sequence[Backend]:  # type: ignore[empty-body]
+        """Return backends."""
+
+    @hookspec
+    def launchpad_commands(self) -> Sequence[CommandSpec]:  # type: ignore[empty-body]
+        """Return commands for the CLI."""
+
+    @hookspec(firstresult=True)
+    def launchpad_choose(self, candidates: Sequence[Candidate], wish: Wish) -> Choice | None:
+        """Choose among the candidates, or return None to leave it to the next plugin (at last: the built-in rule)."""
+
+    @hookspec
+    def launchpad_event(self, event: Event) -> None:
+        """Observe what happens. Return nothing, change nothing."""

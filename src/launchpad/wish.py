@@ -1,0 +1,33 @@
+"""What the user wants: frozen data that fit and choice read."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Purpose = Literal["chat", "code", "reasoning", "vision", "tools", "multilingual"]
+
+
+class Wish(Struct, frozen=True, kw_only=True):
+    """What must be true of the pick. None or empty = no demand.
+
+    `context` in tokens, `min_speed` in decode tokens/s, `max_download` in bytes. Licenses and countries hold lower-case
+    license ids or classes ("osi", "commercial") and ISO 3166 alpha-2 codes. `model` limits the choice to one reference.
+    """
+
+    model: str | None = None
+    purpose: Purpose = "chat"
+    context: int | None = None
+    min_speed: float | None = None
+    licenses: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    not_countries: tuple[str, ...] = ()
+    labs: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    max_download: int | None = None
+    backend: str | None = None
+    kv_type: str | None = None
+    require_gpu: bool = False
+    offline: bool = False
+    allow_swap: bool = False
