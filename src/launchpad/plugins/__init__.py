@@ -1,0 +1,221 @@
+"""Everything that a plugin may import, in one place.
+
+Built-in plugins and strangers alike write `from launchpad.plugins import hookimpl, Backend, Build`. Names are
+imported when they are first used, so `import launchpad.plugins` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from launchpad.catalog.model import Build as Build
+    from launchpad.catalog.model import Capabilities as Capabilities
+    from launchpad.catalog.model import Format as Format
+    from launchpad.catalog.model import License as License
+    from launchpad.catalog.model import LicenseClass as LicenseClass
+    from launchpad.catalog.model import LocalModel as LocalModel
+    from launchpad.catalog.model import Model as Model
+    from launchpad.catalog.model import ModelFile as ModelFile
+    from launchpad.catalog.model import Moe as Moe
+    from launchpad.catalog.model import MultiHeadLatent as MultiHeadLatent
+    from launchpad.catalog.model import Quality as Quality
+    from launchpad.catalog.model import Recurrent as Recurrent
+    from launchpad.catalog.model import Shape as Shape
+    from launchpad.catalog.model import SlidingWindow as SlidingWindow
+    from launchpad.choose import Availability as Availability
+    from launchpad.choose import Candidate as Candidate
+    from launchpad.choose import Choice as Choice
+    from launchpad.engines.server import EngineBuffers as EngineBuffers
+    from launchpad.engines.server import EngineReport as EngineReport
+    from launchpad.engines.server import RunningServer as RunningServer
+    from launchpad.engines.server import Server as Server
+    from launchpad.errors import AnswerError as AnswerError
+    from launchpad.errors import BadModelFile as BadModelFile
+    from launchpad.errors import BusyError as BusyError
+    from launchpad.errors import ChoiceError as ChoiceError
+    from launchpad.errors import ConfigError as ConfigError
+    from launchpad.errors import DiskFull as DiskFull
+    from launchpad.errors import EngineError as EngineError
+    from launchpad.errors import EngineMissing as EngineMissing
+    from launchpad.errors import LaunchError as LaunchError
+    from launchpad.errors import LaunchpadError as LaunchpadError
+    from launchpad.errors import NoModelFits as NoModelFits
+    from launchpad.errors import PullError as PullError
+    from launchpad.errors import RefusedError as RefusedError
+    from launchpad.errors import SourceUnreachable as SourceUnreachable
+    from launchpad.errors import UnknownModel as UnknownModel
+    from launchpad.errors import UsageError as UsageError
+    from launchpad.errors import VerifyError as VerifyError
+    from launchpad.events import EngineLoading as EngineLoading
+    from launchpad.events import EngineReady as EngineReady
+    from launchpad.events import EngineStarting as EngineStarting
+    from launchpad.events import EngineStopped as EngineStopped
+    from launchpad.events import Event as Event
+    from launchpad.events import Notice as Notice
+    from launchpad.events import PullFinished as PullFinished
+    from launchpad.events import PullProgress as PullProgress
+    from launchpad.events import PullStarted as PullStarted
+    from launchpad.events import Report as Report
+    from launchpad.events import ignore as ignore
+    from launchpad.fit import fit as default_fit  # noqa: F401
+    from launchpad.fit.result import Band as Band
+    from launchpad.fit.result import Basis as Basis
+    from launchpad.fit.result import DeviceMemory as DeviceMemory
+    from launchpad.fit.result import Fit as Fit
+    from launchpad.fit.result import KvType as KvType
+    from launchpad.fit.result import Placement as Placement
+    from launchpad.fit.result import PlacementKind as PlacementKind
+    from launchpad.fit.result import Settings as Settings
+    from launchpad.fit.result import Speed as Speed
+    from launchpad.fit.result import Term as Term
+    from launchpad.fit.result import Verdict as Verdict
+    from launchpad.hardware.machine import Accelerator as Accelerator
+    from launchpad.hardware.machine import Api as Api
+    from launchpad.hardware.machine import Cpu as Cpu
+    from launchpad.hardware.machine import Fact as Fact
+    from launchpad.hardware.machine import Machine as Machine
+    from launchpad.hardware.machine import Memory as Memory
+    from launchpad.hardware.machine import ProbeResult as ProbeResult
+    from launchpad.hardware.machine import Vendor as Vendor
+    from launchpad.paths import cache_dir as cache_dir
+    from launchpad.paths import config_dir as config_dir
+    from launchpad.paths import data_dir as data_dir
+    from launchpad.paths import hub_cache as hub_cache
+    from launchpad.paths import state_dir as state_dir
+    from launchpad.paths import store_dir as store_dir
+    from launchpad.plan import EngineArguments as EngineArguments
+    from launchpad.plan import PullStep as PullStep
+    from launchpad.plan import StartStep as StartStep
+    from launchpad.plugins.base import BackendBase as BackendBase
+    from launchpad.plugins.spec import GROUP as GROUP
+    from launchpad.plugins.spec import Backend as Backend
+    from launchpad.plugins.spec import BackendCapabilities as BackendCapabilities
+    from launchpad.plugins.spec import BackendStatus as BackendStatus
+    from launchpad.plugins.spec import Catalog as Catalog
+    from launchpad.plugins.spec import CommandSpec as CommandSpec
+    from launchpad.plugins.spec import EngineDevice as EngineDevice
+    from launchpad.plugins.spec import HardwareProbe as HardwareProbe
+    from launchpad.plugins.spec import ModelSource as ModelSource
+    from launchpad.plugins.spec import Reachability as Reachability
+    from launchpad.plugins.spec import RemoteFile as RemoteFile
+    from launchpad.plugins.spec import Resolved as Resolved
+    from launchpad.plugins.spec import hookimpl as hookimpl
+    from launchpad.wish import Purpose as Purpose
+    from launchpad.wish import Wish as Wish
+
+# Public name -> where it lives: "module", or "module:attribute" when it has another name there. Each name stands
+# in the block above as well, for type checkers; a test keeps the two alike.
+_EXPORTS = {
+    "AnswerError": "launchpad.errors",
+    "BadModelFile": "launchpad.errors",
+    "BusyError": "launchpad.errors",
+    "ChoiceError": "launchpad.errors",
+    "ConfigError": "launchpad.errors",
+    "DiskFull": "launchpad.errors",
+    "EngineError": "launchpad.errors",
+    "EngineMissing": "launchpad.errors",
+    "LaunchError": "launchpad.errors",
+    "LaunchpadError": "launchpad.errors",
+    "NoModelFits": "launchpad.errors",
+    "PullError": "launchpad.errors",
+    "RefusedError": "launchpad.errors",
+    "SourceUnreachable": "launchpad.errors",
+    "UnknownModel": "launchpad.errors",
+    "UsageError": "launchpad.errors",
+    "VerifyError": "launchpad.errors",
+    "Purpose": "launchpad.wish",
+    "Wish": "launchpad.wish",
+    "Availability": "launchpad.choose",
+    "Candidate": "launchpad.choose",
+    "Choice": "launchpad.choose",
+    "EngineArguments": "launchpad.plan",
+    "PullStep": "launchpad.plan",
+    "StartStep": "launchpad.plan",
+    "EngineLoading": "launchpad.events",
+    "EngineReady": "launchpad.events",
+    "EngineStarting": "launchpad.events",
+    "EngineStopped": "launchpad.events",
+    "Event": "launchpad.events",
+    "Notice": "launchpad.events",
+    "PullFinished": "launchpad.events",
+    "PullProgress": "launchpad.events",
+    "PullStarted": "launchpad.events",
+    "Report": "launchpad.events",
+    "ignore": "launchpad.events",
+    "cache_dir": "launchpad.paths",
+    "config_dir": "launchpad.paths",
+    "data_dir": "launchpad.paths",
+    "hub_cache": "launchpad.paths",
+    "state_dir": "launchpad.paths",
+    "store_dir": "launchpad.paths",
+    "Accelerator": "launchpad.hardware.machine",
+    "Api": "launchpad.hardware.machine",
+    "Cpu": "launchpad.hardware.machine",
+    "Fact": "launchpad.hardware.machine",
+    "Machine": "launchpad.hardware.machine",
+    "Memory": "launchpad.hardware.machine",
+    "ProbeResult": "launchpad.hardware.machine",
+    "Vendor": "launchpad.hardware.machine",
+    "Build": "launchpad.catalog.model",
+    "Capabilities": "launchpad.catalog.model",
+    "Format": "launchpad.catalog.model",
+    "License": "launchpad.catalog.model",
+    "LicenseClass": "launchpad.catalog.model",
+    "LocalModel": "launchpad.catalog.model",
+    "Model": "launchpad.catalog.model",
+    "ModelFile": "launchpad.catalog.model",
+    "Moe": "launchpad.catalog.model",
+    "MultiHeadLatent": "launchpad.catalog.model",
+    "Quality": "launchpad.catalog.model",
+    "Recurrent": "launchpad.catalog.model",
+    "Shape": "launchpad.catalog.model",
+    "SlidingWindow": "launchpad.catalog.model",
+    "Band": "launchpad.fit.result",
+    "Basis": "launchpad.fit.result",
+    "DeviceMemory": "launchpad.fit.result",
+    "Fit": "launchpad.fit.result",
+    "KvType": "launchpad.fit.result",
+    "Placement": "launchpad.fit.result",
+    "PlacementKind": "launchpad.fit.result",
+    "Settings": "launchpad.fit.result",
+    "Speed": "launchpad.fit.result",
+    "Term": "launchpad.fit.result",
+    "Verdict": "launchpad.fit.result",
+    "default_fit": "launchpad.fit:fit",
+    "EngineBuffers": "launchpad.engines.server",
+    "EngineReport": "launchpad.engines.server",
+    "RunningServer": "launchpad.engines.server",
+    "Server": "launchpad.engines.server",
+    "BackendBase": "launchpad.plugins.base",
+    "GROUP": "launchpad.plugins.spec",
+    "Backend": "launchpad.plugins.spec",
+    "BackendCapabilities": "launchpad.plugins.spec",
+    "BackendStatus": "launchpad.plugins.spec",
+    "Catalog": "launchpad.plugins.spec",
+    "CommandSpec": "launchpad.plugins.spec",
+    "EngineDevice": "launchpad.plugins.spec",
+    "HardwareProbe": "launchpad.plugins.spec",
+    "ModelSource": "launchpad.plugins.spec",
+    "Reachability": "launchpad.plugins.spec",
+    "RemoteFile": "launchpad.plugins.spec",
+    "Resolved": "launchpad.plugins.spec",
+    "hookimpl": "launchpad.plugins.spec",
+}
+
+__all__ = sorted(_EXPORTS)
+
+if not TYPE_CHECKING:  # so that type checkers report a name that does not exist
+
+    def __getattr__(name: str) -> object:
+        if name not in _EXPORTS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, _, attribute = _EXPORTS[name].partition(":")
+        value = getattr(import_module(module), attribute or name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_EXPORTS})
