@@ -1,22 +1,31 @@
-"""The plan: the hinge between deciding and doing. Plain data: `--dry-run` shows it, `--json` prints it."""
+"""The plan: the hinge between deciding and doing. PURE, plain data.
+
+`--dry-run` shows it, `--json` prints it, tests assert on it. Left of it nothing has a side effect but probing; right
+of it nothing decides.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from msgspec import Struct
 
 from launchpad.catalog.model import Build, License
+from launchpad.choose import Choice, Option
+from launchpad.errors import NoModelFits
 from launchpad.fit.result import Fit, Settings
+from launchpad.hardware.machine import Machine
+from launchpad.wish import Wish
 
 EngineArguments = dict[str, str | int | float | bool]
 
 
 class PullStep(Struct, frozen=True, kw_only=True):
-    """Fetch these bytes from there. `size` in bytes."""
+    """Fetch these bytes. `size` in bytes (None: only the source knows)."""
 
     build: Build
     size: int | None
     license: License
-    source: str
 
 
 class StartStep(Struct, frozen=True, kw_only=True):
@@ -31,3 +40,86 @@ class StartStep(Struct, frozen=True, kw_only=True):
     arguments: EngineArguments
     fit: Fit
     require_gpu: bool = False
+    thinking: bool | None = None  # None: the model has no such switch
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What will be done: pull (None: the bytes are here), start, then chat.
+
+    `notices` are lines that the user should see before it starts.
+    """
+
+    machine: Machine
+    wish: Wish
+    choice: Choice
+    pull: PullStep | None
+    start: StartStep
+    notices: tuple[str, ...] = ()
+
+
+def make_plan(
+    machine: Machine, wish: Wish, choice: Choice, arguments: Callable[[Fit], EngineArguments]
+) -> Plan:
+    """Turn the choice's pick into steps. `arguments` is the chosen backend's pure function.
+
+    Raises `NoModelFits` when there is no pick.
+    """
+    option = choice.pick
+    if option is None:
+        raise no_pick(choice, wish)
+    local = option.availability.local
+    pull = (
+        None if local else PullStep(build=option.build, size=option.build.size, license=option.model.license)
+    )
+    start = StartStep(
+        backend=option.fit.backend,
+        model_id=option.model.id,
+        model_name=option.model.name,
+        build=option.build.ref,
+        model_path=local.path if local else None,
+        settings=option.fit.settings,
+        arguments=arguments(option.fit),
+        fit=option.fit,
+        require_gpu=wish.require_gpu,
+        thinking=_thinking(option),
+    )
+    return Plan(machine=machine, wish=wish, choice=choice, pull=pull, start=start, notices=_notices(choice))
+
+
+def _thinking(option: Option) -> bool | None:
+    style = (option.model.capabilities.thinking or "none").split(",")[0]
+    return option.thinking if style == "switchable" else None
+
+
+def _notices(choice: Choice) -> tuple[str, ...]:
+    lines = list(choice.pick.fit.notes) if choice.pick else []
+    missed = choice.unobtainable
+    if missed:
+        what = f"{missed.model.name} {missed.build.quantization} would have been the pick"
+        hint = missed.availability.hint
+        lines.insert(0, f"{what}, but {missed.reason}." + (f" {hint}" if hint else ""))
+    return tuple(lines)
+
+
+def no_pick(choice: Choice, wish: Wish) -> NoModelFits:
+    """The error for a choice without a pick, naming the nearest model and what stands against it."""
+    if choice.considered == 0:
+        return NoModelFits(
+            "No model satisfies the wish.",
+            why="Every model of the catalogs was ruled out before its fit was computed.",
+            hint="Loosen --license, --country, --needs or --backend; `launchpad models` lists what there is.",
+        )
+    missed = choice.unobtainable
+    if missed:
+        return NoModelFits(
+            f"{missed.model.name} fits this machine, but cannot be had from here.",
+            why=missed.reason,
+            hint=missed.availability.hint,
+        )
+    nearest = choice.better
+    subject = nearest.model.name if nearest else (wish.model or "Every model")
+    return NoModelFits(
+        f"{subject} does not run here as wished." if wish.model else "No model runs here as wished.",
+        why=f"{subject}: {nearest.reason}" if nearest else None,
+        hint="Try a smaller --context, a lower --min-speed, or `launchpad recommend` to see what fits.",
+    )
