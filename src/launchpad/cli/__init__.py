@@ -1,0 +1,94 @@
+"""The command line: click only. A lazy command table, one file per command, one sink for all output."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE, as a C program would end
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with the code of docs/reference/exit-codes.md."""
+    _tolerant_streams()
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _exit_on_signal)
+    code = _run(list(sys.argv[1:] if arguments is None else arguments))
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _quiet_pipe()
+    except (OSError, ValueError):
+        code = code or 6
+    # A plugin's stuck thread must not keep the command from ending.
+    os._exit(code) if _stuck_threads() else sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    import click
+
+    from launchpad.cli.app import App
+    from launchpad.cli.root import cli
+    from launchpad.errors import LaunchpadError
+
+    app = App()
+    try:
+        result = cli.main(arguments, prog_name="launchpad", standalone_mode=False, obj=app)
+        return result if isinstance(result, int) else 0
+    except LaunchpadError as error:
+        if app.debug:
+            raise
+        app.output.error(error)
+        return error.exit_code
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        app.output.usage_error(error, wants_json="--json" in arguments)
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        app.output.note("stopped")
+        return 130
+    except BrokenPipeError:
+        return _quiet_pipe()
+    except OSError as error:
+        if app.debug:
+            raise
+        return app.output.system_error(error)
+    finally:
+        app.close()
+
+
+def _quiet_pipe() -> int:
+    """The reader of our output has gone: end without a word, and keep the interpreter from flushing into the void."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 1)
+    return EXIT_BROKEN_PIPE
+
+
+def _exit_on_signal(number: int, frame: FrameType | None) -> None:
+    """Leave through the normal way out, so that engines are stopped and partial files kept."""
+    raise SystemExit(128 + number)
+
+
+def _tolerant_streams() -> None:
+    """Never die of a character that the terminal's encoding lacks; a closed stream becomes the null device."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:
+            mode = "r" if number == 0 else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 -- lives as long as the process
+        elif number and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _stuck_threads() -> bool:
+    import threading
+
+    return any(t.daemon and t.name.startswith("launchpad-plugin") for t in threading.enumerate())

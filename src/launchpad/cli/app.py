@@ -1,0 +1,59 @@
+"""What every command shares: the output sink, and the parts of launchpad that are loaded when first asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from launchpad.cli.output import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import click
+
+    from launchpad.config import Config
+    from launchpad.plugins.host import Host
+    from launchpad.plugins.spec import CommandSpec
+
+
+class App:
+    """One run of the command line."""
+
+    def __init__(self) -> None:
+        self.output = Output()
+        self.third_party = True
+        self.debug = False
+
+    @cached_property
+    def config(self) -> Config:
+        """The layered configuration."""
+        from launchpad.config import load_config
+
+        return load_config()
+
+    @cached_property
+    def host(self) -> Host:
+        """The plugins."""
+        from launchpad.plugins.host import Host
+
+        return Host.load(self.config, third_party=self.third_party)
+
+    def plugin_commands(self) -> Mapping[str, CommandSpec]:
+        """Commands of third-party plugins; none are looked for unless such a plugin is installed."""
+        from launchpad.plugins.discovery import any_third_party
+
+        if not self.third_party or not any_third_party():
+            return {}
+        return {spec.name: spec for spec in self.host.commands()}
+
+    def load_plugin_command(self, name: str) -> click.Command | None:
+        """Import a plugin's command; None when no plugin has it."""
+        spec = self.plugin_commands().get(name)
+        return None if spec is None else self.host.load_command(spec)
+
+    def close(self) -> None:
+        """Tell what went wrong with plugins, once, at the end."""
+        if "host" in self.__dict__:
+            for failure in self.host.failures:
+                self.output.warn(failure.line)

@@ -1,0 +1,130 @@
+"""Options that several commands share, and how they become a `Wish`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import click
+
+from launchpad.cli.app import App
+
+if TYPE_CHECKING:
+    from launchpad.hardware.machine import Machine
+    from launchpad.wish import Wish
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+PURPOSES = ("chat", "code", "reasoning", "vision", "tools", "multilingual")
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes such as 500MB, 8GB or 24GiB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse, or fail with what is wrong."""
+        from launchpad.errors import UsageError
+        from launchpad.sizes import parse_size
+
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_size(value)
+        except UsageError as error:
+            self.fail(f"{error.what} {error.why or error.hint or ''}".strip(), param, ctx)
+
+
+def json_option(function: Callable[P, R]) -> Callable[P, R]:
+    """`--json`: one JSON document on stdout, errors included."""
+
+    def remember(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        app = ctx.find_object(App)
+        if value and app is not None:
+            app.output.json_mode = True
+
+    return click.option(
+        "--json", is_flag=True, is_eager=True, expose_value=False, callback=remember, help="Print one JSON document."
+    )(function)
+
+
+def wish_options(function: Callable[P, R]) -> Callable[..., R]:
+    """The options that say what the pick must be like; the command receives them as `wishes`."""
+    options = [
+        click.option("--context", type=click.IntRange(min=1), metavar="TOKENS", help="Context length that is needed."),
+        click.option("--purpose", type=click.Choice(PURPOSES), default=None, help="What it is for. [default: chat]"),
+        click.option("--backend", metavar="NAME", help="Use this backend only."),
+        click.option("--license", "licenses", multiple=True, metavar="ID", help="osi, commercial, or a license id."),
+        click.option("--country", "countries", multiple=True, metavar="ISO", help="Only labs from these countries."),
+        click.option("--not-country", "not_countries", multiple=True, metavar="ISO", help="No labs from these."),
+        click.option("--lab", "labs", multiple=True, metavar="NAME", help="Only models of these labs."),
+        click.option("--needs", multiple=True, metavar="WHAT", help="tools, vision, thinking, code, audio."),
+        click.option("--min-speed", type=click.FloatRange(min=0), metavar="TOK/S", help="Least decode speed."),
+        click.option("--max-download", type=Size(), metavar="SIZE", help="Largest download."),
+        click.option("--require-gpu", is_flag=True, help="Refuse to run on the CPU."),
+        click.option("--allow-swap", is_flag=True, help="Allow picks that would make the machine swap."),
+    ]
+    names = ("context", "purpose", "backend", "licenses", "countries", "not_countries", "labs", "needs", "min_speed")
+    names = (*names, "max_download", "require_gpu", "allow_swap")
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> R:
+        wishes = {name: kwargs.pop(name) for name in names}
+        return function(*args, wishes=wishes, **kwargs)  # type: ignore[arg-type]
+
+    decorated: Callable[..., R] = wrapper
+    for option in reversed(options):
+        decorated = option(decorated)
+    return decorated
+
+
+def on_option(function: Callable[P, R]) -> Callable[P, R]:
+    """`--on`: another machine than this one."""
+    return click.option(
+        "--on", metavar="MACHINE", help='Simulate a machine: "RTX 4090", "2x H100 80GB", "M4 Max 64GB", machine.toml.'
+    )(function)
+
+
+def make_wish(app: App, wishes: dict[str, Any], *, model: str | None = None, offline: bool = False) -> Wish:
+    """The command line's options over the configuration's defaults."""
+    from launchpad.wish import Wish
+
+    run = app.config.run
+    purpose = wishes["purpose"] or (model[5:] if model and model.startswith("auto:") else None) or run.purpose
+    if purpose not in PURPOSES:
+        from launchpad.errors import UsageError
+
+        raise UsageError(f"There is no purpose {purpose!r}.", hint=f"Use one of {', '.join(PURPOSES)}.")
+    return Wish(
+        model=model,
+        purpose=purpose,
+        context=wishes["context"] or run.context,
+        min_speed=wishes["min_speed"] if wishes["min_speed"] is not None else run.min_speed,
+        licenses=_words(wishes["licenses"], str.lower),
+        countries=_words(wishes["countries"], str.upper),
+        not_countries=_words(wishes["not_countries"], str.upper),
+        labs=_words(wishes["labs"], str.lower),
+        needs=_words(wishes["needs"], str.lower),
+        max_download=wishes["max_download"],
+        backend=wishes["backend"] or run.backend,
+        require_gpu=wishes["require_gpu"] or run.require_gpu,
+        allow_swap=wishes["allow_swap"],
+        offline=offline,
+    )
+
+
+def simulated(on: str | None) -> Machine | None:
+    """The machine that `--on` describes, None without it."""
+    if on is None:
+        return None
+    from launchpad.hardware.simulate import simulate
+
+    return simulate(on)
+
+
+def _words(values: tuple[str, ...], fold: Callable[[str], str]) -> tuple[str, ...]:
+    """Repeated and comma-separated values, as one tuple."""
+    return tuple(fold(word.strip()) for value in values for word in value.split(",") if word.strip())

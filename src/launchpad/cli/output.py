@@ -1,0 +1,162 @@
+"""The one sink of the command line: answers and tables to stdout, everything else to stderr.
+
+Text that launchpad did not write itself (names from catalogs, server errors, plugin names) passes `clean`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import click
+    from msgspec import Struct
+
+    from launchpad.errors import LaunchpadError
+    from launchpad.events import Report
+
+SCHEMA_VERSION = 1
+
+_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+
+def wants_color(stream: IO[str]) -> bool:
+    """Color only where somebody sees it and nobody forbade it (NO_COLOR, TERM=dumb); FORCE_COLOR overrides."""
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return stream.isatty()
+
+
+class Output:
+    """Writes answers, tables, JSON, notes and errors; knows who is looking."""
+
+    def __init__(self) -> None:
+        self.json_mode = False
+        self.quiet = False
+        self.progress_style = "auto"
+
+    # -- stdout: the answer -------------------------------------------------------------------------------------
+
+    def line(self, text: str = "") -> None:
+        """One line of the answer."""
+        sys.stdout.write(text + "\n")
+
+    def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
+        """A plain table: columns padded, never cut, readable by `awk`. `right` holds the right-aligned columns."""
+        cells = [[clean_line(cell) for cell in row] for row in rows]
+        widths = [max(len(r[i]) for r in [list(headers), *cells]) for i in range(len(headers))]
+        self.line(self.style(_row(headers, widths, right), "bold"))
+        for row in cells:
+            self.line(_row(row, widths, right))
+
+    def data(self, kind: str, value: Struct | Mapping[str, Any]) -> None:
+        """One JSON document: `schema_version`, `kind`, then the fields of `value`."""
+        import msgspec
+
+        fields = msgspec.to_builtins(value)
+        document = {"schema_version": SCHEMA_VERSION, "kind": kind, **fields}
+        self.line(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+
+    def style(self, text: str, *styles: str) -> str:
+        """Mark text up for stdout, when color is wanted there."""
+        return _styled(text, styles) if wants_color(sys.stdout) else text
+
+    # -- stderr: everything else --------------------------------------------------------------------------------
+
+    def note(self, text: str, *styles: str) -> None:
+        """One line for the user that is not the answer."""
+        if not self.quiet:
+            self._stderr(text, styles or ("dim",))
+
+    def warn(self, text: str) -> None:
+        """One line that the user should act upon."""
+        self._stderr(f"warning: {text}", ("yellow",))
+
+    def error(self, error: LaunchpadError) -> None:
+        """What happened, why, and what to do next: a line each; in JSON mode a document on stdout."""
+        if self.json_mode:
+            self.data("error", {"error": error_record(error)})
+            return
+        self._stderr(f"error: {error.what}", ("red",))
+        if error.why:
+            self._stderr(f"  why: {error.why}", ())
+        if error.hint:
+            self._stderr(f"  do:  {error.hint}", ())
+
+    def usage_error(self, error: click.ClickException, *, wants_json: bool) -> None:
+        """A mistake on the command line. It can happen before `--json` was understood, hence `wants_json`."""
+        import click
+
+        from launchpad.errors import UsageError
+
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        command = context.command_path if context else "launchpad"
+        self.json_mode = self.json_mode or wants_json
+        self.error(UsageError(error.format_message(), hint=f"`{command} --help` shows the usage."))
+
+    def system_error(self, error: OSError) -> int:
+        """A failure of the system that no part of launchpad expected; returns the exit code."""
+        import errno
+
+        from launchpad.errors import DiskFull, EngineError, LaunchpadError
+
+        where = f": {error.filename}" if error.filename else ""
+        found: LaunchpadError
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            found = DiskFull(f"The disk is full{where}", why=str(error), hint="Free some room and run it again.")
+        else:
+            found = EngineError(f"The system refused{where}", why=str(error), hint="Run it with --debug for details.")
+        self.error(found)
+        return found.exit_code
+
+    def progress(self) -> AbstractContextManager[Report]:
+        """A receiver of events that shows them on stderr as this sink is set."""
+        from launchpad.cli.progress import progress
+
+        style = "none" if self.quiet else self.progress_style
+        return progress(style)
+
+    def _stderr(self, text: str, styles: Sequence[str]) -> None:
+        text = clean_line(text)
+        try:
+            sys.stderr.write((_styled(text, styles) if wants_color(sys.stderr) else text) + "\n")
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            pass  # nobody can be told
+
+
+def error_record(error: LaunchpadError) -> dict[str, Any]:
+    """The error as JSON shows it."""
+    return {
+        "code": error.code,
+        "message": error.what,
+        "why": error.why,
+        "hint": error.hint,
+        "retryable": error.retryable,
+        "exit_code": error.exit_code,
+    }
+
+
+def clean_line(text: str) -> str:
+    """One line that no control character can turn into something else."""
+    from launchpad.sanitize import clean
+
+    return clean(text)
+
+
+def _styled(text: str, styles: Sequence[str]) -> str:
+    codes = ";".join(_STYLES[style] for style in styles)
+    return f"\x1b[{codes}m{text}\x1b[0m" if codes else text
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[int]) -> str:
+    padded = (
+        cell.rjust(width) if i in right else cell.ljust(width)
+        for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return "  ".join(padded).rstrip()

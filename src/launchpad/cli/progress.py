@@ -1,0 +1,106 @@
+"""Progress on stderr: a bar on a terminal, a line now and then elsewhere, or JSON lines."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from launchpad.cli.render import duration, gb
+from launchpad.events import Event, PullFinished, PullProgress, PullStarted, Report, ignore
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+PLAIN_SECONDS = 5.0  # between two plain lines
+
+
+@contextmanager
+def progress(style: str) -> Iterator[Report]:
+    """A receiver of events in the given style: auto, plain, json or none. The terminal is restored at the end."""
+    if style == "none":
+        yield ignore
+    elif style == "json":
+        yield _json
+    elif style == "auto" and sys.stderr.isatty():
+        bar = _Bar()
+        try:
+            yield bar
+        finally:
+            bar.close()
+    else:
+        yield _Lines()
+
+
+def _json(event: Event) -> None:
+    import msgspec
+
+    sys.stderr.write(msgspec.json.encode(event).decode() + "\n")
+    sys.stderr.flush()
+
+
+class _Lines:
+    """A line at the start, every few seconds, and at the end."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, PullStarted):
+            have = f", {gb(event.have)} are here" if event.have else ""
+            self._say(f"pulling {event.ref} ({gb(event.size)}{have})")
+            self._last = time.monotonic()
+        elif isinstance(event, PullProgress) and time.monotonic() - self._last >= PLAIN_SECONDS:
+            self._last = time.monotonic()
+            share = f"{100 * event.done / event.size:.0f} % of {gb(event.size)}" if event.size else gb(event.done)
+            self._say(share + (f", {gb(int(event.rate))}/s" if event.rate else ""))
+        elif isinstance(event, PullFinished):
+            self._say(f"pulled and verified {gb(event.size)} in {duration(event.seconds)}")
+
+    def _say(self, text: str) -> None:
+        from launchpad.sanitize import clean
+
+        sys.stderr.write(clean(text) + "\n")
+        sys.stderr.flush()
+
+
+class _Bar:
+    """A rich progress bar with bytes, rate and time left."""
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, PullStarted):
+            self._start(event)
+        elif isinstance(event, PullProgress) and self._progress and self._task is not None:
+            self._progress.update(self._task, completed=event.done)
+        elif isinstance(event, PullFinished):
+            self.close()
+            _Lines()(event)
+
+    def close(self) -> None:
+        """Take the bar away and give the cursor back."""
+        if self._progress:
+            self._progress.stop()
+            self._progress = None
+
+    def _start(self, event: PullStarted) -> None:
+        from rich import progress as bars
+        from rich.console import Console
+
+        self.close()
+        self._progress = bars.Progress(
+            bars.TextColumn("{task.description}"),
+            bars.BarColumn(bar_width=None),
+            bars.DownloadColumn(),
+            bars.TransferSpeedColumn(),
+            bars.TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._progress.start()
+        self._task = self._progress.add_task("pulling", total=event.size, completed=event.have)

@@ -1,0 +1,101 @@
+"""Figures as people read them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from launchpad.catalog.model import License
+    from launchpad.choose import Option
+    from launchpad.fit.result import Band, Fit
+
+
+def gib(count: int | None) -> str:
+    """Memory: binary units, as engines and drivers print it."""
+    if count is None:
+        return "?"
+    if abs(count) < 1 << 30:
+        return f"{count / (1 << 20):.0f} MiB"
+    return f"{count / (1 << 30):.1f} GiB"
+
+
+def gb(count: int | None) -> str:
+    """Files and downloads: decimal units, as disks and networks are sold."""
+    if count is None:
+        return "?"
+    if count < 1_000_000_000:
+        return f"{count / 1e6:.0f} MB"
+    return f"{count / 1e9:.1f} GB"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in the unit that a person would say."""
+    if seconds is None:
+        return "?"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 90:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def speed(band: Band | None) -> str:
+    """Tokens per second with the honest range."""
+    if band is None:
+        return "?"
+    if band.basis == "measured":
+        return f"{band.value:.3g} tok/s"
+    return f"{band.low:.2g}-{band.high:.2g} tok/s" if band.high < 10 else f"{band.low:.0f}-{band.high:.0f} tok/s"
+
+
+def tokens(count: int | None) -> str:
+    """A context length."""
+    return "?" if count is None else f"{count:,}"
+
+
+def score(value: float | None) -> str:
+    """A quality score, or that there is none yet."""
+    return "not rated" if value is None else f"{value:.0f}"
+
+
+def license_text(terms: License) -> str:
+    """The license and whether it has strings attached."""
+    name = terms.spdx or terms.name or terms.id
+    if name is None:
+        return "license unknown"
+    return name if terms.kind in ("osi", "permissive") else f"{name} (with conditions)"
+
+
+def placement(fit: Fit) -> str:
+    """Where it runs, in a few words."""
+    where = fit.placement
+    if where.kind == "cpu":
+        return "CPU"
+    if where.kind == "gpu":
+        return "GPU" if len(where.devices) < 2 else f"{len(where.devices)} GPUs"
+    if where.kind == "partial":
+        return f"GPU {where.gpu_layers}/{where.layers} layers + CPU"
+    return "?"
+
+
+def option_row(label: str, option: Option) -> list[str]:
+    """A row of the table of picks."""
+    fit = option.fit
+    return [
+        label,
+        option.model.name,
+        option.build.quantization,
+        score(option.score),
+        gb(option.build.size) + ("" if option.availability.local is None else " (here)"),
+        gib(fit.total) if fit.devices else "?",
+        speed(fit.speed.decode),
+        tokens(fit.settings.context),
+        placement(fit),
+        license_text(option.model.license),
+    ]
+
+
+OPTION_HEADERS = ["", "model", "quant", "quality", "file", "memory", "speed", "context", "runs on", "license"]
+OPTION_RIGHT = (3, 4, 5, 6, 7)

@@ -1,0 +1,97 @@
+"""The root command: a table of names, so that `--help` imports no command and no command imports another."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+
+from launchpad import __version__
+from launchpad.cli.app import App
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "run": ("launchpad.cli.run:run", "Pick the best model that fits, pull it, start it, chat."),
+    "recommend": ("launchpad.cli.recommend:recommend", "Show the best models for this machine, or another."),
+    "plan": ("launchpad.cli.plan:plan", "Show what `run` would do, step by step."),
+    "fit": ("launchpad.cli.fit:fit", "Show how much memory a model needs and how fast it would be."),
+    "models": ("launchpad.cli.models:models", "List the models of the catalog."),
+    "hardware": ("launchpad.cli.hardware:hardware", "Show what is known about this machine, with the evidence."),
+    "pull": ("launchpad.cli.pull:pull", "Fetch and verify a model without starting it."),
+    "list": ("launchpad.cli.list:list_models", "List the models on this machine."),
+    "rm": ("launchpad.cli.rm:rm", "Remove a model from this machine."),
+    "plugins": ("launchpad.cli.plugins:plugins", "List the plugins and what went wrong with them."),
+    "config": ("launchpad.cli.config:config", "Show and change the configuration."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used, first from the table, then from plugins."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The table's order, which is the order of use; then the plugins' commands."""
+        return [*COMMANDS, *sorted(_app(ctx).plugin_commands())]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name in COMMANDS:
+            module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+            command: click.Command = getattr(import_module(module), attribute)
+            return command
+        return _app(ctx).load_plugin_command(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with their help from the table, without importing them."""
+        rows = [(name, text) for name, (_, text) in COMMANDS.items()]
+        rows += [(name, spec.help) for name, spec in sorted(_app(ctx).plugin_commands().items())]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a "did you mean" for a mistyped command."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if close and "Did you mean" not in error.message:
+                error.message += f" Did you mean '{close[0]}'?"
+            raise
+
+
+def _app(ctx: click.Context) -> App:
+    app = ctx.find_object(App)
+    return app if app is not None else App()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="launchpad", message="%(prog)s %(version)s")
+@click.option("--no-plugins", is_flag=True, help="Load no third-party plugins.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.option(
+    "--progress",
+    type=click.Choice(["auto", "plain", "json", "none"]),
+    default=None,
+    help="How progress is shown on stderr.",
+)
+@click.pass_obj
+def cli(app: App, no_plugins: bool, quiet: bool, debug: bool, progress: str | None) -> None:
+    """One command from a bare machine to a conversation with the best open-weight model it can run.
+
+    \b
+    launchpad run                     pick, pull, start, chat
+    launchpad run "Why is it blue?"   one answer, then leave
+    launchpad recommend --on "RTX 4090"
+    """
+    app.third_party = not no_plugins
+    app.debug = debug
+    app.output.quiet = quiet
+    if progress is not None:
+        app.output.progress_style = progress

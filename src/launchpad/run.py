@@ -1,0 +1,130 @@
+"""From plan to deeds: the only place where a plan is carried out.
+
+`execute` walks the steps and knows no engine, source or terminal: what it does is done through `Effects`, so that the
+order of the deeds is tested without any of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec.structs import replace
+
+from launchpad.errors import EngineError
+from launchpad.events import EngineReady, Notice
+
+if TYPE_CHECKING:
+    from launchpad.catalog.model import LocalModel
+    from launchpad.config import Config
+    from launchpad.engines.server import EngineReport, RunningServer
+    from launchpad.events import Report
+    from launchpad.plan import Plan, PullStep, StartStep
+    from launchpad.plugins.host import Host
+
+
+class Effects(Protocol):
+    """What can be done to the world."""
+
+    def pull(self, step: PullStep, report: Report) -> LocalModel:
+        """Fetch and verify; returns what is on disk now."""
+        ...
+
+    def verify(self, path: str) -> None:
+        """Raise `PullError` when the file at `path` is not a whole, well-formed model."""
+        ...
+
+    def launch(self, start: StartStep, report: Report) -> RunningServer:
+        """Start the engine; returns when it answers."""
+        ...
+
+
+def execute(plan: Plan, effects: Effects, report: Report) -> RunningServer:
+    """Pull what is missing, verify, start the engine, read back what it did. The caller stops the server.
+
+    Raises `PullError` or `EngineError`; an engine that was started and is not as required is stopped first.
+    """
+    start = plan.start
+    if plan.pull is not None:
+        start = replace(start, model_path=effects.pull(plan.pull, report).path)
+    if start.model_path is not None:
+        effects.verify(start.model_path)
+    server = effects.launch(start, report)
+    try:
+        _read_back(start, server, report)
+    except BaseException:
+        server.stop()
+        raise
+    return server
+
+
+def _read_back(start: StartStep, server: RunningServer, report: Report) -> None:
+    """Compare what the engine did with what was planned, and say so."""
+    did = server.server.report
+    planned_gpu = start.fit.placement.kind in ("gpu", "partial")
+    on_cpu = did.gpu_layers == 0
+    if start.require_gpu and (on_cpu or did.gpu_layers is None):
+        raise EngineError(
+            "The engine runs on the CPU, and --require-gpu forbids that.",
+            why=f"{did.engine} offloaded {did.gpu_layers or 0} layers.",
+            hint="Install an engine build for this GPU, or run it without --require-gpu.",
+        )
+    report(
+        EngineReady(
+            backend=start.backend, seconds=did.load_seconds or 0.0, summary=summarize(start.model_name, did)
+        )
+    )
+    if planned_gpu and on_cpu:
+        report(Notice(message="The GPU was planned and the engine runs on the CPU: this will be slow."))
+    if did.context is not None and did.context < start.settings.context:
+        asked = f"{start.settings.context:,} tokens of context were planned"
+        report(Notice(message=f"{asked}, the engine gives {did.context:,}."))
+
+
+def summarize(name: str, did: EngineReport) -> str:
+    """What the engine really did, in one line."""
+    parts = [name]
+    if did.gpu_layers:
+        parts.append(f"GPU {did.gpu_layers}/{did.layers} layers" if did.layers else f"GPU {did.gpu_layers} layers")
+    else:
+        parts.append("CPU" if did.threads is None else f"CPU, {did.threads} threads")
+    if did.context is not None:
+        parts.append(f"context {did.context:,}")
+    if did.buffers:
+        size = {
+            "weights": sum(b.model for b in did.buffers),
+            "context": sum(b.context for b in did.buffers),
+            "compute": sum(b.compute for b in did.buffers),
+        }
+        parts.append("MiB: " + " + ".join(f"{count / (1 << 20):.0f} {what}" for what, count in size.items()))
+    if did.load_seconds is not None:
+        parts.append(f"loaded in {did.load_seconds:.1f} s")
+    return " · ".join([*parts, did.engine])
+
+
+class RealEffects:
+    """The deeds themselves, by the plugins that own them."""
+
+    def __init__(self, host: Host, config: Config) -> None:
+        self._host = host
+        self._config = config
+
+    def pull(self, step: PullStep, report: Report) -> LocalModel:
+        """Resolve at the source that owns the scheme, then fetch through the one verified path."""
+        from launchpad.pull import pull
+        from launchpad.pull.options import PullOptions
+
+        source = self._host.source(step.build.scheme)
+        return pull(source.resolve(step.build), report, options=PullOptions.from_config(self._config.pull))
+
+    def verify(self, path: str) -> None:
+        """Read the header of a GGUF: a malformed file must not reach an engine."""
+        from pathlib import Path
+
+        from launchpad.gguf import read_header
+
+        if path.endswith(".gguf"):
+            read_header(Path(path))
+
+    def launch(self, start: StartStep, report: Report) -> RunningServer:
+        """Start the engine of the plan's backend."""
+        return self._host.backend(start.backend).launch(start, report)

@@ -1,0 +1,164 @@
+"""Looking at the world: machine, catalogs, backends, what is on disk, which sources answer. Edge; decides nothing.
+
+`survey` reads, `consider` turns what was read into candidates for `choose`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from launchpad.catalog.model import Build, LocalModel, Model
+from launchpad.choose import Availability, Candidate
+from launchpad.hardware.machine import Machine
+from launchpad.plugins.spec import Backend, BackendStatus, ModelSource, Reachability
+from launchpad.wish import Wish
+
+if TYPE_CHECKING:
+    from launchpad.config import Config
+    from launchpad.plugins.host import Host
+
+
+class BackendHere(Struct, frozen=True, kw_only=True):
+    """A backend and what it says about itself on this machine (None: the machine is simulated)."""
+
+    backend: Backend
+    status: BackendStatus | None
+
+    @property
+    def usable(self) -> bool:
+        """True when it can start an engine here, or could on the simulated machine."""
+        return self.status is None or self.status.state == "ready"
+
+
+class Survey(Struct, frozen=True, kw_only=True):
+    """Everything that was read. `reach` maps each URI scheme to whether its source answers (empty: not asked)."""
+
+    machine: Machine
+    models: tuple[Model, ...]
+    catalog_date: str | None
+    backends: tuple[BackendHere, ...]
+    local: Mapping[str, LocalModel]
+    reach: Mapping[str, Reachability]
+
+
+def survey(host: Host, config: Config, wish: Wish, *, on: Machine | None = None, ask_sources: bool = False) -> Survey:
+    """Look at this machine, or take `on` for it; with `ask_sources`, ask every source for a sign of life.
+
+    The sources are asked while the rest is read, so that one that does not answer costs its time-out once.
+    """
+    with ThreadPoolExecutor(max_workers=8, thread_name_prefix="survey") as pool:
+        asked = _ask(pool, host.sources(), config, wish) if ask_sources else {}
+        machine = on or _detect(host)
+        catalogs = host.catalogs()
+        models = tuple(model for catalog in catalogs for model in catalog.models())
+        dates = [catalog.date for catalog in catalogs if catalog.date]
+        backends = tuple(
+            BackendHere(backend=b, status=None if on else b.status(machine))
+            for b in host.backends()
+            if wish.backend in (None, b.name)
+        )
+        local = {} if on else _local(host.sources(), backends)
+        reach = {scheme: future.result() for scheme, future in asked.items()}
+    return Survey(
+        machine=machine,
+        models=models,
+        catalog_date=max(dates, default=None),
+        backends=backends,
+        local=local,
+        reach=reach,
+    )
+
+
+def detect_machine(host: Host, *, measure_bandwidth: bool = True) -> Machine:
+    """The machine at hand, from all probes."""
+    from launchpad.hardware.detect import detect
+
+    return detect(((p.name, p.probe) for p in host.probes()), measure_bandwidth=measure_bandwidth)
+
+
+def _detect(host: Host) -> Machine:
+    return detect_machine(host)
+
+
+def _ask(
+    pool: ThreadPoolExecutor, sources: Iterable[ModelSource], config: Config, wish: Wish
+) -> dict[str, Future[Reachability]]:
+    timeout = config.pull.source_timeout
+
+    def ask(source: ModelSource) -> Reachability:
+        if wish.offline and "file" not in source.schemes:
+            return Reachability(ok=False, why="--offline was asked for", hint="Run it again without --offline.")
+        return source.reachable(timeout)
+
+    futures = {id(source): pool.submit(ask, source) for source in sources}
+    return {scheme: futures[id(source)] for source in sources for scheme in source.schemes}
+
+
+def _local(sources: Iterable[ModelSource], backends: Iterable[BackendHere]) -> dict[str, LocalModel]:
+    """What is on disk, by `build_key`. The first owner of a key wins: sources before backends' own stores."""
+    found: dict[str, LocalModel] = {}
+    for source in sources:
+        for model in source.local():
+            found.setdefault(build_key(model.ref), model)
+    for here in backends:
+        for model in here.backend.local():
+            found.setdefault(build_key(model.ref), model)
+    return found
+
+
+def build_key(ref: str) -> str:
+    """What two references to the same build have in common: no revision (for the Hub), no case."""
+    scheme, separator, rest = ref.partition("://")
+    if scheme == "hf" and "@" in rest:
+        repository, _, pinned = rest.partition("@")
+        _, colon, quantization = pinned.partition(":")
+        rest = repository + colon + quantization
+    return f"{scheme}{separator}{rest}".lower()
+
+
+def consider(seen: Survey, wish: Wish, models: Sequence[Model]) -> list[Candidate]:
+    """Every way to run each of `models`: model × build × usable backend, with its fit and availability."""
+    from launchpad.catalog.quality import quantization_penalty
+
+    candidates = []
+    for model in models:
+        for here in seen.backends:
+            if not here.usable:
+                continue
+            for build in here.backend.builds(model):
+                fit = here.backend.fit(model, build, seen.machine, wish)
+                if fit is not None:
+                    candidates.append(
+                        Candidate(
+                            model=model,
+                            build=build,
+                            fit=fit,
+                            availability=availability(build, seen),
+                            quality_cost=quantization_penalty(build.quantization, model.parameters),
+                        )
+                    )
+    return candidates
+
+
+def availability(build: Build, seen: Survey) -> Availability:
+    """Whether the bytes of `build` are here or can be had. Sources that were not asked are taken to answer."""
+    local = seen.local.get(build_key(build.ref))
+    if local is not None:
+        return Availability(obtainable=True, local=local)
+    reach = seen.reach.get(build.scheme)
+    if reach is None:
+        known = not seen.reach
+        return Availability(obtainable=known, why_not=None if known else f"no source for {build.scheme}:// is installed")
+    if reach.ok:
+        return Availability(obtainable=True)
+    return Availability(obtainable=False, why_not=reach.why, hint=reach.hint)
+
+
+def without_builds(model: Model) -> Model:
+    """The model's own facts."""
+    return replace(model, builds=())
