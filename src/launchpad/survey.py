@@ -46,14 +46,16 @@ class Survey(Struct, frozen=True, kw_only=True):
     reach: Mapping[str, Reachability]
 
 
-def survey(host: Host, config: Config, wish: Wish, *, on: Machine | None = None, ask_sources: bool = False) -> Survey:
+def survey(
+    host: Host, config: Config, wish: Wish, *, on: Machine | None = None, ask_sources: bool = False
+) -> Survey:
     """Look at this machine, or take `on` for it; with `ask_sources`, ask every source for a sign of life.
 
     The sources are asked while the rest is read, so that one that does not answer costs its time-out once.
     """
     with ThreadPoolExecutor(max_workers=8, thread_name_prefix="survey") as pool:
         asked = _ask(pool, host.sources(), config, wish) if ask_sources else {}
-        machine = on or _detect(host)
+        machine = on or detect_machine(host)
         catalogs = host.catalogs()
         models = tuple(model for catalog in catalogs for model in catalog.models())
         dates = [catalog.date for catalog in catalogs if catalog.date]
@@ -81,8 +83,10 @@ def detect_machine(host: Host, *, measure_bandwidth: bool = True) -> Machine:
     return detect(((p.name, p.probe) for p in host.probes()), measure_bandwidth=measure_bandwidth)
 
 
-def _detect(host: Host) -> Machine:
-    return detect_machine(host)
+def local_models(host: Host) -> list[LocalModel]:
+    """What is on this machine, over all sources and backends. No network."""
+    backends = [BackendHere(backend=b, status=None) for b in host.backends()]
+    return list(_local(host.sources(), backends).values())
 
 
 def _ask(
@@ -92,7 +96,9 @@ def _ask(
 
     def ask(source: ModelSource) -> Reachability:
         if wish.offline and "file" not in source.schemes:
-            return Reachability(ok=False, why="--offline was asked for", hint="Run it again without --offline.")
+            return Reachability(
+                ok=False, why="--offline was asked for", hint="Run it again without --offline."
+            )
         return source.reachable(timeout)
 
     futures = {id(source): pool.submit(ask, source) for source in sources}
@@ -153,7 +159,9 @@ def availability(build: Build, seen: Survey) -> Availability:
     reach = seen.reach.get(build.scheme)
     if reach is None:
         known = not seen.reach
-        return Availability(obtainable=known, why_not=None if known else f"no source for {build.scheme}:// is installed")
+        return Availability(
+            obtainable=known, why_not=None if known else f"no source for {build.scheme}:// is installed"
+        )
     if reach.ok:
         return Availability(obtainable=True)
     return Availability(obtainable=False, why_not=reach.why, hint=reach.hint)

@@ -47,27 +47,54 @@ def json_option(function: Callable[P, R]) -> Callable[P, R]:
             app.output.json_mode = True
 
     return click.option(
-        "--json", is_flag=True, is_eager=True, expose_value=False, callback=remember, help="Print one JSON document."
+        "--json",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=remember,
+        help="Print one JSON document.",
     )(function)
 
 
 def wish_options(function: Callable[P, R]) -> Callable[..., R]:
     """The options that say what the pick must be like; the command receives them as `wishes`."""
     options = [
-        click.option("--context", type=click.IntRange(min=1), metavar="TOKENS", help="Context length that is needed."),
-        click.option("--purpose", type=click.Choice(PURPOSES), default=None, help="What it is for. [default: chat]"),
+        click.option(
+            "--context", type=click.IntRange(min=1), metavar="TOKENS", help="Context length that is needed."
+        ),
+        click.option(
+            "--purpose", type=click.Choice(PURPOSES), default=None, help="What it is for. [default: chat]"
+        ),
         click.option("--backend", metavar="NAME", help="Use this backend only."),
-        click.option("--license", "licenses", multiple=True, metavar="ID", help="osi, commercial, or a license id."),
-        click.option("--country", "countries", multiple=True, metavar="ISO", help="Only labs from these countries."),
-        click.option("--not-country", "not_countries", multiple=True, metavar="ISO", help="No labs from these."),
+        click.option(
+            "--license", "licenses", multiple=True, metavar="ID", help="osi, commercial, or a license id."
+        ),
+        click.option(
+            "--country", "countries", multiple=True, metavar="ISO", help="Only labs from these countries."
+        ),
+        click.option(
+            "--not-country", "not_countries", multiple=True, metavar="ISO", help="No labs from these."
+        ),
         click.option("--lab", "labs", multiple=True, metavar="NAME", help="Only models of these labs."),
         click.option("--needs", multiple=True, metavar="WHAT", help="tools, vision, thinking, code, audio."),
-        click.option("--min-speed", type=click.FloatRange(min=0), metavar="TOK/S", help="Least decode speed."),
+        click.option(
+            "--min-speed", type=click.FloatRange(min=0), metavar="TOK/S", help="Least decode speed."
+        ),
         click.option("--max-download", type=Size(), metavar="SIZE", help="Largest download."),
         click.option("--require-gpu", is_flag=True, help="Refuse to run on the CPU."),
         click.option("--allow-swap", is_flag=True, help="Allow picks that would make the machine swap."),
     ]
-    names = ("context", "purpose", "backend", "licenses", "countries", "not_countries", "labs", "needs", "min_speed")
+    names = (
+        "context",
+        "purpose",
+        "backend",
+        "licenses",
+        "countries",
+        "not_countries",
+        "labs",
+        "needs",
+        "min_speed",
+    )
     names = (*names, "max_download", "require_gpu", "allow_swap")
 
     @functools.wraps(function)
@@ -84,7 +111,9 @@ def wish_options(function: Callable[P, R]) -> Callable[..., R]:
 def on_option(function: Callable[P, R]) -> Callable[P, R]:
     """`--on`: another machine than this one."""
     return click.option(
-        "--on", metavar="MACHINE", help='Simulate a machine: "RTX 4090", "2x H100 80GB", "M4 Max 64GB", machine.toml.'
+        "--on",
+        metavar="MACHINE",
+        help='Simulate a machine: "RTX 4090", "2x H100 80GB", "M4 Max 64GB", machine.toml.',
     )(function)
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ class Output:
         """One line of the answer."""
         sys.stdout.write(text + "\n")
 
-    def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
+    def table(
+        self, headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
+    ) -> None:
         """A plain table: columns padded, never cut, readable by `awk`. `right` holds the right-aligned columns."""
         cells = [[clean_line(cell) for cell in row] for row in rows]
         widths = [max(len(r[i]) for r in [list(headers), *cells]) for i in range(len(headers))]
@@ -108,9 +110,13 @@ class Output:
         where = f": {error.filename}" if error.filename else ""
         found: LaunchpadError
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            found = DiskFull(f"The disk is full{where}", why=str(error), hint="Free some room and run it again.")
+            found = DiskFull(
+                f"The disk is full{where}", why=str(error), hint="Free some room and run it again."
+            )
         else:
-            found = EngineError(f"The system refused{where}", why=str(error), hint="Run it with --debug for details.")
+            found = EngineError(
+                f"The system refused{where}", why=str(error), hint="Run it with --debug for details."
+            )
         self.error(found)
         return found.exit_code
 
@@ -120,6 +126,20 @@ class Output:
 
         style = "none" if self.quiet else self.progress_style
         return progress(style)
+
+    @contextmanager
+    def status(self, text: str) -> Iterator[None]:
+        """A passing word on a terminal while something takes a moment; gone afterwards."""
+        shown = sys.stderr.isatty() and not self.quiet and os.environ.get("TERM") != "dumb"
+        if shown:
+            sys.stderr.write(f"{text} …")
+            sys.stderr.flush()
+        try:
+            yield
+        finally:
+            if shown:
+                sys.stderr.write("\r\x1b[K")
+                sys.stderr.flush()
 
     def _stderr(self, text: str, styles: Sequence[str]) -> None:
         text = clean_line(text)

@@ -54,7 +54,9 @@ class _Lines:
             self._last = time.monotonic()
         elif isinstance(event, PullProgress) and time.monotonic() - self._last >= PLAIN_SECONDS:
             self._last = time.monotonic()
-            share = f"{100 * event.done / event.size:.0f} % of {gb(event.size)}" if event.size else gb(event.done)
+            share = (
+                f"{100 * event.done / event.size:.0f} % of {gb(event.size)}" if event.size else gb(event.done)
+            )
             self._say(share + (f", {gb(int(event.rate))}/s" if event.rate else ""))
         elif isinstance(event, PullFinished):
             self._say(f"pulled and verified {gb(event.size)} in {duration(event.seconds)}")

@@ -47,7 +47,9 @@ def speed(band: Band | None) -> str:
         return "?"
     if band.basis == "measured":
         return f"{band.value:.3g} tok/s"
-    return f"{band.low:.2g}-{band.high:.2g} tok/s" if band.high < 10 else f"{band.low:.0f}-{band.high:.0f} tok/s"
+    return (
+        f"{band.low:.2g}-{band.high:.2g} tok/s" if band.high < 10 else f"{band.low:.0f}-{band.high:.0f} tok/s"
+    )
 
 
 def tokens(count: int | None) -> str:

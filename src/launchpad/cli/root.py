@@ -19,7 +19,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "plan": ("launchpad.cli.plan:plan", "Show what `run` would do, step by step."),
     "fit": ("launchpad.cli.fit:fit", "Show how much memory a model needs and how fast it would be."),
     "models": ("launchpad.cli.models:models", "List the models of the catalog."),
-    "hardware": ("launchpad.cli.hardware:hardware", "Show what is known about this machine, with the evidence."),
+    "hardware": (
+        "launchpad.cli.hardware:hardware",
+        "Show what is known about this machine, with the evidence.",
+    ),
     "pull": ("launchpad.cli.pull:pull", "Fetch and verify a model without starting it."),
     "list": ("launchpad.cli.list:list_models", "List the models on this machine."),
     "rm": ("launchpad.cli.rm:rm", "Remove a model from this machine."),
@@ -70,7 +73,9 @@ def _app(ctx: click.Context) -> App:
     return app if app is not None else App()
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="launchpad", message="%(prog)s %(version)s")
 @click.option("--no-plugins", is_flag=True, help="Load no third-party plugins.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")

@@ -1,0 +1,64 @@
+"""`launchpad fit`: how much memory a model needs and how fast it would be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from launchpad.cli.app import App
+from launchpad.cli.options import json_option, make_wish, on_option, simulated, wish_options
+from launchpad.cli.render import gb, gib, placement, speed
+
+if TYPE_CHECKING:
+    from launchpad.choose import Candidate
+    from launchpad.cli.output import Output
+
+
+@click.command()
+@click.argument("model")
+@wish_options
+@on_option
+@json_option
+@click.pass_obj
+def fit(app: App, model: str, wishes: dict[str, Any], on: str | None) -> None:
+    """Show how each build of MODEL would fit this machine, or another (--on): every term of the memory sum."""
+    from launchpad.named import named_models
+    from launchpad.survey import consider, survey
+
+    wish = make_wish(app, wishes, model=model)
+    seen = survey(app.host, app.config, wish, on=simulated(on))
+    candidates = consider(seen, wish, named_models(wish, seen, app.host))
+    if app.output.json_mode:
+        fits = [{"build": c.build, "fit": c.fit} for c in candidates]
+        app.output.data("fits", {"machine": seen.machine, "fits": fits})
+        return
+    rows = [_row(candidate) for candidate in candidates]
+    headers = ["build", "backend", "file", "memory", "speed", "context", "runs on", "verdict"]
+    app.output.table(headers, rows, right=(2, 3, 4, 5))
+    if len(candidates) == 1:
+        _terms(app.output, candidates[0])
+
+
+def _row(candidate: Candidate) -> list[str]:
+    one = candidate.fit
+    return [
+        candidate.build.ref,
+        one.backend,
+        gb(candidate.build.size),
+        gib(one.total) if one.devices else "?",
+        speed(one.speed.decode),
+        f"{one.settings.context:,}",
+        placement(one),
+        one.verdict if one.why is None else f"{one.verdict}: {one.why}",
+    ]
+
+
+def _terms(out: Output, candidate: Candidate) -> None:
+    rows = [
+        [device.device, term.name.replace("_", " "), f"{term.bytes:,}", term.basis]
+        for device in candidate.fit.devices
+        for term in device.terms
+    ]
+    out.line()
+    out.table(["device", "term", "bytes", "figure"], rows, right=(2,))

@@ -1,0 +1,89 @@
+"""`launchpad hardware`: what is known about the machine, with the evidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from launchpad.cli.app import App
+from launchpad.cli.options import json_option, on_option, simulated
+from launchpad.cli.render import gb, gib
+
+if TYPE_CHECKING:
+    from launchpad.cli.output import Output
+    from launchpad.hardware.machine import Accelerator, Cpu, Machine, Memory
+
+
+@click.command()
+@on_option
+@click.option("--evidence", is_flag=True, help="Show where each fact comes from.")
+@json_option
+@click.pass_obj
+def hardware(app: App, on: str | None, evidence: bool) -> None:
+    """Show what is known about this machine, or about a simulated one (--on). Unknown is shown as unknown."""
+    from launchpad.survey import detect_machine
+
+    with app.output.status("looking at this machine"):
+        machine = simulated(on) or detect_machine(app.host)
+    if app.output.json_mode:
+        app.output.data("machine", machine)
+        return
+    _show(app.output, machine)
+    if evidence:
+        app.output.line()
+        app.output.table(
+            ["fact", "value", "evidence"], [[f.subject, f.value, f.evidence] for f in machine.facts]
+        )
+    for warning in machine.warnings:
+        app.output.warn(warning)
+
+
+def _show(out: Output, machine: Machine) -> None:
+    rows = [["machine", machine.name + (" (simulated)" if machine.simulated else "")]]
+    rows.append(["system", machine.os or "unknown"])
+    rows.append(["cpu", _cpu(machine.cpu)])
+    rows.append(["memory", _memory(machine.memory)])
+    rows += [[f"gpu {a.index}", _accelerator(a)] for a in machine.accelerators]
+    if not machine.accelerators:
+        rows.append(["gpu", "none found"])
+    rows.append(
+        [
+            "disk",
+            f"{gb(machine.disk_free)} free where models go" if machine.disk_free is not None else "unknown",
+        ]
+    )
+    for label, text in rows:
+        out.line(f"{out.style(label.ljust(8), 'bold')} {text}")
+
+
+def _cpu(cpu: Cpu) -> str:
+    parts = [cpu.model or "unknown model"]
+    if cpu.cores_physical:
+        parts.append(f"{cpu.cores_physical} cores")
+    if cpu.isa:
+        parts.append(" ".join(cpu.isa))
+    if cpu.bandwidth:
+        how = "measured" if cpu.bandwidth_measured else "from tables"
+        parts.append(f"memory {cpu.bandwidth / 1e9:.0f} GB/s ({how})")
+    else:
+        parts.append("memory bandwidth unknown")
+    return ", ".join(parts)
+
+
+def _memory(memory: Memory) -> str:
+    limit = f", container limit {gib(memory.limit)}" if memory.limit is not None else ""
+    return f"{gib(memory.available)} available of {gib(memory.total)}{limit}"
+
+
+def _accelerator(gpu: Accelerator) -> str:
+    parts = [gpu.name, f"{gib(gpu.memory_free)} free of {gib(gpu.memory_total)}"]
+    if gpu.unified:
+        parts.append("unified with main memory")
+    if gpu.arch:
+        parts.append(gpu.arch)
+    if gpu.bandwidth:
+        parts.append(f"{gpu.bandwidth / 1e9:.0f} GB/s")
+    if gpu.apis:
+        parts.append("/".join(gpu.apis))
+    return ", ".join(parts)

@@ -1,0 +1,74 @@
+"""`launchpad plan`: what `run` would do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from launchpad.cli.app import App
+from launchpad.cli.options import json_option, make_wish, on_option, simulated, wish_options
+from launchpad.cli.plan_notices import tell
+from launchpad.cli.render import duration, gb, gib, license_text, placement, speed
+
+if TYPE_CHECKING:
+    from launchpad.cli.output import Output
+    from launchpad.plan import Plan
+
+
+@click.command()
+@click.argument("model", required=False)
+@wish_options
+@on_option
+@click.option("--offline", is_flag=True, help="Make no connection; plan with what is on disk.")
+@json_option
+@click.pass_obj
+def plan(app: App, model: str | None, wishes: dict[str, Any], on: str | None, offline: bool) -> None:
+    """Show what `run` would do, step by step, without doing it."""
+    from launchpad.decide import make_plan_for
+
+    wish = make_wish(app, wishes, model=model, offline=offline)
+    machine = simulated(on)
+    with app.output.status("looking at this machine"):
+        made = make_plan_for(app.host, app.config, wish, on=machine, ask_sources=machine is None)
+    show_plan(app, made)
+
+
+def show_plan(app: App, made: Plan) -> None:
+    """The plan as text or JSON, on stdout."""
+    out = app.output
+    if out.json_mode:
+        out.data("plan", made)
+        return
+    start, fit = made.start, made.start.fit
+    tell(out, made)
+    out.line(
+        out.style(
+            f"{start.model_name} {made.choice.pick.build.quantization}" if made.choice.pick else "", "bold"
+        )
+    )
+    _pull_lines(out, made)
+    out.line(f"  start    {start.backend} on {placement(fit)}, context {start.settings.context:,}")
+    for device in fit.devices:
+        sums = " + ".join(f"{gib(t.bytes)} {t.name.replace('_', ' ')}" for t in device.terms if t.bytes)
+        out.line(f"  memory   {device.device}: {gib(device.total)} of {gib(device.free)} free = {sums}")
+    out.line(f"  speed    {speed(fit.speed.decode)}, first token after {duration(fit.speed.first_token)}")
+    out.line("  engine   " + " ".join(f"{k}={v}" for k, v in start.arguments.items()))
+    _choice_lines(out, made)
+
+
+def _pull_lines(out: Output, made: Plan) -> None:
+    if made.pull is None:
+        out.line(f"  pull     nothing, it is here: {made.start.model_path}")
+        return
+    terms = license_text(made.pull.license)
+    out.line(f"  pull     {made.pull.build.ref}, {gb(made.pull.size)}, {terms}")
+
+
+def _choice_lines(out: Output, made: Plan) -> None:
+    choice = made.choice
+    if choice.pick:
+        out.line(f"  why      {choice.pick.reason}, out of {choice.considered} considered")
+    for label, option in (("faster", choice.faster), ("better", choice.better)):
+        if option:
+            out.line(f"  {label}   {option.model.name} {option.build.quantization}: {option.reason}")

@@ -1,0 +1,45 @@
+"""`launchpad pull`: fetch and verify without starting."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from launchpad.cli.app import App
+from launchpad.cli.options import json_option, make_wish, wish_options
+
+
+@click.command()
+@click.argument("model", required=False)
+@wish_options
+@click.option("-y", "--yes", is_flag=True, help="Do not ask, whatever the size.")
+@json_option
+@click.pass_obj
+def pull(app: App, model: str | None, wishes: dict[str, Any], yes: bool) -> None:
+    """Fetch and verify MODEL, or the model that `run` would pick, without starting it."""
+    from launchpad.cli.consent import consent
+    from launchpad.cli.plan_notices import tell
+    from launchpad.decide import make_plan_for
+    from launchpad.run import RealEffects
+
+    wish = make_wish(app, wishes, model=model)
+    with app.output.status("looking at this machine"):
+        made = make_plan_for(app.host, app.config, wish, ask_sources=True)
+    tell(app.output, made)
+    step, start = made.pull, made.start
+    if step is None:
+        path, fetched = start.model_path, False
+    else:
+        consent(app, made, yes=yes, interactive=sys.stdin.isatty() and sys.stderr.isatty())
+        with app.output.progress() as report:
+            effects = RealEffects(app.host, app.config)
+            path, fetched = effects.pull(step, report).path, True
+            effects.verify(path)
+    if app.output.json_mode:
+        app.output.data(
+            "pulled", {"model": start.model_id, "ref": start.build, "path": path, "fetched": fetched}
+        )
+    else:
+        app.output.line(str(path))

@@ -1,0 +1,75 @@
+"""`launchpad recommend`: the pick, a faster one, a better one, and why the others lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from launchpad.cli.app import App
+from launchpad.cli.options import json_option, make_wish, on_option, simulated, wish_options
+from launchpad.cli.render import OPTION_HEADERS, OPTION_RIGHT, gib, option_row, score
+
+if TYPE_CHECKING:
+    from launchpad.cli.output import Output
+    from launchpad.decide import Decision
+    from launchpad.hardware.machine import Machine
+
+
+@click.command()
+@wish_options
+@on_option
+@click.option(
+    "-n", "--count", type=click.IntRange(min=0), default=8, help="How many better-scored losers to show."
+)
+@json_option
+@click.pass_obj
+def recommend(app: App, wishes: dict[str, Any], on: str | None, count: int) -> None:
+    """Show the best models for this machine, or another (--on), and why each better-scored one lost.
+
+    Makes no connection: whether a source answers is found out by `plan` and `run`.
+    """
+    from launchpad.decide import decide
+    from launchpad.plan import no_pick
+
+    wish = make_wish(app, wishes)
+    made = decide(app.host, app.config, wish, on=simulated(on))
+    if made.choice.pick is None:
+        raise no_pick(made.choice, wish)
+    if app.output.json_mode:
+        app.output.data("recommendation", made.record())
+    else:
+        _show(app.output, made, count)
+
+
+def _show(out: Output, made: Decision, count: int) -> None:
+    out.note(f"{machine_line(made.survey.machine)} · catalog of {made.survey.catalog_date or 'unknown date'}")
+    choice = made.choice
+    named = (("pick", choice.pick), ("faster", choice.faster), ("better", choice.better))
+    rows = [option_row(label, option) for label, option in named if option]
+    out.table(OPTION_HEADERS, rows, right=OPTION_RIGHT)
+    for label, option in named:
+        if option:
+            out.line(f"{label}: {option.reason}")
+    if choice.losses and count:
+        out.line()
+        out.line(out.style("scored better and lost", "bold"))
+        out.table(
+            ["model", "quality", "why"],
+            [[x.name, score(x.score), x.reason] for x in choice.losses[:count]],
+            right=(1,),
+        )
+        if len(choice.losses) > count:
+            out.note(f"{len(choice.losses) - count} more; see --count")
+
+
+def machine_line(machine: Machine) -> str:
+    """The machine in one line."""
+    parts = [machine.name]
+    if machine.accelerators:
+        parts += [f"{a.name} {gib(a.memory_free)} free" for a in machine.accelerators]
+    cores = machine.cpu.cores_physical
+    if cores:
+        parts.append(f"{cores} cores")
+    parts.append(f"{gib(machine.memory.available)} memory free")
+    return ", ".join(parts)

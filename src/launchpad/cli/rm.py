@@ -1,0 +1,60 @@
+"""`launchpad rm`: remove a model from this machine."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from launchpad.cli.app import App
+from launchpad.cli.options import json_option
+from launchpad.cli.render import gb
+from launchpad.errors import RefusedError, UnknownModel
+
+if TYPE_CHECKING:
+    from launchpad.catalog.model import LocalModel
+
+
+@click.command()
+@click.argument("model")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_obj
+def rm(app: App, model: str, yes: bool) -> None:
+    """Remove MODEL (a reference that `launchpad list` shows, or a part of it that names one only)."""
+    from launchpad.pull.store import remove
+
+    local = _find(app, model)
+    if local.owner != "launchpad":
+        raise RefusedError(
+            f"{local.ref} belongs to {local.owner}.",
+            why="launchpad removes only what it fetched itself.",
+            hint=f"Remove it with the tool that owns it; it lies at {local.path}",
+        )
+    if not yes:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise RefusedError("Nobody is here to agree.", hint="Run it again with --yes.")
+        click.confirm(f"Remove {local.ref} ({gb(local.size)})?", abort=True, err=True)
+    freed = remove(local)
+    if app.output.json_mode:
+        app.output.data("removed", {"ref": local.ref, "freed": freed})
+    else:
+        app.output.line(f"removed {local.ref}, {gb(freed)} free again")
+
+
+def _find(app: App, text: str) -> LocalModel:
+    from launchpad.survey import local_models
+
+    found = local_models(app.host)
+    wanted = text.lower()
+    exact = [x for x in found if x.ref.lower() == wanted]
+    matches = exact or [x for x in found if wanted in x.ref.lower() or wanted == (x.model_id or "").lower()]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        names = ", ".join(sorted(x.ref for x in matches))
+        raise UnknownModel(
+            f"{text!r} names more than one model.", why=names, hint="Give the whole reference."
+        )
+    raise UnknownModel(f"{text!r} is not on this machine.", hint="`launchpad list` shows what is.")

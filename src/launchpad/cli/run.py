@@ -1,0 +1,94 @@
+"""`launchpad run`: from a bare machine to a conversation."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from launchpad.cli.app import App
+from launchpad.cli.options import json_option, make_wish, wish_options
+
+if TYPE_CHECKING:
+    from launchpad.engines.server import RunningServer
+    from launchpad.plan import Plan
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.argument("prompt", required=False)
+@wish_options
+@click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")
+@click.option("--system", metavar="TEXT", help="System prompt.")
+@click.option(
+    "--think", type=click.Choice(["show", "hide", "off"]), default="show", help="What to do with thinking."
+)
+@click.option("--seed", type=int, help="Seed of the sampling.")
+@click.option("--temperature", type=click.FloatRange(min=0), help="Temperature of the sampling.")
+@click.option("--max-tokens", type=click.IntRange(min=1), help="Longest answer.")
+@json_option
+@click.pass_obj
+def run(
+    app: App,
+    model: str | None,
+    prompt: str | None,
+    wishes: dict[str, Any],
+    offline: bool,
+    dry_run: bool,
+    yes: bool,
+    system: str | None,
+    **sampling: Any,
+) -> int:
+    """Pick the best model that fits, pull it, start it, chat.
+
+    MODEL is a catalog id (qwen3-8b), a reference (hf://org/repo:QUANT), a .gguf file, or auto (the default).
+    With PROMPT, or with text on stdin, one answer is written to stdout; otherwise a chat opens.
+    A single argument with a space in it is taken as the prompt.
+
+    \b
+    launchpad run
+    launchpad run "What is the capital of France?"
+    git diff | launchpad run auto:code "Write a commit message."
+    """
+    if model is not None and prompt is None and any(c.isspace() for c in model.strip()):
+        model, prompt = None, model
+    wish = make_wish(app, wishes, model=model, offline=offline)
+    if dry_run:
+        from launchpad.cli.plan import show_plan
+
+        show_plan(app, _plan(app, wish))
+        return 0
+
+    from launchpad.cli.conversation import converse, one_prompt
+    from launchpad.cli.plan_notices import tell
+
+    text = one_prompt(prompt, json_mode=app.output.json_mode)
+    plan = _plan(app, wish)
+    tell(app.output, plan)
+    server = start(app, plan, yes=yes)
+    try:
+        return converse(app, plan, server, text, system=system, **sampling)
+    finally:
+        server.stop()
+
+
+def _plan(app: App, wish: Any) -> Plan:
+    from launchpad.decide import make_plan_for
+
+    with app.output.status("looking at this machine"):
+        return make_plan_for(app.host, app.config, wish, ask_sources=True)
+
+
+def start(app: App, plan: Plan, *, yes: bool) -> RunningServer:
+    """Announce and confirm the download, then carry the plan out with progress on stderr."""
+    from launchpad.cli.consent import consent
+    from launchpad.cli.engine_line import with_engine_lines
+    from launchpad.run import RealEffects, execute
+
+    consent(app, plan, yes=yes, interactive=sys.stdin.isatty() and sys.stderr.isatty())
+    with app.output.progress() as progress:
+        report = with_engine_lines(app, progress)
+        return execute(plan, RealEffects(app.host, app.config), report)

@@ -1,0 +1,68 @@
+"""From a wish to a choice and a plan: survey the world, compute the fits, choose. Glue between edge and pure parts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from launchpad.choose import Choice
+from launchpad.hardware.machine import Machine
+from launchpad.plan import Plan, make_plan
+from launchpad.survey import Survey, consider, survey
+from launchpad.wish import Wish
+
+if TYPE_CHECKING:
+    from launchpad.config import Config
+    from launchpad.plugins.host import Host
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """A choice and what it was made from. `dropped` maps the models that a filter ruled out to the reason."""
+
+    survey: Survey
+    wish: Wish
+    choice: Choice
+    dropped: dict[str, str]
+
+    def record(self) -> dict[str, Any]:
+        """The fields that `recommend --json` prints."""
+        seen = self.survey
+        return {
+            "catalog_date": seen.catalog_date,
+            "machine": seen.machine,
+            "wish": self.wish,
+            "choice": self.choice,
+            "dropped": self.dropped,
+        }
+
+
+def decide(
+    host: Host, config: Config, wish: Wish, *, on: Machine | None = None, ask_sources: bool = False
+) -> Decision:
+    """Choose for this machine, or for `on`. Raises `UnknownModel` when the wish names a model nobody knows."""
+    from launchpad.catalog.select import select
+    from launchpad.named import is_auto, named_models
+
+    if wish.backend is not None:
+        host.backend(wish.backend)  # a mistyped name is an error, not an empty list
+    seen = survey(host, config, wish, on=on, ask_sources=ask_sources)
+    if is_auto(wish.model):
+        models, dropped = select(seen.models, wish)
+    else:
+        models, dropped = named_models(wish, seen, host), {}
+        # Who names a model wants that model, however slow: the speed is told, not judged.
+        wish = wish if wish.min_speed is not None else replace(wish, min_speed=0.0)
+    choice = host.choose(consider(seen, wish, models), wish)
+    return Decision(survey=seen, wish=wish, choice=choice, dropped=dropped)
+
+
+def make_plan_for(
+    host: Host, config: Config, wish: Wish, *, on: Machine | None = None, ask_sources: bool = False
+) -> Plan:
+    """Decide and plan. Raises `NoModelFits` when nothing can run."""
+    made = decide(host, config, wish, on=on, ask_sources=ask_sources)
+    pick = made.choice.pick
+    arguments = host.backend(pick.fit.backend).arguments if pick else dict
+    return make_plan(made.survey.machine, made.wish, made.choice, arguments)
