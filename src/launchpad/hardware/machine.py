@@ -6,6 +6,7 @@ was derived (a bandwidth from a table of devices, say) the `Fact` of the same na
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -69,6 +70,7 @@ class Accelerator(Struct, frozen=True, kw_only=True):
     unified: bool = False
     driver: str | None = None
     display: bool | None = None  # True when a screen is attached, so that more memory is kept in reserve
+    pci: str | None = None  # bus address ("0000:01:00.0"): the same card as two probes see it
 
 
 class Machine(Struct, frozen=True, kw_only=True):
@@ -99,3 +101,24 @@ class ProbeResult(Struct, frozen=True, kw_only=True):
     accelerators: tuple[Accelerator, ...] = ()
     facts: tuple[Fact, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+def facts_about(
+    subject: str, part: Struct, evidence: str, other: Mapping[str, str] | None = None
+) -> tuple[Fact, ...]:
+    """One fact for each field of `part` that is known, in the order of the fields.
+
+    `subject` is the path of `part` ("cpu", "accelerators.0"). `other` names the evidence of the fields that come
+    from elsewhere.
+    """
+    sources = other or {}
+    known = ((name, getattr(part, name)) for name in part.__struct_fields__)
+    return tuple(
+        Fact(subject=f"{subject}.{name}", value=_shown(value), evidence=sources.get(name, evidence))
+        for name, value in known
+        if value is not None and value != ()
+    )
+
+
+def _shown(value: object) -> str:
+    return ", ".join(str(item) for item in value) if isinstance(value, tuple) else str(value)

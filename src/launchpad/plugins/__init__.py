@@ -79,6 +79,8 @@ if TYPE_CHECKING:
     from launchpad.hardware.machine import Memory as Memory
     from launchpad.hardware.machine import ProbeResult as ProbeResult
     from launchpad.hardware.machine import Vendor as Vendor
+    from launchpad.hardware.machine import facts_about as facts_about
+    from launchpad.hardware.reserve import metal_working_set as metal_working_set
     from launchpad.paths import cache_dir as cache_dir
     from launchpad.paths import config_dir as config_dir
     from launchpad.paths import data_dir as data_dir
@@ -158,6 +160,8 @@ _EXPORTS = {
     "Memory": "launchpad.hardware.machine",
     "ProbeResult": "launchpad.hardware.machine",
     "Vendor": "launchpad.hardware.machine",
+    "facts_about": "launchpad.hardware.machine",
+    "metal_working_set": "launchpad.hardware.reserve",
     "Build": "launchpad.catalog.model",
     "Capabilities": "launchpad.catalog.model",
     "Format": "launchpad.catalog.model",
