@@ -105,12 +105,11 @@ class Output:
         """A failure of the system that no part of launchpad expected; returns the exit code."""
         import errno
 
-        from launchpad.errors import DiskFull, EngineError, LaunchpadError
+        from launchpad.errors import DiskFull, EngineError
 
         where = f": {error.filename}" if error.filename else ""
-        found: LaunchpadError
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            found = DiskFull(
+            found: LaunchpadError = DiskFull(
                 f"The disk is full{where}", why=str(error), hint="Free some room and run it again."
             )
         else:
