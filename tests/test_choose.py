@@ -1,0 +1,173 @@
+"""The rule of choice: pure, so every case is data in, data out."""
+
+from __future__ import annotations
+
+from factories import UNREACHABLE, candidate, local
+from hypothesis import given
+from hypothesis import strategies as st
+
+from launchpad.choose import Availability, choose
+from launchpad.wish import Wish
+
+WISH = Wish()
+
+
+def test_best_quality_that_runs_wins():
+    choice = choose([candidate("low", 30), candidate("high", 60), candidate("mid", 50)], WISH)
+    assert choice.pick is not None
+    assert choice.pick.model.id == "high"
+    assert choice.losses == ()
+    assert choice.considered == 3
+
+
+def test_a_better_model_that_does_not_fit_is_named_with_its_reason():
+    big = candidate("big", 90, verdict="no", why="needs 80 GiB, 16 GiB free")
+    choice = choose([candidate("small", 30), big], WISH)
+    assert choice.pick is not None
+    assert choice.pick.model.id == "small"
+    assert [(x.model_id, x.reason) for x in choice.losses] == [("big", "needs 80 GiB, 16 GiB free")]
+    assert choice.better is not None
+    assert choice.better.reason == "needs 80 GiB, 16 GiB free"
+
+
+def test_too_slow_loses_and_says_how_slow():
+    choice = choose([candidate("quick", 30, speed=30.0), candidate("slow", 80, speed=1.0)], WISH)
+    assert choice.pick is not None
+    assert choice.pick.model.id == "quick"
+    assert choice.losses[0].reason == "about 1 tokens/s here, below 6"
+
+
+def test_least_speed_of_the_wish_overrides_the_default():
+    choice = choose([candidate("slow", 80, speed=1.0)], Wish(min_speed=0.5))
+    assert choice.pick is not None
+
+
+def test_what_cannot_be_had_is_not_picked_but_told():
+    ideal = candidate("ideal", 80, availability=UNREACHABLE)
+    choice = choose(
+        [ideal, candidate("here", 20, availability=Availability(obtainable=True, local=local("here")))], WISH
+    )
+    assert choice.pick is not None
+    assert choice.pick.model.id == "here"
+    assert choice.unobtainable is not None
+    assert choice.unobtainable.model.id == "ideal"
+    assert choice.unobtainable.reason == "the Hub does not answer"
+
+
+def test_a_worse_model_that_cannot_be_had_is_not_mentioned():
+    choice = choose([candidate("here", 80), candidate("away", 20, availability=UNREACHABLE)], WISH)
+    assert choice.unobtainable is None
+
+
+def test_thin_evidence_does_not_win_by_luck():
+    choice = choose([candidate("sure", 50, spread=1.0), candidate("lucky", 53, spread=8.0)], WISH)
+    assert choice.pick is not None
+    assert choice.pick.model.id == "sure"
+
+
+def test_rated_before_unrated_and_unrated_before_nothing():
+    both = choose([candidate("unrated", None), candidate("rated", 1)], WISH)
+    assert both.pick is not None
+    assert both.pick.model.id == "rated"
+    alone = choose([candidate("unrated", None)], WISH)
+    assert alone.pick is not None
+    assert "no benchmark" in alone.pick.reason
+
+
+def test_the_best_build_of_a_model_stands_for_it():
+    q8 = candidate("m", 50, quantization="Q8_0", size=9 << 30, cost=0.1)
+    q4 = candidate("m", 50, quantization="Q4_K_M", cost=1.0)
+    q2 = candidate("m", 50, quantization="Q2_K", size=2 << 30, cost=9.0)
+    choice = choose([q4, q8, q2], WISH)
+    assert choice.pick is not None
+    assert choice.pick.build.quantization == "Q8_0"
+    assert choice.considered == 1
+
+
+def test_a_build_that_is_here_wins_over_a_better_one_of_the_same_model_that_cannot_be_had():
+    away = candidate("m", 50, quantization="Q8_0", availability=UNREACHABLE)
+    here = candidate("m", 50, cost=2.0, availability=Availability(obtainable=True, local=local("m")))
+    choice = choose([away, here], WISH)
+    assert choice.pick is not None
+    assert choice.pick.availability.local is not None
+
+
+def test_on_a_slow_machine_the_value_without_thinking_ranks():
+    thinker = candidate("thinker", 60, quality_fast=30, thinking="switchable", speed=8.0)
+    plain = candidate("plain", 40, speed=8.0)
+    slow = choose([thinker, plain], WISH)
+    assert slow.pick is not None
+    assert slow.pick.model.id == "plain"
+    quick = choose(
+        [candidate("thinker", 60, quality_fast=30, thinking="switchable", speed=80.0), plain], WISH
+    )
+    assert quick.pick is not None
+    assert quick.pick.model.id == "thinker"
+    assert quick.pick.thinking
+
+
+def test_require_gpu_rules_out_the_cpu():
+    choice = choose([candidate("m", 50, kind="cpu")], Wish(require_gpu=True))
+    assert choice.pick is None
+    gpu = choose([candidate("m", 50, kind="gpu")], Wish(require_gpu=True))
+    assert gpu.pick is not None
+
+
+def test_largest_download_spares_what_is_here():
+    wish = Wish(max_download=1000)
+    assert choose([candidate("m", 50, size=2000)], wish).pick is None
+    here = Availability(obtainable=True, local=local("m"))
+    assert choose([candidate("m", 50, size=2000, availability=here)], wish).pick is not None
+
+
+def test_a_faster_alternative_is_the_best_of_the_clearly_faster():
+    fast = [
+        candidate("pick", 60, speed=10.0),
+        candidate("bit", 55, speed=12.0),
+        candidate("much", 40, speed=30.0),
+    ]
+    choice = choose([*fast, candidate("worse", 20, speed=90.0)], WISH)
+    assert choice.faster is not None
+    assert choice.faster.model.id == "much"
+    assert choice.faster.reason == "about 3.0 times as fast"
+
+
+def test_nothing_at_all():
+    choice = choose([], WISH)
+    assert choice.pick is None
+    assert choice.considered == 0
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abcdef"),
+            st.one_of(st.none(), st.floats(0, 100)),
+            st.floats(0.1, 200),
+            st.sampled_from(["fits", "no", "tight"]),
+            st.booleans(),
+        ),
+        max_size=20,
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_order_of_candidates_never_matters_and_the_pick_always_runs(rows, random):
+    candidates = [
+        candidate(
+            n, q, speed=s, verdict=v, why="no room", availability=None if ok else UNREACHABLE, size=1000 + i
+        )
+        for i, (n, q, s, v, ok) in enumerate(rows)
+    ]
+    choice = choose(candidates, WISH)
+    shuffled = list(candidates)
+    random.shuffle(shuffled)
+    again = choose(shuffled, WISH)
+    assert (choice.pick and choice.pick.build.ref) == (again.pick and again.pick.build.ref)
+    if choice.pick:
+        assert choice.pick.fit.runs
+        assert choice.pick.availability.obtainable
+        assert all(loss.score is not None for loss in choice.losses)
+    else:
+        assert not any(
+            c.fit.runs and c.availability.obtainable and (c.fit.speed.decode.value >= 6) for c in candidates
+        )
