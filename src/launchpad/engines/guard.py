@@ -1,0 +1,331 @@
+"""The guard: a small process between launchpad and an engine that outlives neither of them.
+
+It is started by path (`python -I -S guard.py`), uses the standard library alone and imports nothing of launchpad, so
+that it starts in milliseconds and keeps working while launchpad is being upgraded, killed or swapped out.
+
+    launchpad ──stdin──▶ guard ──▶ engine ──▶ workers
+              ◀─stdout──       ◀─output pipe─
+
+Protocol, one JSON object per line. In: the job (`argv`, `env`, `cwd`, `stdin`, `log`, `log_limit`, `parent`, `grace`,
+`orphan_grace`), then the line `stop`. The end of stdin without `stop` means that launchpad died. Out: `started`
+(pid), `failed` (errno, message), `exited` (code or signal).
+
+Why nothing survives (Linux): the guard is a *subreaper*, so that workers which fork twice or call setsid become its
+children when their parents die, and it leaves only when it has no descendant left. The engine itself is tied to the
+guard by a parent-death signal in case the guard is the one that is killed; what then remains carries the start token
+in its environment, and launchpad sweeps by that. macOS has neither of the two: there the guard ends the engine's
+process group and all descendants that are still linked to it. Windows has `guard_windows.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+LINUX = sys.platform == "linux"
+
+
+class BoundedLog:
+    """The engine's output in a private file; at `limit` bytes it becomes `<path>.1` and a new one begins."""
+
+    def __init__(self, path: str, limit: int) -> None:
+        self._path = Path(path)
+        self._limit = limit
+        self._open()
+
+    def _open(self) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._fd = os.open(self._path, flags, 0o600)
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Append. A full disk loses log lines, never the engine: its output must keep being drained."""
+        with contextlib.suppress(OSError):
+            if self._size + len(data) > self._limit:
+                self._path.replace(f"{self._path}.1")
+                full = self._fd
+                self._open()
+                os.close(full)
+            self._size += os.write(self._fd, data)
+
+
+class Guard:
+    """One engine, from its start to the end of its last descendant."""
+
+    def __init__(self, job: dict[str, Any], control: bytes) -> None:
+        self._job = job
+        self._control = control
+        self._log = BoundedLog(job["log"], job["log_limit"])
+        self._poll = select.poll()
+        self._actions: dict[int, Callable[[], object]] = {}
+        self._status: int | None = None
+        self._deadline: float | None = None
+
+    def run(self) -> int:
+        """Start, watch, clean up. Returns the exit code to leave with: the engine's, or 128 + n after signal n."""
+        _become_subreaper()
+        try:
+            self._engine = self._spawn()
+        except OSError as error:
+            _tell(event="failed", errno=error.errno, message=error.strerror or str(error))
+            return 127
+        _tell(event="started", pid=self._engine.pid)
+        self._watch_signals()
+        self._watch_output()
+        self._watch_launcher()
+        while self._status is None and not self._overdue():
+            self._step()
+        code = os.waitstatus_to_exitcode(self._end_descendants())
+        if code < 0:
+            _tell(event="exited", signal=-code)
+            return 128 - code
+        _tell(event="exited", code=code)
+        return code
+
+    # -- starting -----------------------------------------------------------------------------------------------
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        guard, prctl = os.getpid(), _prctl()
+
+        def tie_to_guard() -> None:
+            """Runs between fork and exec. The guard has one thread, which lives as long as the guard does."""
+            if prctl is None:
+                return
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            if os.getppid() != guard:
+                os._exit(1)
+            with contextlib.suppress(
+                OSError
+            ):  # when memory runs out the engine goes first, not the user's work
+                os.write(os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC), b"500")
+
+        return subprocess.Popen(
+            self._job["argv"],
+            env=self._job["env"],
+            cwd=self._job["cwd"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            start_new_session=True,
+            preexec_fn=tie_to_guard,
+        )
+
+    def _watch_signals(self) -> None:
+        wake, waker = os.pipe()
+        os.set_blocking(waker, False)
+        signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+        for number in STOP_SIGNALS:
+            signal.signal(number, lambda *_: self._begin_stop(self._job["grace"]))
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._watch(wake, select.POLLIN, lambda: _read(wake))
+        self._reap()  # it may have ended before the handler stood
+
+    def _watch_output(self) -> None:
+        output, feed = self._engine.stdout, self._engine.stdin
+        assert output is not None
+        assert feed is not None
+        self._watch(output.fileno(), select.POLLIN, lambda: self._read_output(output))
+        self._unfed = memoryview(self._job["stdin"].encode())
+        self._watch(feed.fileno(), select.POLLOUT, lambda: self._feed(feed))
+
+    def _watch_launcher(self) -> None:
+        self._watch(0, select.POLLIN, self._read_control)
+        self._obey(b"")
+        if not hasattr(os, "pidfd_open"):
+            return
+        # A fork of launchpad can hold our stdin open after launchpad is gone; a pidfd cannot be fooled so.
+        try:
+            fd = os.pidfd_open(self._job["parent"])
+        except OSError:
+            self._begin_stop(self._job["orphan_grace"])
+        else:
+            self._watch(fd, select.POLLIN, lambda: self._launcher_died(fd))
+
+    def _watch(self, fd: int, events: int, action: Callable[[], object]) -> None:
+        os.set_blocking(fd, False)
+        self._actions[fd] = action
+        self._poll.register(fd, events)
+
+    def _unwatch(self, fd: int) -> None:
+        self._poll.unregister(fd)
+        del self._actions[fd]
+
+    # -- watching -----------------------------------------------------------------------------------------------
+
+    def _step(self, longest: float = 3600.0) -> None:
+        """Wait for one thing to happen, at most `longest` seconds."""
+        if self._deadline is not None:
+            longest = min(longest, max(0.0, self._deadline - time.monotonic()))
+        for fd, _ in self._poll.poll(longest * 1000):
+            if fd in self._actions:
+                self._actions[fd]()
+        self._reap()
+
+    def _read_control(self) -> None:
+        data = _read(0)
+        if data == b"":
+            self._launcher_died(0)
+        elif data:
+            self._obey(data)
+
+    def _obey(self, data: bytes) -> None:
+        self._control += data
+        if b"stop\n" in self._control:
+            self._control = b""
+            self._begin_stop(self._job["grace"])
+
+    def _launcher_died(self, fd: int) -> None:
+        self._unwatch(fd)
+        self._begin_stop(self._job["orphan_grace"])
+
+    def _read_output(self, output: IO[bytes]) -> None:
+        data = _read(output.fileno())
+        if data == b"":
+            self._unwatch(output.fileno())
+        elif data:
+            self._log.write(data)
+
+    def _feed(self, feed: IO[bytes]) -> None:
+        """Hand the engine its standard input, which may hold secrets, and close it."""
+        try:
+            self._unfed = self._unfed[os.write(feed.fileno(), self._unfed[:65536]) :]
+        except BlockingIOError:
+            return
+        except OSError:  # it went without reading
+            self._unfed = memoryview(b"")
+        if not self._unfed:
+            self._unwatch(feed.fileno())
+            feed.close()
+
+    def _reap(self) -> None:
+        with contextlib.suppress(ChildProcessError):
+            while (found := os.waitpid(-1, os.WNOHANG))[0]:
+                if found[0] == self._engine.pid:
+                    self._status = self._engine.returncode = found[1]
+
+    # -- stopping -----------------------------------------------------------------------------------------------
+
+    def _begin_stop(self, grace: float) -> None:
+        """TERM to the engine's group; KILL to everything `grace` seconds later. A later call can only shorten it."""
+        deadline = time.monotonic() + grace
+        if self._deadline is None:
+            self._deadline = deadline
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._engine.pid, signal.SIGTERM)
+        else:
+            self._deadline = min(self._deadline, deadline)
+
+    def _overdue(self) -> bool:
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+    def _end_descendants(self) -> int:
+        """Kill and reap whatever is left, the engine included; keep its last words. Returns its wait status."""
+        while (left := list(_descendants())) or self._status is None:
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            self._deadline = None
+            self._step(longest=0.02)
+        if self._engine.stdout and self._engine.stdout.fileno() in self._actions:
+            self._read_output(self._engine.stdout)
+        return self._status
+
+
+# -- the system ---------------------------------------------------------------------------------------------------
+
+
+def _prctl() -> Callable[..., int] | None:
+    if not LINUX:
+        return None
+    import ctypes
+
+    prctl: Callable[..., int] = ctypes.CDLL(None, use_errno=True).prctl
+    return prctl
+
+
+def _become_subreaper() -> None:
+    if prctl := _prctl():
+        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _descendants() -> Iterator[int]:
+    """Pids of all living processes below this one."""
+    children: dict[int, list[int]] = {}
+    for pid, parent in _processes():
+        children.setdefault(parent, []).append(pid)
+    below = children.get(os.getpid(), [])
+    while below:
+        pid = below.pop()
+        yield pid
+        below += children.get(pid, [])
+
+
+def _processes() -> Iterator[tuple[int, int]]:
+    """(pid, parent) of every process that is not a zombie."""
+    if not LINUX:
+        yield from _processes_by_ps()
+        return
+    for folder in os.scandir("/proc"):
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                # The name, in parentheses, may hold anything; state and parent follow the last one.
+                state, parent = Path(folder.path, "stat").read_bytes().rpartition(b")")[2].split()[:2]
+                if state not in b"ZX":
+                    yield int(folder.name), int(parent)
+
+
+def _processes_by_ps() -> Iterator[tuple[int, int]]:
+    with subprocess.Popen(["/bin/ps", "-axo", "pid=,ppid=,stat="], stdout=subprocess.PIPE, text=True) as ps:
+        assert ps.stdout is not None
+        for pid, parent, state in map(str.split, ps.stdout):
+            if int(pid) != ps.pid and not state.startswith("Z"):
+                yield int(pid), int(parent)
+
+
+def _read(fd: int) -> bytes | None:
+    """What is there now; b"" at the end of the stream, None when there is nothing yet."""
+    try:
+        return os.read(fd, 65536)
+    except BlockingIOError:
+        return None
+
+
+def _tell(**message: object) -> None:
+    """Report to launchpad, if it still listens."""
+    with contextlib.suppress(OSError):
+        os.write(1, json.dumps(message).encode() + b"\n")
+
+
+def _read_job() -> tuple[dict[str, Any], bytes] | None:
+    """The job and what came after it; None when launchpad died before it had sent one."""
+    data = b""
+    while b"\n" not in data:
+        if not (more := os.read(0, 65536)):
+            return None
+        data += more
+    line, _, rest = data.partition(b"\n")
+    return json.loads(line), rest
+
+
+def main() -> int:
+    """Guard one engine."""
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    job = _read_job()
+    return Guard(*job).run() if job else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,321 @@
+"""One engine process under its guard: a state machine from start to the last trace gone."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import errno
+import json
+import os
+import subprocess
+import sys
+import threading
+import uuid
+import weakref
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from launchpad.engines import registry
+from launchpad.engines.command import EngineCommand, engine_environment
+from launchpad.engines.failure import EngineExit, last_words, oom_kills
+from launchpad.engines.identity import Identity, identify
+from launchpad.engines.log import EngineLog
+from launchpad.engines.progress import StallTimer
+from launchpad.errors import EngineMissing, LaunchError
+from launchpad.events import EngineLoading, EngineStarting, Report, ignore
+
+T = TypeVar("T")
+
+ORPHAN_GRACE = 1.0  # s between TERM and KILL when launchpad has died
+GUARD_LEEWAY = 5.0  # s that the guard gets beyond the engine's grace before it is killed itself
+POLL_FIRST, POLL_LONGEST = 0.01, 0.25  # s between two looks at a loading engine
+STALL_SECONDS = 120.0
+GUARD = Path(__file__).with_name("guard_windows.py" if sys.platform == "win32" else "guard.py")
+
+
+class State(Enum):
+    """Where an engine is in its life."""
+
+    STARTING = "starting"
+    LOADING = "loading"
+    READY = "ready"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+LEGAL = {
+    State.STARTING: {State.LOADING, State.STOPPING, State.FAILED},
+    State.LOADING: {State.READY, State.STOPPING, State.FAILED},
+    State.READY: {State.STOPPING, State.FAILED},
+    State.STOPPING: {State.STOPPED},
+    State.STOPPED: set[State](),
+    State.FAILED: set[State](),
+}
+
+_alive: weakref.WeakSet[EngineProcess] = weakref.WeakSet()  # for `_stop_all`
+
+
+class EngineProcess:
+    """An engine that this process started. Every method may be called from any thread.
+
+    Use `start`, then `await_ready`, and `stop` in a `finally`. Whatever happens to this process, the guard ends the
+    engine; `stop` makes that orderly.
+    """
+
+    def __init__(self, command: EngineCommand, report: Report = ignore) -> None:
+        self.command = command
+        self._report = report
+        self.token = uuid.uuid4().hex
+        self.log = EngineLog(registry.log_dir() / f"{self.token}.log")
+        self.exit: EngineExit | None = None
+        self.pid: int | None = None
+        self._state = State.STARTING
+        self._lock = threading.RLock()
+        self._answered = threading.Event()  # the guard has said whether the engine started
+        self._gone = threading.Event()  # the engine and all its descendants have ended
+        self._start_error: tuple[int | None, str] | None = None
+        self._oom_kills = oom_kills()
+        self._owner = os.getpid()
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._guard_identity: Identity | None = None
+        self._endpoint: str | None = None
+        self._told: tuple[str, ...] = ()
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def start(cls, command: EngineCommand, report: Report = ignore) -> EngineProcess:
+        """Spawn the engine. Raises `EngineMissing` when its program cannot be run."""
+        process = cls(command, report)
+        report(EngineStarting(backend=command.backend, model=command.model))
+        _alive.add(process)
+        try:
+            process._spawn_guard()
+            process._answered.wait()
+            if process._start_error:
+                raise process._missing(*process._start_error)
+            process._move(State.LOADING)
+        except BaseException:
+            process.stop()
+            raise
+        return process
+
+    def await_ready(self, readiness: Callable[[], T | None], *, stall_seconds: float = STALL_SECONDS) -> T:
+        """Call `readiness` until it returns something; that is returned.
+
+        Raises `LaunchError` when the engine dies first or makes no progress for `stall_seconds`. On any exception
+        the engine is stopped.
+        """
+        try:
+            answer = self._poll_until(readiness, stall_seconds)
+            self._move(State.READY)
+        except BaseException:
+            self.stop()
+            raise
+        return answer
+
+    def stop(self) -> None:
+        """End the engine and all its descendants: TERM, then KILL after the command's grace. Idempotent."""
+        if os.getpid() != self._owner:  # a fork of this process has no say
+            return
+        with self._lock:
+            first = self._state in (State.STARTING, State.LOADING, State.READY)
+            if first:
+                self._state = State.STOPPING
+        if first and self._guard is None:
+            self._finish()
+        elif first:
+            self._tell_guard(b"stop\n")
+        if not self._gone.wait(self.command.grace + GUARD_LEEWAY):
+            self._end_by_force()
+        with self._lock:
+            if self._state is State.STOPPING:
+                self._move(State.STOPPED)
+        _alive.discard(self)
+
+    # -- facts --------------------------------------------------------------------------------------------------
+
+    def publish(self, endpoint: str) -> None:
+        """Note in the record where the engine answers, for `launchpad ps`."""
+        self._endpoint = endpoint
+        with self._lock:
+            if not self._gone.is_set():
+                self._write_record()
+
+    @property
+    def state(self) -> State:
+        """Where the engine is in its life."""
+        return self._state
+
+    def alive(self) -> bool:
+        """False once the engine has ended."""
+        return not self._gone.is_set() and self.pid is not None
+
+    def log_tail(self, lines: int = 20) -> tuple[str, ...]:
+        """The last lines that the engine wrote."""
+        return self.log.tail(lines)
+
+    def died(self, what: str, hint: str | None = None) -> LaunchError:
+        """The error to raise for an engine that has ended: signal or exit code, its last words, where its log is."""
+        words = last_words(self.log_tail())
+        why = f"It ended by {self.exit or EngineExit()}" + (f"; its last words: {words}" if words else "")
+        return self.error(what, why, hint)
+
+    def error(self, what: str, why: str, hint: str | None = None) -> LaunchError:
+        """A `LaunchError` that carries the log's tail as a note."""
+        error = LaunchError(what, why=why, hint=hint or f"The engine's log is {self.log.path}.")
+        error.add_note("\n".join(self.log_tail()))
+        return error
+
+    # -- waiting ------------------------------------------------------------------------------------------------
+
+    def _poll_until(self, readiness: Callable[[], T | None], stall_seconds: float) -> T:
+        assert self.pid is not None
+        timer = StallTimer(self.log, self.pid)
+        pause = POLL_FIRST
+        while True:
+            if self._gone.is_set() or self._state is not State.LOADING:
+                raise self._ended_early()
+            if (answer := readiness()) is not None:
+                return answer
+            if (stalled := timer.look()) > stall_seconds:
+                why = f"No log line, no memory growth and no bytes read for {stalled:.0f} s."
+                raise self.error(f"{self.command.model} stopped loading in {self.command.backend}.", why)
+            self._tell_progress()
+            self._gone.wait(pause)
+            pause = min(pause * 1.5, POLL_LONGEST)
+
+    def _ended_early(self) -> LaunchError:
+        what = f"{self.command.backend} could not load {self.command.model}."
+        if self.exit is None:
+            return LaunchError(what, why="It was stopped while it was loading.")
+        return self.died(what)
+
+    def _tell_progress(self) -> None:
+        line = self.log_tail(1)
+        if line and line != self._told:
+            self._told = line
+            self._report(EngineLoading(backend=self.command.backend, detail=line[0]))
+
+    def _move(self, state: State) -> None:
+        with self._lock:
+            if state in LEGAL[self._state]:
+                self._state = state
+            elif self._state in (State.FAILED, State.STOPPING, State.STOPPED):
+                raise self._ended_early()
+            else:
+                raise RuntimeError(f"An engine cannot go from {self._state.value} to {state.value}.")
+
+    # -- the guard ----------------------------------------------------------------------------------------------
+
+    def _spawn_guard(self) -> None:
+        self._write_record()
+        environment = engine_environment(self.command, self.token)
+        self._guard = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(GUARD)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+        )
+        threading.Thread(target=self._listen, args=(self._guard,), name="engine", daemon=True).start()
+        self._guard_identity = identify(self._guard.pid)
+        self._write_record()
+        job = {
+            "argv": self.command.argv,
+            "env": environment,
+            "cwd": self.command.cwd,
+            "stdin": self.command.stdin,
+            "log": str(self.log.path),
+            "log_limit": EngineLog.LIMIT,
+            "parent": os.getpid(),
+            "grace": self.command.grace,
+            "orphan_grace": min(ORPHAN_GRACE, self.command.grace),
+        }
+        self._tell_guard(json.dumps(job).encode() + b"\n")
+
+    def _tell_guard(self, message: bytes) -> None:
+        if self._guard and self._guard.stdin:
+            with contextlib.suppress(OSError):  # it is gone; `_listen` notices
+                self._guard.stdin.write(message)
+                self._guard.stdin.flush()
+
+    def _listen(self, guard: subprocess.Popen[bytes]) -> None:
+        """Hear what the guard says until it has left; runs in a thread of its own."""
+        assert guard.stdout is not None
+        for line in guard.stdout:
+            self._hear(json.loads(line))
+        guard.wait()
+        if self.exit is None and self._start_error is None:  # the guard itself was killed
+            registry.end(self.token, None, 0)
+            self.exit = EngineExit()
+        self._finish()
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        match message["event"]:
+            case "started":
+                self.pid = message["pid"]
+                self._answered.set()
+            case "failed":
+                self._start_error = (message["errno"], message["message"])
+            case "exited":
+                killed = oom_kills()
+                self.exit = EngineExit(
+                    code=message.get("code"),
+                    signal=message.get("signal"),
+                    out_of_memory=killed is not None and killed > (self._oom_kills or 0),
+                )
+
+    def _finish(self) -> None:
+        """The engine and everything below it is gone."""
+        with self._lock:
+            if self._state is not State.STOPPING:
+                self._state = State.FAILED
+            self._gone.set()
+            registry.forget(self.token)
+        if self._guard and self._guard.stdin:
+            with contextlib.suppress(OSError):
+                self._guard.stdin.close()
+        self._answered.set()
+
+    def _end_by_force(self) -> None:
+        """The guard did not answer: kill it, and everything that carries the token."""
+        if self._guard:
+            self._guard.kill()
+        registry.end(self.token, None, 0)
+        self._gone.wait(GUARD_LEEWAY)
+
+    def _write_record(self) -> None:
+        me = identify(os.getpid())
+        assert me is not None
+        registry.write(
+            registry.Record(
+                token=self.token,
+                host=registry.host(),
+                backend=self.command.backend,
+                model=self.command.model,
+                launcher=me,
+                guard=self._guard_identity,
+                engine_pid=self.pid,
+                endpoint=self._endpoint,
+            )
+        )
+
+    def _missing(self, number: int | None, message: str) -> EngineMissing:
+        program = self.command.argv[0]
+        hint = "Install it, or choose another engine with --backend."
+        if number == errno.ENOEXEC:
+            hint = "The file is no program for this processor and system; install the right one."
+        return EngineMissing(
+            f"The engine {self.command.backend} cannot be started.", why=f"{program}: {message}", hint=hint
+        )
+
+
+@atexit.register
+def _stop_all() -> None:
+    for process in list(_alive):
+        process.stop()

@@ -1,0 +1,142 @@
+"""Records of the engines that run: `state/run/<token>.json`, one file each, written before the process exists.
+
+A record outlives a crash of everything; the next start finds it and `sweep` ends what it speaks of. Records hold no
+secret.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from launchpad.engines.identity import Identity, kill_with_token, lives, with_token
+from launchpad.paths import state_dir
+
+LOGS_KEPT = 10
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """One engine start. `launcher` owns it; `guard` and `endpoint` are known once the process is there.
+
+    `host` matters where several machines, or containers, share one home folder: each sweeps only for itself.
+    """
+
+    token: str
+    host: str
+    backend: str
+    model: str
+    launcher: Identity
+    guard: Identity | None = None
+    engine_pid: int | None = None
+    endpoint: str | None = None
+    version: int = 1
+
+
+def run_dir() -> Path:
+    """Folder of the records, private to the user."""
+    return _private(state_dir() / "run")
+
+
+def log_dir() -> Path:
+    """Folder of the engines' logs, private to the user."""
+    return _private(state_dir() / "logs")
+
+
+def _private(folder: Path) -> Path:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def write(record: Record) -> None:
+    """Write the record at once: a reader, or a crash, sees all of it or nothing.
+
+    There is no fsync: what a power cut takes from the disk it has ended as a process, too.
+    """
+    path = run_dir() / f"{record.token}.json"
+    draft = path.with_suffix(".tmp")
+    draft.unlink(missing_ok=True)
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(fd, msgspec.json.encode(record))
+    finally:
+        os.close(fd)
+    draft.replace(path)
+
+
+def forget(token: str) -> None:
+    """Remove the record, and what else bears the token's name in its folder."""
+    for path in run_dir().glob(f"{token}.*"):
+        path.unlink(missing_ok=True)
+
+
+def records() -> Iterator[Record]:
+    """All readable records; a damaged one is removed, for it names nothing that could be found."""
+    for path in sorted(run_dir().glob("*.json")):
+        try:
+            record = msgspec.json.decode(path.read_bytes(), type=Record)
+        except FileNotFoundError:
+            continue
+        except msgspec.MsgspecError:
+            record = None
+        if record is None or record.token != path.stem:
+            path.unlink(missing_ok=True)
+        else:
+            yield record
+
+
+def running() -> Iterator[Record]:
+    """The engines of living launchers of this user, on this machine."""
+    return (record for record in records() if record.host == host() and lives(record.launcher))
+
+
+def host() -> str:
+    """The name that this machine's records bear."""
+    return platform.node()
+
+
+def sweep(patience: float = 2.0) -> tuple[Record, ...]:
+    """End what dead launchers left behind, and tidy their files. Returns the records that still had processes.
+
+    A guard that is just cleaning up gets `patience` seconds to finish, for it sees more than the tokens do.
+    """
+    dead = [record for record in records() if record.host == host() and not lives(record.launcher)]
+    leftovers = tuple(record for record in dead if end(record.token, record.guard, patience))
+    for record in dead:
+        forget(record.token)
+    _tidy_logs()
+    return leftovers
+
+
+def end(token: str, guard: Identity | None, patience: float) -> bool:
+    """Kill every process of one start; True when there were any. Returns when they are gone (or cannot be killed)."""
+    if guard and lives(guard):
+        _until(lambda: not lives(guard), patience)
+    hit = False
+    for _ in range(50):
+        if not kill_with_token(token):
+            break
+        hit = True
+        _until(lambda: not any(with_token({token})), 0.1)
+    return hit
+
+
+def _until(condition: Callable[[], bool], seconds: float) -> None:
+    limit = time.monotonic() + seconds
+    while not condition() and time.monotonic() < limit:
+        time.sleep(0.01)
+
+
+def _tidy_logs() -> None:
+    live = {record.token for record in records()}
+    logs = [path for path in log_dir().glob("*.log*") if path.name.partition(".")[0] not in live]
+    logs.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    with contextlib.suppress(OSError):
+        for path in logs[LOGS_KEPT:]:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,52 @@
+"""What most backends do the same way: subclass `BackendBase` and write the rest."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from launchpad.catalog.model import Build, LocalModel, Model
+from launchpad.fit.result import Fit
+from launchpad.hardware.machine import Machine
+from launchpad.plan import EngineArguments, StartStep
+from launchpad.plugins.spec import BackendCapabilities, BackendStatus
+from launchpad.wish import Wish
+
+if TYPE_CHECKING:
+    from launchpad.engines.server import RunningServer
+    from launchpad.events import Report
+
+
+class BackendBase(ABC):
+    """A `Backend` with defaults: builds by format, the built-in fit, settings as arguments, no store of its own."""
+
+    name: str
+    capabilities: BackendCapabilities
+
+    @abstractmethod
+    def status(self, machine: Machine) -> BackendStatus:
+        """Can it run here? Never raises."""
+
+    def builds(self, model: Model) -> Iterable[Build]:
+        """The builds in a format that this backend reads."""
+        return tuple(build for build in model.builds if build.format in self.capabilities.formats)
+
+    def fit(self, model: Model, build: Build, machine: Machine, wish: Wish) -> Fit | None:
+        """The built-in fit, with every accelerator API that this backend can use in some build."""
+        from launchpad.fit import fit
+
+        return fit(model, build, machine, wish, backend=self.name, apis=self.capabilities.apis)
+
+    def arguments(self, fit: Fit) -> EngineArguments:
+        """The settings that every engine has."""
+        settings = fit.settings
+        return {"context": settings.context, "parallel": settings.parallel}
+
+    def local(self) -> Iterable[LocalModel]:
+        """Nothing: weights come from launchpad's own store."""
+        return ()
+
+    @abstractmethod
+    def launch(self, start: StartStep, report: Report) -> RunningServer:
+        """Start and return when ready; raises `LaunchError` with the cause and the log's tail."""
