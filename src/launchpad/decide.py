@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -25,17 +25,6 @@ class Decision(Struct, frozen=True, kw_only=True):
     wish: Wish
     choice: Choice
     dropped: dict[str, str]
-
-    def record(self) -> dict[str, Any]:
-        """The fields that `recommend --json` prints."""
-        seen = self.survey
-        return {
-            "catalog_date": seen.catalog_date,
-            "machine": seen.machine,
-            "wish": self.wish,
-            "choice": self.choice,
-            "dropped": self.dropped,
-        }
 
 
 def decide(

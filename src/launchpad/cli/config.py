@@ -22,7 +22,11 @@ def config(ctx: click.Context) -> None:
 def _show(app: App) -> None:
     settings = app.config.describe()
     if app.output.json_mode:
-        app.output.data("config", {"values": [{"key": k, "value": v, "origin": o} for k, v, o in settings]})
+        from launchpad.cli.documents import ConfigDocument, ConfigValue
+
+        app.output.data(
+            ConfigDocument(values=tuple(ConfigValue(key=k, value=v, origin=o) for k, v, o in settings))
+        )
     else:
         app.output.table(["key", "value", "origin"], [[k, _text(v), o] for k, v, o in settings])
 

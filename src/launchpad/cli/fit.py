@@ -30,8 +30,10 @@ def fit(app: App, model: str, wishes: dict[str, Any], on: str | None) -> None:
     seen = survey(app.host, app.config, wish, on=simulated(on))
     candidates = consider(seen, wish, named_models(wish, seen, app.host))
     if app.output.json_mode:
-        fits = [{"build": c.build, "fit": c.fit} for c in candidates]
-        app.output.data("fits", {"machine": seen.machine, "fits": fits})
+        from launchpad.cli.documents import BuildFit, FitList
+
+        fits = tuple(BuildFit(build=c.build, fit=c.fit) for c in candidates)
+        app.output.data(FitList(machine=seen.machine, fits=fits))
         return
     rows = [_row(candidate) for candidate in candidates]
     headers = ["build", "backend", "file", "memory", "speed", "context", "runs on", "verdict"]

@@ -27,7 +27,7 @@ def hardware(app: App, on: str | None, evidence: bool) -> None:
     with app.output.status("looking at this machine"):
         machine = simulated(on) or detect_machine(app.host)
     if app.output.json_mode:
-        app.output.data("machine", machine)
+        app.output.data(machine)
         return
     _show(app.output, machine)
     if evidence:

@@ -18,7 +18,9 @@ def list_models(app: App) -> None:
 
     found = sorted(local_models(app.host), key=lambda local: local.ref)
     if app.output.json_mode:
-        app.output.data("local-models", {"models": found})
+        from launchpad.cli.documents import LocalModelList
+
+        app.output.data(LocalModelList(models=tuple(found)))
         return
     if not found:
         app.output.note("No model is on this machine yet; `launchpad run` gets one.")

@@ -30,7 +30,9 @@ def models(app: App, text: str | None, wishes: dict[str, Any]) -> None:
     kept = [model for model in kept if text is None or _matches(model, text)]
     kept.sort(key=_order)
     if app.output.json_mode:
-        app.output.data("models", {"models": kept, "dropped": dropped if text is None else {}})
+        from launchpad.cli.documents import ModelList
+
+        app.output.data(ModelList(models=tuple(kept), dropped=dropped if text is None else {}))
         return
     if not kept:
         _nothing(app, text, wish.labs)

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     import click
     from msgspec import Struct
 
+    from launchpad.cli.documents import ErrorRecord
     from launchpad.errors import LaunchpadError
     from launchpad.events import Report
-
-SCHEMA_VERSION = 1
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -56,12 +55,14 @@ class Output:
         for row in cells:
             self.line(_row(row, widths, right))
 
-    def data(self, kind: str, value: Struct | Mapping[str, Any]) -> None:
-        """One JSON document: `schema_version`, `kind`, then the fields of `value`."""
+    def data(self, value: Struct) -> None:
+        """One JSON document: `schema_version`, `kind`, then the fields of `value`, a type of `documents.KINDS`."""
         import msgspec
 
-        fields = msgspec.to_builtins(value)
-        document = {"schema_version": SCHEMA_VERSION, "kind": kind, **fields}
+        from launchpad.cli.documents import KINDS, SCHEMA_VERSION
+
+        kind = next(name for name, cls in KINDS.items() if cls is type(value))
+        document = {"schema_version": SCHEMA_VERSION, "kind": kind, **msgspec.to_builtins(value)}
         self.line(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
 
     def style(self, text: str, *styles: str) -> str:
@@ -82,7 +83,9 @@ class Output:
     def error(self, error: LaunchpadError) -> None:
         """What happened, why, and what to do next: a line each; in JSON mode a document on stdout."""
         if self.json_mode:
-            self.data("error", {"error": error_record(error)})
+            from launchpad.cli.documents import ErrorDocument
+
+            self.data(ErrorDocument(error=error_record(error)))
             return
         self._stderr(f"error: {error.what}", ("red",))
         if error.why:
@@ -149,16 +152,18 @@ class Output:
             pass  # nobody can be told
 
 
-def error_record(error: LaunchpadError) -> dict[str, Any]:
+def error_record(error: LaunchpadError) -> ErrorRecord:
     """The error as JSON shows it."""
-    return {
-        "code": error.code,
-        "message": error.what,
-        "why": error.why,
-        "hint": error.hint,
-        "retryable": error.retryable,
-        "exit_code": error.exit_code,
-    }
+    from launchpad.cli.documents import ErrorRecord
+
+    return ErrorRecord(
+        code=error.code,
+        message=error.what,
+        why=error.why,
+        hint=error.hint,
+        retryable=error.retryable,
+        exit_code=error.exit_code,
+    )
 
 
 def clean_line(text: str) -> str:

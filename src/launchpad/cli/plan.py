@@ -38,7 +38,7 @@ def show_plan(app: App, made: Plan) -> None:
     """The plan as text or JSON, on stdout."""
     out = app.output
     if out.json_mode:
-        out.data("plan", made)
+        out.data(made)
         return
     start, fit = made.start, made.start.fit
     tell(out, made)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option
 from launchpad.cli.render import duration
+
+if TYPE_CHECKING:
+    from launchpad.cli.documents import PluginList
+    from launchpad.plugins.host import Host
 
 
 @click.command()
@@ -20,7 +26,7 @@ def plugins(app: App) -> None:
     host = app.host
     host.load_all()
     if app.output.json_mode:
-        app.output.data("plugins", {"plugins": host.plugins, "failures": host.failures})
+        app.output.data(_document(host))
         return
     rows = [
         [
@@ -34,3 +40,26 @@ def plugins(app: App) -> None:
         for info in host.plugins
     ]
     app.output.table(["plugin", "state", "origin", "distribution", "load", "hooks"], rows, right=(4,))
+
+
+def _document(host: Host) -> PluginList:
+    from launchpad.cli.documents import FailureRecord, PluginList, PluginRecord
+
+    return PluginList(
+        plugins=tuple(
+            PluginRecord(
+                name=info.name,
+                state=info.state,
+                origin=info.origin,
+                distribution=info.distribution,
+                version=info.version,
+                hooks=tuple(info.hooks),
+                load_seconds=info.load_seconds,
+            )
+            for info in host.plugins
+        ),
+        failures=tuple(
+            FailureRecord(plugin=f.plugin, stage=f.stage, message=f.message, hint=f.hint)
+            for f in host.failures
+        ),
+    )

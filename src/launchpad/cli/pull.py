@@ -38,8 +38,8 @@ def pull(app: App, model: str | None, wishes: dict[str, Any], yes: bool) -> None
             path, fetched = effects.pull(step, report).path, True
             effects.verify(path)
     if app.output.json_mode:
-        app.output.data(
-            "pulled", {"model": start.model_id, "ref": start.build, "path": path, "fetched": fetched}
-        )
+        from launchpad.cli.documents import Pulled
+
+        app.output.data(Pulled(model=start.model_id, ref=start.build, path=str(path), fetched=fetched))
     else:
         app.output.line(str(path))

@@ -37,7 +37,18 @@ def recommend(app: App, wishes: dict[str, Any], on: str | None, count: int) -> N
     if made.choice.pick is None:
         raise no_pick(made.choice, wish)
     if app.output.json_mode:
-        app.output.data("recommendation", made.record())
+        from launchpad.cli.documents import Recommendation
+
+        seen = made.survey
+        app.output.data(
+            Recommendation(
+                catalog_date=seen.catalog_date,
+                machine=seen.machine,
+                wish=made.wish,
+                choice=made.choice,
+                dropped=made.dropped,
+            )
+        )
     else:
         _show(app.output, made, count)
 

@@ -38,7 +38,9 @@ def rm(app: App, model: str, yes: bool) -> None:
         click.confirm(f"Remove {local.ref} ({gb(local.size)})?", abort=True, err=True)
     freed = remove(local)
     if app.output.json_mode:
-        app.output.data("removed", {"ref": local.ref, "freed": freed})
+        from launchpad.cli.documents import Removed
+
+        app.output.data(Removed(ref=local.ref, freed=freed))
     else:
         app.output.line(f"removed {local.ref}, {gb(freed)} free again")
 

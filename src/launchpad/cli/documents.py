@@ -1,0 +1,165 @@
+"""The JSON documents of the command line, one type each. `launchpad/schemas/` holds their JSON Schemas.
+
+Every document on stdout is `{"schema_version": 1, "kind": <key of KINDS>, …fields}`. A field may be added within a
+version; one that goes or changes its meaning makes a new version.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from launchpad.catalog.model import Build, LocalModel, Model
+from launchpad.choose import Choice
+from launchpad.engines.server import EngineReport
+from launchpad.fit.result import Fit
+from launchpad.hardware.machine import Machine
+from launchpad.plan import Plan
+from launchpad.wish import Wish
+
+SCHEMA_VERSION = 1
+
+
+class ErrorRecord(Struct, frozen=True, kw_only=True):
+    """An error: stable `code`, what happened, why, what to do, and the exit code."""
+
+    code: str
+    message: str
+    why: str | None
+    hint: str | None
+    retryable: bool
+    exit_code: int
+
+
+class ErrorDocument(Struct, frozen=True, kw_only=True):
+    """What any command prints instead of its answer when it fails."""
+
+    error: ErrorRecord
+
+
+class Recommendation(Struct, frozen=True, kw_only=True):
+    """`recommend --json`. `dropped` maps model ids that a filter ruled out to the reason."""
+
+    catalog_date: str | None
+    machine: Machine
+    wish: Wish
+    choice: Choice
+    dropped: dict[str, str]
+
+
+class ModelList(Struct, frozen=True, kw_only=True):
+    """`models --json`."""
+
+    models: tuple[Model, ...]
+    dropped: dict[str, str]
+
+
+class BuildFit(Struct, frozen=True, kw_only=True):
+    """One build and how it fits."""
+
+    build: Build
+    fit: Fit
+
+
+class FitList(Struct, frozen=True, kw_only=True):
+    """`fit --json`."""
+
+    machine: Machine
+    fits: tuple[BuildFit, ...]
+
+
+class LocalModelList(Struct, frozen=True, kw_only=True):
+    """`list --json`."""
+
+    models: tuple[LocalModel, ...]
+
+
+class Pulled(Struct, frozen=True, kw_only=True):
+    """`pull --json`. `fetched` is False when it was here already."""
+
+    model: str
+    ref: str
+    path: str
+    fetched: bool
+
+
+class Removed(Struct, frozen=True, kw_only=True):
+    """`rm --json`. `freed` in bytes."""
+
+    ref: str
+    freed: int
+
+
+class ConfigValue(Struct, frozen=True, kw_only=True):
+    """A setting, its value, and the file, variable or default that it comes from."""
+
+    key: str
+    value: Any
+    origin: str
+
+
+class ConfigDocument(Struct, frozen=True, kw_only=True):
+    """`config --json`."""
+
+    values: tuple[ConfigValue, ...]
+
+
+class PluginRecord(Struct, frozen=True, kw_only=True):
+    """One plugin, where it comes from, and how it is doing."""
+
+    name: str
+    state: str
+    origin: str
+    distribution: str | None
+    version: str | None
+    hooks: tuple[str, ...]
+    load_seconds: float | None
+
+
+class FailureRecord(Struct, frozen=True, kw_only=True):
+    """Something that went wrong with a plugin."""
+
+    plugin: str
+    stage: str
+    message: str
+    hint: str | None
+
+
+class PluginList(Struct, frozen=True, kw_only=True):
+    """`plugins --json`."""
+
+    plugins: tuple[PluginRecord, ...]
+    failures: tuple[FailureRecord, ...]
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """`run --json`: the answer, apart from it the reasoning, and what it took. Speeds in tokens/s."""
+
+    model: str
+    build: str
+    backend: str
+    answer: str
+    reasoning: str
+    finish_reason: str | None
+    prompt_tokens: int | None
+    answer_tokens: int | None
+    prefill_speed: float | None
+    decode_speed: float | None
+    engine: EngineReport
+
+
+KINDS: dict[str, type[Struct]] = {
+    "answer": Answer,
+    "config": ConfigDocument,
+    "error": ErrorDocument,
+    "fits": FitList,
+    "local-models": LocalModelList,
+    "machine": Machine,
+    "models": ModelList,
+    "plan": Plan,
+    "plugins": PluginList,
+    "pulled": Pulled,
+    "recommendation": Recommendation,
+    "removed": Removed,
+}
