@@ -1,0 +1,155 @@
+"""Which plugins there are: found by their metadata alone, nothing of them is imported here."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from launchpad.paths import config_dir
+from launchpad.plugins.plugin import FailureLog, Found
+from launchpad.plugins.validate import Invalid, check_name
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+    from types import ModuleType
+
+GROUP = "launchpad.v1"
+_ANY_GROUP = re.compile(r"launchpad\.v\d+\w*")
+
+BUILTINS: dict[str, frozenset[str]] = {
+    "probes": frozenset({"launchpad_probes"}),
+    "packaged": frozenset({"launchpad_catalogs"}),
+    "huggingface": frozenset({"launchpad_sources"}),
+    "pypi": frozenset({"launchpad_sources"}),
+    "files": frozenset({"launchpad_sources"}),
+    "llamacpp": frozenset({"launchpad_backends"}),
+}
+"""launchpad's own plugins and their hooks, so that only those that are needed are imported."""
+
+
+def any_third_party() -> bool:
+    """Whether a third-party plugin may be installed: a quick look that loads nothing and reads no configuration."""
+    from launchpad.config import user_config_path
+
+    user_file = user_config_path()
+    return bool(
+        os.environ.get("LAUNCHPAD_PLUGIN_PATH")
+        or (config_dir() / "plugins").is_dir()
+        or (user_file.is_file() and b"paths" in user_file.read_bytes())
+        or _entry_points()
+    )
+
+
+def builtins() -> list[Found]:
+    """launchpad's own plugins."""
+    from launchpad import __version__
+
+    return [
+        Found(
+            name=name,
+            origin="builtin",
+            load=partial(import_module, f"launchpad.plugins.{name}"),
+            hooks=hooks,
+            distribution="launchpad",
+            version=__version__,
+            location=f"launchpad.plugins.{name}",
+        )
+        for name, hooks in BUILTINS.items()
+    ]
+
+
+def third_party(paths: Sequence[str], failures: FailureLog) -> list[Found]:
+    """All others by name: entry points, then one-file plugins. Those that cannot be used are noted and left out."""
+    found = [*_from_entry_points(failures), *_from_files(paths, failures)]
+    return [one for one in found if _well_named(one, failures)]
+
+
+def _well_named(found: Found, failures: FailureLog) -> bool:
+    try:
+        check_name(found.name)
+    except Invalid as problem:
+        failures.add(found.owner, "discover", str(problem))
+        return False
+    return True
+
+
+# -- installed distributions ------------------------------------------------------------------------------------
+
+
+def _entry_points() -> list[EntryPoint]:
+    from importlib.metadata import entry_points
+
+    return [entry for entry in entry_points() if _ANY_GROUP.fullmatch(entry.group)]
+
+
+def _from_entry_points(failures: FailureLog) -> Iterable[Found]:
+    for entry in sorted(_entry_points(), key=lambda entry: (entry.name, str(entry.value))):
+        distribution = entry.dist.name if entry.dist is not None else None
+        version = entry.dist.version if entry.dist is not None else None
+        if entry.group != GROUP:
+            failures.add(
+                entry.name,
+                "discover",
+                f"it was made for {entry.group} of the plugin contract, this launchpad has {GROUP}.",
+                f"Upgrade launchpad or {distribution}."
+                if entry.group > GROUP
+                else f"Upgrade {distribution}.",
+            )
+            continue
+        yield Found(
+            name=entry.name,
+            origin="entry-point",
+            load=entry.load,
+            distribution=distribution,
+            version=version,
+            location=entry.value,
+        )
+
+
+# -- single files -----------------------------------------------------------------------------------------------
+
+
+def _from_files(paths: Sequence[str], failures: FailureLog) -> Iterable[Found]:
+    seen: set[Path] = set()
+    for path in (*(Path(path).expanduser() for path in paths), config_dir() / "plugins"):
+        if path.is_dir():
+            files = sorted(path.glob("*.py"))
+        elif path.is_file() and path.suffix == ".py":
+            files = [path]
+        else:
+            files = []
+            if path != config_dir() / "plugins":
+                failures.add(
+                    str(path), "discover", "there is no such folder or .py file.", "Correct plugins.paths."
+                )
+        for file in files:
+            if file.resolve() not in seen:
+                seen.add(file.resolve())
+                yield Found(name=file.stem, origin="file", load=_file_loader(file), location=str(file))
+
+
+def _file_loader(file: Path) -> Callable[[], ModuleType]:
+    """A function that imports the file under a name that cannot hide another module."""
+
+    def load() -> ModuleType:
+        name = f"launchpad_file_plugin_{file.stem}"
+        spec = importlib.util.spec_from_file_location(name, file)
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{file} is no Python file")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module  # dataclasses, pickle and command targets look it up there
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            sys.modules.pop(name, None)
+            raise
+        return module
+
+    return load

@@ -1,0 +1,274 @@
+"""What the host hands out in place of a plugin's own objects: the same methods, each call guarded and checked.
+
+Names and capabilities are read once. A failing call gives what an absent plugin would have given (nothing found, cannot
+be used, cannot say), or raises the `LaunchpadError` that the caller expects where nothing can stand in for a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from launchpad.catalog.model import Build, LocalModel, Model
+from launchpad.engines.server import RunningServer, Server
+from launchpad.errors import EngineError, LaunchError, LaunchpadError, PullError
+from launchpad.events import Report
+from launchpad.fit.result import Fit
+from launchpad.hardware.machine import Machine, ProbeResult
+from launchpad.plan import EngineArguments, StartStep
+from launchpad.plugins import validate
+from launchpad.plugins.isolation import CallFailed, uncaptured
+from launchpad.plugins.plugin import Plugin
+from launchpad.plugins.spec import (
+    Backend,
+    BackendCapabilities,
+    BackendStatus,
+    Catalog,
+    HardwareProbe,
+    ModelSource,
+    Reachability,
+    Resolved,
+)
+from launchpad.plugins.validate import MAX_ITEMS, MAX_MODELS, checked, listed
+from launchpad.wish import Wish
+
+T = TypeVar("T")
+S = TypeVar("S", Build, LocalModel, Model)
+
+_SLOW = 4  # times the usual limit: looks at disks and devices
+_REMOTE = 12  # times the usual limit: talks to a server
+
+
+class GuardedProbe:
+    """A `HardwareProbe` that cannot hurt."""
+
+    def __init__(self, plugin: Plugin, probe: HardwareProbe) -> None:
+        validate.check_protocol(probe, HardwareProbe)
+        self.plugin = plugin
+        self.name = validate.check_name(probe.name)
+        self._probe = probe
+
+    def probe(self) -> ProbeResult:
+        """What it found; an empty result with a warning when it failed."""
+        stage = f"{self.name}.probe"
+        return self.plugin.attempt(
+            stage,
+            self._probe.probe,
+            lambda why: ProbeResult(warnings=(f"The probe {self.name} failed: {why}.",)),
+            check=lambda result: checked(result, ProbeResult, stage),
+            limit=_SLOW * self.plugin.limit,
+        )
+
+
+class GuardedCatalog:
+    """A `Catalog` that cannot hurt."""
+
+    def __init__(self, plugin: Plugin, catalog: Catalog) -> None:
+        validate.check_protocol(catalog, Catalog)
+        self.plugin = plugin
+        self.name = validate.check_name(catalog.name)
+        self._catalog = catalog
+        self._models: tuple[Model, ...] | None = None
+
+    @property
+    def date(self) -> str | None:
+        """The day that the data speaks of."""
+        return self.plugin.attempt(f"{self.name}.date", lambda: self._catalog.date, lambda _: None)
+
+    def models(self) -> Sequence[Model]:
+        """All models, read once; none when it failed."""
+        if self._models is None:
+            stage = f"{self.name}.models"
+            self._models = _items(self.plugin, stage, self._catalog.models, Model, MAX_MODELS)
+        return self._models
+
+
+class GuardedSource:
+    """A `ModelSource` that cannot hurt."""
+
+    def __init__(self, plugin: Plugin, source: ModelSource) -> None:
+        validate.check_protocol(source, ModelSource)
+        self.plugin = plugin
+        self.name = validate.check_name(source.name)
+        self.schemes = tuple(
+            validate.check_scheme(scheme) for scheme in listed(source.schemes, "schemes", 20)
+        )
+        self._source = source
+
+    def reachable(self, timeout: float) -> Reachability:
+        """Whether it answers; no, when it failed."""
+        stage = f"{self.name}.reachable"
+        return self.plugin.attempt(
+            stage,
+            partial(self._source.reachable, timeout),
+            lambda why: Reachability(ok=False, why=f"The plugin {self.plugin.name} failed: {why}."),
+            check=lambda result: checked(result, Reachability, stage),
+            limit=timeout + self.plugin.limit,
+        )
+
+    def resolve(self, build: Build) -> Resolved:
+        """Pin the build. Raises `PullError`."""
+        stage = f"{self.name}.resolve"
+        return _required(
+            self.plugin,
+            stage,
+            partial(self._source.resolve, build),
+            lambda result: checked(result, Resolved, stage),
+            lambda why: PullError(f"{build.ref} cannot be looked up.", why=why, hint=_HINT),
+            _REMOTE * self.plugin.limit,
+        )
+
+    def local(self) -> Iterable[LocalModel]:
+        """What its store holds; nothing when it failed."""
+        return _items(self.plugin, f"{self.name}.local", self._source.local, LocalModel, MAX_ITEMS)
+
+
+class GuardedBackend:
+    """A `Backend` that cannot hurt. Built-in backends are pure where the contract says so, and called directly there."""
+
+    def __init__(self, plugin: Plugin, backend: Backend) -> None:
+        validate.check_protocol(backend, Backend)
+        self.plugin = plugin
+        self.name = validate.check_name(backend.name)
+        self.capabilities = checked(backend.capabilities, BackendCapabilities, "capabilities")
+        self._backend = backend
+        self._pure_limit = None if plugin.builtin else plugin.limit
+
+    def status(self, machine: Machine) -> BackendStatus:
+        """Whether it can run here; unusable when it failed."""
+        stage = f"{self.name}.status"
+        return self.plugin.attempt(
+            stage,
+            partial(self._backend.status, machine),
+            lambda why: BackendStatus(state="unusable", why=f"The plugin {self.plugin.name} failed: {why}."),
+            check=lambda result: checked(result, BackendStatus, stage),
+            limit=_SLOW * self.plugin.limit,
+        )
+
+    def builds(self, model: Model) -> Iterable[Build]:
+        """The builds that it could run; none when it failed."""
+        stage = f"{self.name}.builds"
+        call = partial(self._backend.builds, model)
+        return _items(self.plugin, stage, call, Build, MAX_ITEMS, limit=self._pure_limit)
+
+    def fit(self, model: Model, build: Build, machine: Machine, wish: Wish) -> Fit | None:
+        """How the build would run; None when it cannot say, or says what cannot be."""
+
+        def check(fit: Fit | None) -> Fit | None:
+            return (
+                None
+                if fit is None
+                else validate.check_fit(fit, model, build, machine, wish, backend=self.name)
+            )
+
+        call = partial(self._backend.fit, model, build, machine, wish)
+        return self.plugin.attempt(
+            f"{self.name}.fit", call, lambda _: None, check=check, limit=self._pure_limit
+        )
+
+    def arguments(self, fit: Fit) -> EngineArguments:
+        """What the engine would be told. Raises `EngineError`."""
+        stage = f"{self.name}.arguments"
+        return _required(
+            self.plugin,
+            stage,
+            partial(self._backend.arguments, fit),
+            lambda result: validate.check_arguments(result, stage),
+            lambda why: EngineError(
+                f"The backend {self.name} cannot say how it is started.", why=why, hint=_HINT
+            ),
+            self._pure_limit,
+        )
+
+    def local(self) -> Iterable[LocalModel]:
+        """What its own store holds; nothing when it failed."""
+        return _items(self.plugin, f"{self.name}.local", self._backend.local, LocalModel, MAX_ITEMS)
+
+    def launch(self, start: StartStep, report: Report) -> RunningServer:
+        """Start in the caller's thread, for as long as it takes. Raises `LaunchError`."""
+        launch = partial(self._backend.launch, start, uncaptured(report))
+        check = partial(_checked_server, self.plugin, self.name)
+        return _required(
+            self.plugin,
+            f"{self.name}.launch",
+            launch,
+            check,
+            lambda why: LaunchError(f"The backend {self.name} could not start.", why=why, hint=_HINT),
+            None,
+        )
+
+
+class GuardedServer:
+    """A third party's `RunningServer`. A handle that fails says so, for the engine may still be there."""
+
+    def __init__(self, plugin: Plugin, backend: str, running: RunningServer) -> None:
+        self.plugin = plugin
+        self.server = checked(running.server, Server, f"{backend}.launch")
+        self._backend = backend
+        self._running = running
+
+    def alive(self) -> bool:
+        """False once the engine is gone, or when it cannot be told."""
+        return bool(self.plugin.attempt(f"{self._backend}.alive", self._running.alive, lambda _: False))
+
+    def log_tail(self, lines: int = 20) -> tuple[str, ...]:
+        """The last lines that the engine wrote."""
+        call = partial(self._running.log_tail, lines)
+        tail = self.plugin.attempt(f"{self._backend}.log_tail", call, lambda _: ())
+        return tuple(str(line) for line in tail)[-lines:]
+
+    def stop(self) -> None:
+        """Stop the engine. Raises `EngineError` when it may still be running."""
+        _required(
+            self.plugin,
+            f"{self._backend}.stop",
+            self._running.stop,
+            None,
+            lambda why: EngineError(
+                f"The engine of {self._backend} may still be running (pid {self.server.pid}).", why=why
+            ),
+            _REMOTE * self.plugin.limit,
+        )
+
+
+_HINT = "`launchpad plugins` tells more."
+
+
+def _items(
+    plugin: Plugin,
+    stage: str,
+    function: Callable[[], Iterable[S]],
+    type_: type[S],
+    most: int,
+    *,
+    limit: float | None = 0,
+) -> tuple[S, ...]:
+    """The call's items, all of them good, or none."""
+    return plugin.attempt(
+        stage,
+        lambda: tuple(listed(function(), stage, most)),
+        lambda _: (),
+        check=lambda items: tuple(checked(item, type_, stage) for item in items),
+        limit=_SLOW * plugin.limit if limit == 0 else limit,
+    )
+
+
+def _required(
+    plugin: Plugin,
+    stage: str,
+    function: Callable[[], T],
+    check: Callable[[T], T] | None,
+    error: Callable[[str], LaunchpadError],
+    limit: float | None,
+) -> T:
+    """The call's result; `error(<why>)` is raised when there is none."""
+    try:
+        return plugin.call(stage, function, check=check, limit=limit)
+    except CallFailed as failure:
+        raise error(f"The plugin {plugin.name} failed: {failure}.") from failure
+
+
+def _checked_server(plugin: Plugin, backend: str, running: RunningServer) -> RunningServer:
+    validate.check_protocol(running, RunningServer)
+    return GuardedServer(plugin, backend, running)
