@@ -1,0 +1,1 @@
+"""Models, their builds, and how people name them."""
