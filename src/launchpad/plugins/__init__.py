@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from launchpad.catalog.load import load_packaged as load_packaged
     from launchpad.catalog.model import Build as Build
     from launchpad.catalog.model import Capabilities as Capabilities
     from launchpad.catalog.model import Format as Format
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
     from launchpad.choose import Availability as Availability
     from launchpad.choose import Candidate as Candidate
     from launchpad.choose import Choice as Choice
+    from launchpad.engines.command import EngineCommand as EngineCommand
+    from launchpad.engines.command import clean_environment as clean_environment
+    from launchpad.engines.identity import boot_id as boot_id
+    from launchpad.engines.loopback import free_port as free_port
+    from launchpad.engines.loopback import get_loopback as get_loopback
+    from launchpad.engines.loopback import require_private as require_private
+    from launchpad.engines.process import EngineProcess as EngineProcess
+    from launchpad.engines.running import EngineServer as EngineServer
     from launchpad.engines.server import EngineBuffers as EngineBuffers
     from launchpad.engines.server import EngineReport as EngineReport
     from launchpad.engines.server import RunningServer as RunningServer
@@ -71,6 +80,7 @@ if TYPE_CHECKING:
     from launchpad.fit.result import Speed as Speed
     from launchpad.fit.result import Term as Term
     from launchpad.fit.result import Verdict as Verdict
+    from launchpad.gguf import read_header as read_header
     from launchpad.hardware.machine import Accelerator as Accelerator
     from launchpad.hardware.machine import Api as Api
     from launchpad.hardware.machine import Cpu as Cpu
@@ -104,6 +114,14 @@ if TYPE_CHECKING:
     from launchpad.plugins.spec import RemoteFile as RemoteFile
     from launchpad.plugins.spec import Resolved as Resolved
     from launchpad.plugins.spec import hookimpl as hookimpl
+    from launchpad.pull.gguf_names import pick as pick_files
+    from launchpad.pull.gguf_names import quantization_of as quantization_of
+    from launchpad.pull.http import fetch_json as fetch_json
+    from launchpad.pull.inventory import scan_store as scan_store
+    from launchpad.pull.names import allowed_kind as allowed_kind
+    from launchpad.pull.names import check_name as check_name
+    from launchpad.pull.reach import ask as ask_source
+    from launchpad.pull.urls import check_step as check_step
     from launchpad.wish import Purpose as Purpose
     from launchpad.wish import Wish as Wish
 
@@ -162,6 +180,7 @@ _EXPORTS = {
     "Vendor": "launchpad.hardware.machine",
     "facts_about": "launchpad.hardware.machine",
     "metal_working_set": "launchpad.hardware.reserve",
+    "load_packaged": "launchpad.catalog.load",
     "Build": "launchpad.catalog.model",
     "Capabilities": "launchpad.catalog.model",
     "Format": "launchpad.catalog.model",
@@ -192,6 +211,15 @@ _EXPORTS = {
     "EngineReport": "launchpad.engines.server",
     "RunningServer": "launchpad.engines.server",
     "Server": "launchpad.engines.server",
+    "EngineCommand": "launchpad.engines.command",
+    "clean_environment": "launchpad.engines.command",
+    "boot_id": "launchpad.engines.identity",
+    "EngineProcess": "launchpad.engines.process",
+    "EngineServer": "launchpad.engines.running",
+    "require_private": "launchpad.engines.loopback",
+    "free_port": "launchpad.engines.loopback",
+    "get_loopback": "launchpad.engines.loopback",
+    "read_header": "launchpad.gguf",
     "BackendBase": "launchpad.plugins.base",
     "GROUP": "launchpad.plugins.spec",
     "Backend": "launchpad.plugins.spec",
@@ -206,6 +234,14 @@ _EXPORTS = {
     "RemoteFile": "launchpad.plugins.spec",
     "Resolved": "launchpad.plugins.spec",
     "hookimpl": "launchpad.plugins.spec",
+    "allowed_kind": "launchpad.pull.names",
+    "ask_source": "launchpad.pull.reach:ask",
+    "check_name": "launchpad.pull.names",
+    "check_step": "launchpad.pull.urls",
+    "fetch_json": "launchpad.pull.http",
+    "pick_files": "launchpad.pull.gguf_names:pick",
+    "quantization_of": "launchpad.pull.gguf_names",
+    "scan_store": "launchpad.pull.inventory",
 }
 
 __all__ = sorted(_EXPORTS)
