@@ -1,0 +1,203 @@
+"""Resolving `hf://` references on the Hub or a mirror of it (`HF_ENDPOINT`)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from launchpad.plugins import (
+    Build,
+    LocalModel,
+    PullError,
+    Reachability,
+    RefusedError,
+    RemoteFile,
+    Resolved,
+    SourceUnreachable,
+    UsageError,
+    allowed_kind,
+    ask_source,
+    check_name,
+    fetch_json,
+    hub_cache,
+    pick_files,
+    quantization_of,
+    scan_store,
+)
+
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import ModelInfo, RepoSibling
+
+_REFERENCE = re.compile(
+    r"hf://(?P<repo>[\w.-]{1,96}/[\w.-]{1,96})(?:@(?P<revision>[\w./-]{1,200}))?(?::(?P<quantization>[\w.+-]{1,64}))?",
+    re.ASCII,
+)
+_COMMIT = re.compile(r"[0-9a-f]{40}", re.ASCII)
+_TRUE = frozenset({"1", "on", "yes", "true"})
+_DEFAULT_ENDPOINT = "https://huggingface.co"
+
+
+class HuggingFace:
+    """The Hub. Token, address and data classes are those of huggingface_hub.
+
+    The metadata is fetched by launchpad's own rules instead of `HfApi.model_info`: bounded in size and time, and with
+    the token kept to the Hub's own host on redirects.
+    """
+
+    name = "huggingface"
+    schemes = frozenset({"hf"})
+
+    def reachable(self, timeout: float) -> Reachability:
+        """Ask the endpoint for a sign of life, unless HF_HUB_OFFLINE forbids it."""
+        if _offline():
+            return Reachability(
+                ok=False, why="HF_HUB_OFFLINE is set.", hint="Unset HF_HUB_OFFLINE to pull models."
+            )
+        hint = "Check the network and HTTPS_PROXY, or set HF_ENDPOINT to a mirror that you trust."
+        return ask_source(f"{endpoint()}/robots.txt", timeout=timeout, hint=hint)
+
+    def resolve(self, build: Build) -> Resolved:
+        """Pin revision, files, sizes and hashes by the repository's metadata. Raises `PullError`, `RefusedError`."""
+        match = _REFERENCE.fullmatch(build.ref)
+        if not match:
+            raise UsageError(
+                f"{build.ref!a} is not a reference to a model on the Hub.",
+                why="The form is hf://org/repo[@revision][:QUANTIZATION].",
+                hint="For example: hf://org/repo-GGUF:Q4_K_M",
+            )
+        repo, asked, quantization = match["repo"], match["revision"], match["quantization"]
+        token = _token()
+        info = _model_info(repo, asked, token)
+        commit = _commit(info, repo, asked)
+        siblings = {sibling.rfilename: sibling for sibling in info.siblings or ()}
+        paths = _choose(build, repo, list(siblings), quantization)
+        files = tuple(_remote_file(repo, commit, siblings[check_name(path)], build) for path in paths)
+        gguf = paths[0].lower().endswith(".gguf")
+        return Resolved(
+            ref=f"hf://{repo}@{commit}" + (f":{quantization}" if quantization else ""),
+            folder="models--" + repo.replace("/", "--"),
+            revision=commit,
+            branch=None if asked and _COMMIT.fullmatch(asked) else asked or "main",
+            files=files,
+            entry=paths[0] if gguf else ".",
+            build=build,
+            token=token,
+            token_host=urlsplit(endpoint()).netloc.rpartition("@")[2],
+        )
+
+    def local(self) -> Iterable[LocalModel]:
+        """The GGUF and safetensors models in the Hub's cache, whoever brought them."""
+        return scan_store(hub_cache().resolve())
+
+
+def endpoint() -> str:
+    """The Hub's address, or the mirror's that HF_ENDPOINT names. Read when asked, not at import."""
+    return (os.environ.get("HF_ENDPOINT") or _DEFAULT_ENDPOINT).rstrip("/")
+
+
+def _offline() -> bool:
+    return any(
+        os.environ.get(name, "").lower() in _TRUE for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    )
+
+
+def _token() -> str | None:
+    from huggingface_hub import get_token
+
+    return get_token()
+
+
+def _model_info(repo: str, revision: str | None, token: str | None) -> ModelInfo:
+    if _offline():
+        raise SourceUnreachable(
+            f"{repo} cannot be looked up.",
+            why="HF_HUB_OFFLINE is set.",
+            hint="Unset HF_HUB_OFFLINE, or choose a model that is on this machine (`launchpad list`).",
+        )
+    from huggingface_hub.hf_api import ModelInfo
+
+    url = f"{endpoint()}/api/models/{repo}/revision/{quote(revision or 'main', safe='')}?blobs=true"
+    host = urlsplit(endpoint()).netloc.rpartition("@")[2]
+    data = fetch_json(url, token=token, token_host=host)
+    try:
+        return ModelInfo(**data)  # type: ignore[no-untyped-call]
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise PullError(
+            f"The metadata of {repo} cannot be read.",
+            why=f"{type(error).__name__}: {ascii(str(error))[:160]}.",
+            hint="Check HF_ENDPOINT: the answer is not that of a Hub.",
+        ) from error
+
+
+def _commit(info: ModelInfo, repo: str, asked: str | None) -> str:
+    commit = info.sha or ""
+    pinned = asked if asked and _COMMIT.fullmatch(asked) else None
+    if not _COMMIT.fullmatch(commit) or (pinned and commit != pinned):
+        raise PullError(
+            f"{repo} does not have the revision {asked or 'main'}.",
+            why=f"The server names {ascii(commit)[:80]} instead of it.",
+            hint="A deleted account's name may have been taken over: choose another repository.",
+        )
+    return commit
+
+
+def _choose(build: Build, repo: str, names: Sequence[str], quantization: str | None) -> tuple[str, ...]:
+    """The files of the build: those of its pins, else the GGUF files of the quantization, else all that is data."""
+    if build.files:
+        if missing := [file.path for file in build.files if file.path not in names]:
+            raise PullError(
+                f"{repo} no longer has {missing[0]}.",
+                why="The catalog pins that file.",
+                hint="Run `launchpad catalog refresh`, or choose another model.",
+            )
+        return tuple(file.path for file in build.files)
+    ggufs = [name for name in names if name.lower().endswith(".gguf")]
+    if build.format == "safetensors":
+        if any(name.endswith(".safetensors") for name in names):
+            return tuple(sorted(name for name in names if allowed_kind(name) and name not in ggufs))
+        raise RefusedError(
+            f"{repo} has no weights in a safe format.",
+            why="Formats such as .bin and .pt can run code when they are loaded; launchpad never fetches them.",
+            hint="Look for a repository with .gguf or .safetensors files.",
+        )
+    wanted = quantization or _only_one(ggufs) or "Q4_K_M"
+    if files := pick_files(ggufs, wanted):
+        return files
+    there = sorted({found for name in ggufs if (found := quantization_of(name))})
+    raise PullError(
+        f"{repo} has no complete GGUF model of the quantization {wanted}.",
+        why=f"It has: {', '.join(there) or 'no GGUF file'}.",
+        hint=f"Choose one of them: hf://{repo}:{there[0]}"
+        if there
+        else "Look for a repository with -GGUF in its name.",
+    )
+
+
+def _only_one(ggufs: Sequence[str]) -> str | None:
+    found = {quantization_of(name) for name in ggufs}
+    return found.pop() if len(found) == 1 else None
+
+
+def _remote_file(repo: str, commit: str, sibling: RepoSibling, build: Build) -> RemoteFile:
+    pin = next((file for file in build.files if file.path == sibling.rfilename), None)
+    lfs = sibling.lfs
+    sha256 = lfs.sha256 if lfs else None
+    size = lfs.size if lfs else sibling.size
+    if pin and (
+        (pin.sha256 and sha256 not in (None, pin.sha256)) or (pin.size is not None and pin.size != size)
+    ):
+        raise PullError(
+            f"{sibling.rfilename} in {repo} is not the file that the catalog pins.",
+            why=f"The repository has sha256 {sha256} and {size} bytes.",
+            hint="The repository was changed under the same name: do not use it, and report it.",
+        )
+    return RemoteFile(
+        path=sibling.rfilename,
+        urls=(f"{endpoint()}/{repo}/resolve/{commit}/{quote(sibling.rfilename)}",),
+        size=size,
+        sha256=sha256 or (pin.sha256 if pin else None),
+        git_sha1=None if lfs else sibling.blob_id,
+    )

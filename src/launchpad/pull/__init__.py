@@ -1,0 +1,1 @@
+"""Resumable, verified downloads into the Hugging Face cache layout, and what is already on disk."""
