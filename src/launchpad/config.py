@@ -31,16 +31,18 @@ class Size(int):
     """Bytes, or bytes per second, written as a number or as text with a unit: 1GB, 10MB/s."""
 
 
-_Seconds = Annotated[float, Meta(gt=0)]
+_Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+_Tokens = Annotated[int, Meta(ge=1)]
+_Speed = Annotated[float, Meta(ge=0, le=1e6)]
 
 
 class RunConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What `launchpad run` picks and asks for."""
 
     backend: Annotated[str | None, Meta(description="The only backend to use; unset: the best of all")] = None
-    context: Annotated[int | None, Meta(description="Context in tokens; unset: what fits well")] = None
+    context: Annotated[_Tokens | None, Meta(description="Context in tokens; unset: what fits well")] = None
     purpose: Annotated[Purpose, Meta(description="What the model is for")] = "chat"
-    min_speed: Annotated[float | None, Meta(description="Least decode speed in tokens/s")] = None
+    min_speed: Annotated[_Speed | None, Meta(description="Least decode speed in tokens/s")] = None
     require_gpu: Annotated[bool, Meta(description="Fail instead of running on the CPU")] = False
     offline: Annotated[bool, Meta(description="Make no connection at all")] = False
     licenses: Annotated[tuple[str, ...], Meta(description="Allowed license ids or classes; empty: all")] = ()
