@@ -1,0 +1,110 @@
+"""What llama.cpp knows about architectures beyond their metadata: which blocks have a window or a recurrent state.
+
+Source: llama.cpp's `load_arch_hparams` of each architecture, state of 2026-10.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+# Blocks i with i mod period < period - 1 have a sliding window.
+WINDOW_PERIOD = {
+    "gemma2": 2,
+    "gemma3": 6,
+    "gemma3n": 5,
+    "gemma4": 6,
+    "gpt-oss": 2,
+    "cohere2": 4,
+    "olmo2": 4,
+    "exaone4": 4,
+    "exaone-moe": 4,
+    "afmoe": 4,
+    "llama4": 4,
+    "mellum": 4,
+}
+
+# The dense block comes first: blocks i with i mod period != 0 have the window.
+WINDOW_PERIOD_DENSE_FIRST = {"cohere2moe": 4, "laguna": 4, "smallthinker": 4, "modern-bert": 3}
+
+# These ignore a window that their metadata names.
+WINDOW_IGNORED = frozenset({"phi3", "qwen2", "qwen2moe", "qwen3", "qwen3moe", "llama", "mistral3", "granite"})
+
+# A window that the engine knows without metadata (llama4: chunked attention).
+WINDOW_BUILT_IN = {"llama4": 8192}
+
+# Only the model with that many blocks has windows.
+WINDOW_ONLY_WITH_BLOCKS = {"exaone4": 64}
+
+# Every `full_attention_interval`-th block attends, the others are gated delta nets.
+DELTA_NET = frozenset({"qwen35", "qwen35moe", "qwen3next", "qwen4exp"})
+
+# A block keeps a state exactly when it has no KV heads.
+RECURRENT_WITHOUT_KV_HEADS = frozenset({"granitehybrid", "lfm2", "lfm2moe", "jamba", "plamo2", "kimi-linear"})
+
+# As before, but a block with a feed-forward length is a plain MLP block.
+RECURRENT_WITHOUT_KV_HEADS_AND_FFN = frozenset({"nemotron_h", "nemotron_h_moe"})
+
+# Every block has both attention and a state.
+PARALLEL_RECURRENT = frozenset({"falcon-h1"})
+
+# Every block has a state, none attends.
+PURE_RECURRENT = frozenset({"mamba", "mamba2"})
+
+# Blocks of a multi-token-prediction head get no row of the main KV cache.
+MTP_WITHOUT_CACHE = frozenset({"qwen35", "qwen35moe", "step35", "hy_v3", "glm4moe"})
+
+# Feed-forward without a gate: two matrices instead of three.
+UNGATED = frozenset({"nemotron", "nemotron_h", "nemotron_h_moe", "apertus", "starcoder2", "gptneox", "falcon", "phi2"})
+
+# Attention and feed-forward read the same input and are added at the end.
+PARALLEL_RESIDUAL = frozenset({"cohere2", "command-r", "cohere2moe", "gptneox", "phi2", "falcon"})
+
+# The output of attention is multiplied by a gate that is projected together with the queries.
+GATED_ATTENTION = DELTA_NET
+
+# The input of each expert is multiplied by its weight before the expert sees it.
+WEIGHTED_EXPERT_INPUT = frozenset({"llama4"})
+
+# The number of leading blocks that own a KV cache, where the metadata does not say.
+CACHE_OWNERS_BUILT_IN = {"gemma3n": 20}
+
+# Compressed (absorbed) attention is stated by shape, but this one expands K and V before it caches them.
+LATENT_EXPANDED = frozenset({"minicpm3"})
+
+
+class State(NamedTuple):
+    """Floats that one recurrent block keeps per conversation: convolution window and scan state."""
+
+    conv: int
+    scan: int
+
+
+def ssm_state(conv_kernel: int, inner: int, groups: int, state: int) -> State:
+    """The state of Mamba, Mamba-2 and gated delta nets."""
+    return State((conv_kernel - 1) * (inner + 2 * groups * state), state * inner)
+
+
+def short_conv_state(hidden: int, cache: int) -> State:
+    """The state of LFM2's short convolutions."""
+    return State(hidden * (cache - 1), 0)
+
+
+def kda_state(conv_kernel: int, heads: int, head_dim: int) -> State:
+    """The state of Kimi delta attention."""
+    return State(3 * (conv_kernel - 1) * heads * head_dim, head_dim * head_dim * heads)
+
+
+def window_blocks(architecture: str, blocks: int, pattern: object = None) -> tuple[bool, ...] | None:
+    """Which blocks have the sliding window; None when neither the pattern nor the architecture says so."""
+    if isinstance(pattern, list | tuple) and len(pattern) >= blocks:
+        return tuple(bool(entry) for entry in pattern[:blocks])
+    if architecture in WINDOW_IGNORED or WINDOW_ONLY_WITH_BLOCKS.get(architecture, blocks) != blocks:
+        return (False,) * blocks
+    stated = pattern if isinstance(pattern, int) and not isinstance(pattern, bool) and pattern > 0 else None
+    if architecture in WINDOW_PERIOD_DENSE_FIRST:
+        period = stated or WINDOW_PERIOD_DENSE_FIRST[architecture]
+        return tuple(block % period != 0 for block in range(blocks))
+    period = stated or WINDOW_PERIOD.get(architecture, 0)
+    if not period:
+        return None
+    return tuple(block % period < period - 1 for block in range(blocks))

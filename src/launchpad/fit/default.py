@@ -1,0 +1,177 @@
+"""The default fit: one build of one model on one machine with an engine of llama.cpp's kind."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from launchpad.catalog.model import Build, Model
+from launchpad.fit.estimate import estimate
+from launchpad.fit.from_shape import UnknownFigure, layout_from_model
+from launchpad.fit.layout import Layout
+from launchpad.fit.memory import MIB
+from launchpad.fit.placement import Placed, Request, least, place
+from launchpad.fit.pool import Pool, pool
+from launchpad.fit.result import DeviceMemory, Fit, Placement, Settings, Speed, Term, Verdict
+from launchpad.hardware.machine import Machine
+from launchpad.wish import Wish
+
+GIB = 1 << 30
+TIGHT_SPARE = 128 * MIB
+TIGHT_SHARE = 50  # a fit that leaves less than one part in so many of what is free is tight
+
+
+def fit(
+    model: Model,
+    build: Build,
+    machine: Machine,
+    wish: Wish,
+    *,
+    backend: str = "llamacpp",
+    apis: Collection[str] | None = None,
+    layout: Layout | None = None,
+) -> Fit:
+    """How this build fits this machine: memory per device, where the layers go, how fast, and why not.
+
+    `apis` are those through which the engine at hand can use accelerators; None means any. `layout`, from the
+    file's header, is used instead of the catalog's figures.
+    """
+    found = layout or layout_from_model(model, build)
+    blank = _Blank(model, build, wish, backend)
+    if wish.context and model.context and wish.context > model.context:
+        why = f"{wish.context} tokens of context were asked for, the model is made for {model.context}"
+        return blank.result("no", why)
+    if isinstance(found, UnknownFigure):
+        return blank.result("unknown", f"the catalog does not state {found.field} of this model")
+    usable = pool(machine, apis, allow_swap=wish.allow_swap)
+    request = Request.of(found, usable, wish, model.context, _threads(machine))
+    placed = place(request)
+    if placed is None:
+        return _refusal(blank, request, usable, machine, found)
+    tight = is_tight(placed.devices)
+    shares = _shares(placed, usable)
+    return Fit(
+        model_id=model.id,
+        build=build.ref,
+        backend=backend,
+        settings=placed.settings,
+        placement=placed.placement,
+        devices=placed.devices,
+        verdict="tight" if tight else "fits",
+        speed=estimate(
+            found,
+            placed.settings,
+            placed.used,
+            shares,
+            machine.cpu,
+            size=build.size,
+            download_rate=machine.download_rate,
+        ),
+        why=_tight_sentence(placed.devices, machine) if tight else None,
+        notes=(*usable.notes, *found.notes),
+    )
+
+
+class _Blank:
+    """A fit without an arrangement: nothing is placed."""
+
+    def __init__(self, model: Model, build: Build, wish: Wish, backend: str) -> None:
+        self.model, self.build, self.wish, self.backend = model, build, wish, backend
+
+    def result(
+        self,
+        verdict: Verdict,
+        why: str,
+        devices: tuple[DeviceMemory, ...] | None = None,
+        settings: Settings | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> Fit:
+        if devices is None:
+            devices = _weights_only(self.build)
+        return Fit(
+            model_id=self.model.id,
+            build=self.build.ref,
+            backend=self.backend,
+            settings=settings or Settings(context=self.wish.context or 4096),
+            placement=Placement(kind="unknown"),
+            devices=devices,
+            verdict=verdict,
+            speed=Speed(),
+            why=why,
+            notes=notes,
+        )
+
+
+def _weights_only(build: Build) -> tuple[DeviceMemory, ...]:
+    if build.size is None:
+        return ()
+    term = Term(name="weights", bytes=build.size, basis="exact" if build.size_exact else "formula")
+    return (DeviceMemory(device="cpu", terms=(term,), free=None),)
+
+
+def _refusal(blank: _Blank, request: Request, usable: Pool, machine: Machine, layout: Layout) -> Fit:
+    """The verdict when nothing fits: which memory is missing, with both numbers."""
+    notes = (*usable.notes, *layout.notes)
+    if request.require_gpu and not usable.gpus:
+        return blank.result("no", "a GPU is required, and there is none that this engine build can use", notes=notes)
+    if usable.host.free is None:
+        return blank.result("unknown", "how much main memory is free is not known", notes=notes)
+    best = least(request)
+    if best is None:
+        return blank.result("unknown", "how much memory is free is not known", notes=notes)
+    worst = min(best.devices, key=lambda device: device.spare or 0)
+    why = (
+        f"needs {_gib(worst.total)} with {best.settings.context} tokens of context, "
+        f"{_gib(_usable_bytes(worst))} can be used on {_name(worst, machine)}"
+    )
+    return blank.result("no", why, best.devices, best.settings, notes)
+
+
+def is_tight(devices: tuple[DeviceMemory, ...]) -> bool:
+    """True when some device keeps less than the usual margin."""
+    return any(
+        device.spare is not None and device.spare < max(TIGHT_SPARE, (device.free or 0) // TIGHT_SHARE)
+        for device in devices
+    )
+
+
+def _tight_sentence(devices: tuple[DeviceMemory, ...], machine: Machine) -> str:
+    tightest = min(devices, key=lambda device: device.spare or 0)
+    return (
+        f"needs {_gib(tightest.total)} of {_gib(_usable_bytes(tightest))} that can be used on "
+        f"{_name(tightest, machine)}: little is left"
+    )
+
+
+def _usable_bytes(device: DeviceMemory) -> int:
+    return max(0, (device.free or 0) - device.reserve)
+
+
+def _name(device: DeviceMemory, machine: Machine) -> str:
+    """What people call the device."""
+    if device.device == "cpu":
+        return "main memory"
+    for accelerator in machine.accelerators:
+        if device.device == f"{accelerator.vendor}:{accelerator.index}":
+            return accelerator.name
+    return device.device
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:.1f} GiB"
+
+
+def _shares(placed: Placed, usable: Pool) -> list[float]:
+    """The part of the offloaded blocks on each accelerator in use."""
+    split = placed.settings.tensor_split
+    if not split:
+        return [1.0] * len(placed.used)
+    return [split[usable.gpus.index(item)] for item in placed.used]
+
+
+def _threads(machine: Machine) -> int | None:
+    """Performance cores, no more than may be used: more never helps decode."""
+    cpu = machine.cpu
+    cores = cpu.cores_performance or cpu.cores_physical
+    if cores is None:
+        return None
+    return max(1, min(cores, int(cpu.cores_available))) if cpu.cores_available else cores

@@ -1,0 +1,237 @@
+"""A `Layout` from the metadata of a GGUF file and the sums over its tensors: exact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from launchpad.fit import architectures, widths
+from launchpad.fit.figures import Figures
+from launchpad.fit.layout import BlockKind, Experts, Layout
+
+
+class WeightSums(Struct, frozen=True, kw_only=True):
+    """Bytes of a file's tensors, summed the way an engine places them; tuples hold one entry per block."""
+
+    token_embd: int
+    output: int  # the output matrix, if there is one, and everything outside blocks and embeddings
+    tied: bool
+    blocks: tuple[int, ...]
+    experts: tuple[int, ...]
+    per_layer_embd: int = 0
+    largest_up: tuple[int, ...] = ()
+    largest_down: tuple[int, ...] = ()
+    largest_expert_up: tuple[int, ...] = ()
+    largest_expert_down: tuple[int, ...] = ()
+    repack: int = 0
+    vocab: int | None = None
+    parameters: int | None = None
+    gated: bool | None = None
+
+
+def layout_from_metadata(metadata: Mapping[str, object], sums: WeightSums) -> Layout:
+    """The layout that llama.cpp derives from these figures.
+
+    Raises `BadModelFile` when a needed figure is missing or cannot be true.
+    """
+    return _Reader(metadata, sums).layout()
+
+
+class _Reader:
+    """Derives the parts of a layout from one file's figures."""
+
+    def __init__(self, metadata: Mapping[str, object], sums: WeightSums) -> None:
+        self.figures = figures = Figures(metadata)
+        self.sums = sums
+        self.architecture = figures.architecture
+        self.blocks = figures.blocks()
+        self.hidden = figures.count("embedding_length", least=1)
+        self.heads = figures.per_block("attention.head_count", self.blocks, 0)
+        self.most_heads = max(1, *self.heads)
+        self.mtp = min(figures.count("nextn_predict_layers", 0), self.blocks - 1)
+        self.gated = self.architecture not in architectures.UNGATED if sums.gated is None else sums.gated
+        self.experts = self._experts()
+
+    def layout(self) -> Layout:
+        loaded = self.blocks - self.mtp
+        kinds: dict[BlockKind, int] = {}
+        blocks = tuple(kinds.setdefault(kind, len(kinds)) for kind in self._block_kinds())
+        sums = self.sums
+        vocab = sums.vocab or self.figures.count("vocab_size", 0)
+        k_heads = max((heads for heads in self._kv_heads() if heads), default=self.most_heads)
+        return Layout(
+            architecture=self.architecture,
+            hidden=self.hidden,
+            vocab=vocab,
+            heads=self.most_heads,
+            kinds=tuple(kinds),
+            blocks=blocks,
+            block_weights=_loaded(sums.blocks, loaded, self.blocks),
+            block_experts=_loaded(sums.experts, loaded, self.blocks),
+            token_embd=sums.token_embd,
+            output=sums.output,
+            tied=sums.tied,
+            per_layer_embd=sums.per_layer_embd,
+            per_layer_width=self.figures.count("embedding_length_per_layer_input", 0),
+            window=self._window(),
+            mla=self._latent(),
+            experts=self.experts,
+            largest_up=sums.largest_up,
+            largest_down=sums.largest_down,
+            largest_expert_up=sums.largest_expert_up,
+            largest_expert_down=sums.largest_expert_down,
+            repack=sums.repack,
+            gqa=self.most_heads / max(1, k_heads),
+        )
+
+    def _experts(self) -> Experts | None:
+        total = self.figures.count("expert_count", 0)
+        if not total:
+            return None
+        used = min(self.figures.count("expert_used_count", 1, least=1), total)
+        ffn = self.figures.count("expert_feed_forward_length", 0) or self.figures.count("feed_forward_length", 0)
+        return Experts(total=total, used=used, ffn=ffn)
+
+    def _latent(self) -> bool:
+        return self.figures.raw("attention.key_length_mla") is not None
+
+    def _window(self) -> int:
+        stated = self.figures.raw("attention.sliding_window")
+        if stated is None:
+            return architectures.WINDOW_BUILT_IN.get(self.architecture, 0)
+        return self.figures.count("attention.sliding_window")
+
+    def _kv_heads(self) -> tuple[int, ...]:
+        return self.figures.per_block("attention.head_count_kv", self.blocks, self.most_heads)
+
+    def _head_dims(self) -> tuple[int, int]:
+        default = max(1, self.hidden // self.most_heads)
+        key = self.figures.count("attention.key_length", default)
+        return key, self.figures.count("attention.value_length", default)
+
+    def _windowed(self) -> tuple[bool, ...]:
+        if not self._window():
+            return (False,) * self.blocks
+        pattern = self.figures.raw("attention.sliding_window_pattern")
+        found = architectures.window_blocks(self.architecture, self.blocks, pattern)
+        return found or (False,) * self.blocks
+
+    def _block_kinds(self) -> list[BlockKind]:
+        kv_heads = self._kv_heads()
+        windowed = self._windowed()
+        recurrent = self._recurrent(kv_heads)
+        ffn = self.figures.per_block("feed_forward_length", self.blocks, 0)
+        owners = self._cache_owners()
+        key, value = self._head_dims()
+        key_swa = self.figures.count("attention.key_length_swa", key)
+        value_swa = self.figures.count("attention.value_length_swa", value)
+        state, mixer, scan = self._recurrence()
+        parallel = self.architecture in architectures.PARALLEL_RECURRENT
+        kinds = []
+        for block in range(self.blocks):
+            head_dim, v_head_dim = (key_swa, value_swa) if windowed[block] else (key, value)
+            attends = parallel or not recurrent[block]
+            k_dim = kv_heads[block] * head_dim if attends else 0
+            owns = block < owners and not self._is_uncached(block)
+            attention = self._attention(self.heads[block], head_dim, k_dim)
+            feed_forward = self._ffn_width(block, ffn[block])
+            beside = self._beside_attention(feed_forward, mixer if parallel else 0)
+            kinds.append(
+                BlockKind(
+                    k_dim=k_dim if owns else 0,
+                    v_dim=kv_heads[block] * v_head_dim if attends and owns and not self._latent() else 0,
+                    windowed=windowed[block],
+                    conv_state=state.conv if recurrent[block] else 0,
+                    scan_state=state.scan if recurrent[block] else 0,
+                    width=max(feed_forward + self._parallel_residual(), attention.width, mixer if recurrent[block] else 0),
+                    scan_width=scan if recurrent[block] else 0,
+                    query_width=attention.query,
+                    copied_width=attention.copied + beside,
+                    ffn=0 if self._has_experts(block) else ffn[block],
+                )
+            )
+        return kinds
+
+    def _attention(self, heads: int, head_dim: int, k_dim: int) -> widths.Attention:
+        if not k_dim:
+            return widths.Attention(0, 0, 0)
+        if self._latent():
+            rope = self.figures.count("rope.dimension_count", 0)
+            key = self.figures.count("attention.key_length_mla", 0)
+            rank = self.figures.count("attention.kv_lora_rank", 0)
+            return widths.latent_attention(heads, max(0, key - rope), rope, rank)
+        gated = self.architecture in architectures.GATED_ATTENTION
+        return widths.attention(heads * head_dim, k_dim, self.hidden, gated=gated)
+
+    def _parallel_residual(self) -> int:
+        return self.hidden if self.architecture in architectures.PARALLEL_RESIDUAL else 0
+
+    def _beside_attention(self, feed_forward: int, mixer: int) -> int:
+        """Floats of what runs beside attention in the same block and is alive with it."""
+        parallel = self._parallel_residual()
+        return (feed_forward + parallel if parallel else 0) + mixer
+
+    def _is_uncached(self, block: int) -> bool:
+        return block >= self.blocks - self.mtp and self.architecture in architectures.MTP_WITHOUT_CACHE
+
+    def _cache_owners(self) -> int:
+        shared = self.figures.raw("attention.shared_kv_layers")
+        if shared is None:
+            return min(self.blocks, architectures.CACHE_OWNERS_BUILT_IN.get(self.architecture, self.blocks))
+        return max(0, self.blocks - self.figures.count("attention.shared_kv_layers"))
+
+    def _recurrent(self, kv_heads: tuple[int, ...]) -> tuple[bool, ...]:
+        name = self.architecture
+        if name in architectures.PARALLEL_RECURRENT | architectures.PURE_RECURRENT:
+            return (True,) * self.blocks
+        if name in architectures.DELTA_NET:
+            interval = self.figures.count("full_attention_interval", 4, least=1)
+            own = self.blocks - self.mtp
+            return tuple(block < own and (block + 1) % interval != 0 for block in range(self.blocks))
+        if name in architectures.RECURRENT_WITHOUT_KV_HEADS:
+            return tuple(heads == 0 for heads in kv_heads)
+        if name in architectures.RECURRENT_WITHOUT_KV_HEADS_AND_FFN:
+            ffn = self.figures.per_block("feed_forward_length", self.blocks, 0)
+            return tuple(heads == 0 and length == 0 for heads, length in zip(kv_heads, ffn, strict=True))
+        return (False,) * self.blocks
+
+    def _recurrence(self) -> tuple[architectures.State, int, int]:
+        """State, width of the mixer and width of its scan for the recurrent blocks."""
+        figures = self.figures
+        if figures.raw("shortconv.l_cache") is not None:
+            return architectures.short_conv_state(self.hidden, figures.count("shortconv.l_cache", least=1)), 0, 0
+        if figures.raw("ssm.conv_kernel") is None:
+            return architectures.State(0, 0), 0, 0
+        kernel = figures.count("ssm.conv_kernel", least=1)
+        if figures.raw("kda.head_dim") is not None:
+            size = figures.count("kda.head_dim")
+            inner = self.most_heads * size
+            state = architectures.kda_state(kernel, self.most_heads, size)
+            return state, widths.delta_net(inner, self.most_heads, size), widths.scan(inner)
+        inner = figures.count("ssm.inner_size")
+        groups = figures.count("ssm.group_count", 0)
+        size = figures.count("ssm.state_size")
+        state = architectures.ssm_state(kernel, inner, groups, size)
+        if self.architecture in architectures.DELTA_NET:
+            mixer = widths.delta_net(inner, groups, size)
+        else:
+            mixer = widths.selective_scan(inner, groups, size, figures.count("ssm.time_step_rank", 0))
+        return state, mixer, widths.scan(inner)
+
+    def _has_experts(self, block: int) -> bool:
+        experts = self.sums.experts
+        return bool(self.experts and block < len(experts) and experts[block])
+
+    def _ffn_width(self, block: int, ffn: int) -> int:
+        if self.experts and self._has_experts(block):
+            weighted = self.architecture in architectures.WEIGHTED_EXPERT_INPUT
+            return widths.expert_ffn(
+                self.experts.used, self.experts.ffn, self.hidden, gated=self.gated, weighted_input=weighted
+            )
+        return widths.dense_ffn(ffn, self.hidden, gated=self.gated)
+
+
+def _loaded(values: tuple[int, ...], loaded: int, blocks: int) -> tuple[int, ...]:
+    """One entry per block; what is in the file but not loaded weighs nothing."""
+    return tuple(values[block] if block < min(loaded, len(values)) else 0 for block in range(blocks))

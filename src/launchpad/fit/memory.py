@@ -1,0 +1,157 @@
+"""The memory sum of every device: each term on its own, with what it rests on."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+
+from msgspec import Struct
+
+from launchpad.fit import compute
+from launchpad.fit.kv import kv_bytes, state_bytes
+from launchpad.fit.layout import Layout
+from launchpad.fit.result import Basis, DeviceMemory, Settings, Term
+
+MIB = 1 << 20
+
+# What a driver, its context and its kernels take beside the engine's buffers, per process and card.
+OVERHEAD = {"cuda": 450 * MIB, "rocm": 600 * MIB, "vulkan": 150 * MIB, "metal": 0, "sycl": 450 * MIB}
+PROCESS_OVERHEAD = 30 * MIB  # the engine itself, measured as RssAnon of an idle process with its buffers subtracted
+ROW_PADDING_APIS = frozenset({"cuda", "rocm"})
+
+
+class Gpu(Struct, frozen=True, kw_only=True):
+    """One accelerator as the memory sum sees it. `share` is its part of the blocks; bytes elsewhere."""
+
+    device: str
+    api: str
+    free: int | None
+    reserve: int
+    share: float = 1.0
+    unified: bool = False
+
+
+class Host(Struct, frozen=True, kw_only=True):
+    """Main memory as the memory sum sees it."""
+
+    free: int | None
+    reserve: int
+    repacks: bool = True
+
+
+class Split(Struct, frozen=True, kw_only=True):
+    """Which blocks go where: those below `bounds[0]` to main memory, then one range per GPU, in order."""
+
+    bounds: tuple[int, ...]
+    output_gpu: int | None
+
+    def blocks(self, gpu: int) -> tuple[int, int]:
+        """First block of that GPU and the one after its last."""
+        return self.bounds[gpu], self.bounds[gpu + 1]
+
+
+def split_blocks(layers: int, gpu_layers: int, shares: Sequence[float]) -> Split:
+    """llama.cpp's assignment: the last `gpu_layers` of all blocks and the output, by cumulative share."""
+    if not gpu_layers or not shares:
+        return Split(bounds=(layers,), output_gpu=None)
+    first = max(0, layers + 1 - gpu_layers)
+    placed = min(gpu_layers, layers + 1)
+    if len(shares) == 1:
+        return Split(bounds=(first, layers), output_gpu=0)
+    total = sum(shares)
+    cumulative = [part / total for part in accumulate(shares)]
+    owner = [min(bisect_right(cumulative, (i - first) / placed), len(shares) - 1) for i in range(first, layers + 1)]
+    starts = [first + sum(gpu < index for gpu in owner[:-1]) for index in range(len(shares))]
+    return Split(bounds=(*starts, layers), output_gpu=owner[-1])
+
+
+def memory(
+    layout: Layout, settings: Settings, gpus: Sequence[Gpu], host: Host, *, outputs: int | None = None
+) -> tuple[DeviceMemory, ...]:
+    """The memory sum of every device in use, GPUs first, main memory last.
+
+    `outputs` is the number of tokens whose logits are reserved: one per slot unless the caller knows better.
+    Unified memory is one device: the machine's own.
+    """
+    graph = compute.Graph(
+        layout=layout,
+        settings=settings,
+        outputs=outputs or settings.parallel,
+        converts_cache=any(gpu.api in ROW_PADDING_APIS for gpu in gpus),
+    )
+    if not gpus or not settings.gpu_layers:
+        return (_cpu_only(graph, host),)
+    split = split_blocks(layout.layers, settings.gpu_layers, [gpu.share for gpu in gpus])
+    buffers = compute.offloaded(graph, split.bounds, split.output_gpu)
+    devices = [_on_gpu(graph, gpu, index, split, buffers.gpus[index]) for index, gpu in enumerate(gpus)]
+    rest = _beside_gpus(graph, host, split, buffers.host)
+    if any(gpu.unified for gpu in gpus):
+        return (_merged(layout, devices[0], rest),)
+    return (*devices, rest)
+
+
+def _cpu_only(graph: compute.Graph, host: Host) -> DeviceMemory:
+    layout, settings = graph.layout, graph.settings
+    terms = [
+        Term(name="weights", bytes=layout.weights, basis=layout.weights_basis),
+        *_caches(graph, 0, layout.layers, pad=False),
+        Term(name="compute", bytes=compute.on_cpu(graph), basis="formula"),
+        Term(name="output", bytes=graph.logits, basis="exact"),
+    ]
+    if settings.repack and host.repacks and layout.repack:
+        terms.append(Term(name="repack", bytes=layout.repack, basis=layout.weights_basis))
+    terms.append(Term(name="overhead", bytes=PROCESS_OVERHEAD, basis="reserve"))
+    return DeviceMemory(device="cpu", terms=tuple(terms), free=host.free, reserve=host.reserve)
+
+
+def _on_gpu(graph: compute.Graph, gpu: Gpu, index: int, split: Split, buffer: int) -> DeviceMemory:
+    layout, settings = graph.layout, graph.settings
+    start, stop = split.blocks(index)
+    weights = layout.cumulative_weights[stop] - layout.cumulative_weights[start]
+    away = min(max(settings.cpu_moe_layers, start), stop)
+    weights -= layout.cumulative_experts[away] - layout.cumulative_experts[start]
+    if split.output_gpu == index:
+        weights += layout.output_weights
+    terms = (
+        Term(name="weights", bytes=weights, basis=layout.weights_basis),
+        *_caches(graph, start, stop, pad=gpu.api in ROW_PADDING_APIS),
+        Term(name="compute", bytes=buffer, basis="formula"),
+        Term(name="overhead", bytes=OVERHEAD.get(gpu.api, OVERHEAD["cuda"]), basis="reserve"),
+    )
+    return DeviceMemory(device=gpu.device, terms=terms, free=gpu.free, reserve=gpu.reserve)
+
+
+def _beside_gpus(graph: compute.Graph, host: Host, split: Split, buffer: int) -> DeviceMemory:
+    layout, settings = graph.layout, graph.settings
+    first = split.bounds[0]
+    weights = layout.host_weights + layout.cumulative_weights[first]
+    if settings.cpu_moe_layers > first:
+        stop = min(settings.cpu_moe_layers, layout.layers)
+        weights += layout.cumulative_experts[stop] - layout.cumulative_experts[first]
+    terms = (
+        Term(name="weights", bytes=weights, basis=layout.weights_basis),
+        *_caches(graph, 0, first, pad=False),
+        Term(name="compute", bytes=buffer, basis="formula"),
+        Term(name="output", bytes=graph.logits, basis="exact"),
+        Term(name="overhead", bytes=PROCESS_OVERHEAD, basis="reserve"),
+    )
+    return DeviceMemory(device="cpu", terms=terms, free=host.free, reserve=host.reserve)
+
+
+def _caches(graph: compute.Graph, start: int, stop: int, *, pad: bool) -> list[Term]:
+    terms = [Term(name="kv_cache", bytes=kv_bytes(graph.layout, graph.settings, start, stop, pad=pad), basis="exact")]
+    if graph.layout.recurrent:
+        state = state_bytes(graph.layout, graph.settings, start, stop)
+        terms.append(Term(name="recurrent_state", bytes=state, basis="exact"))
+    return terms
+
+
+def _merged(layout: Layout, gpu: DeviceMemory, rest: DeviceMemory) -> DeviceMemory:
+    """One sum for unified memory: weights are mapped once, everything else adds up."""
+    basis: dict[str, Basis] = {term.name: term.basis for term in (*gpu.terms, *rest.terms)}
+    terms = tuple(
+        Term(name=name, bytes=layout.weights if name == "weights" else gpu.term(name) + rest.term(name), basis=basis[name])
+        for name in basis
+    )
+    return DeviceMemory(device=gpu.device, terms=terms, free=gpu.free, reserve=gpu.reserve)

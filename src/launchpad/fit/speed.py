@@ -1,0 +1,196 @@
+"""How fast: decode, prefill, first token and download, always as a range.
+
+One token needs every active weight once from memory, the KV cache of the tokens before it, the recurrent state
+twice, and a fixed time per block for starting kernels. Constants were fitted on published measurements of
+llama.cpp (2025-2026) and checked on other devices; two honest runs on one card differ by 10 to 20 %.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from launchpad.fit import weights
+from launchpad.fit.kv import row_bytes
+from launchpad.fit.layout import Layout
+from launchpad.fit.result import Band, Settings
+from launchpad.hardware.machine import Accelerator, Cpu
+
+TYPICAL_DEPTH = 1024  # tokens in the context for which decode is quoted
+PROMPT = 512  # tokens of the prompt for which prefill and the first token are quoted
+
+
+class Work(Struct, frozen=True, kw_only=True):
+    """What one token costs: bytes read, blocks run, arithmetic. `experts_aside` blocks have theirs in main memory."""
+
+    active_bytes: float
+    kv_bytes: float
+    state_bytes: float
+    blocks: int
+    moe: bool
+    mla: bool
+    gqa: float
+    quantization: str
+    parameters_active: float
+    weights_bytes: float
+    attention_flops: float  # per token of prompt at the mean depth of that prompt
+
+
+class BackendConstants(Struct, frozen=True, kw_only=True):
+    """Constants of one GPU backend.
+
+    `efficiency` is the share of the memory's theoretical bandwidth that weights are read with, by device family,
+    `kernel` the seconds per block, `moe` its factor for blocks with experts, `cache` the share of bandwidth for the
+    KV cache at four queries per KV head. `flops` is the share of the FP32 peak that prefill reaches (above 1 where
+    matrix units help), `flops_moe` the factor on its time with experts, `attention` the share for attention,
+    `float_factor` the factor on its time with 16-bit weights. `band` is the half width of the range, as a share.
+    """
+
+    efficiency: dict[str, float]
+    kernel: float
+    moe: float
+    cache: float
+    formats: dict[str, float]
+    flops: dict[str, float]
+    flops_moe: float
+    attention: float
+    float_factor: float
+    band: float
+
+
+BACKENDS = {
+    "cuda": BackendConstants(
+        efficiency={
+            "": 0.80, "6": 0.41, "7.0": 0.51, "7.2": 0.51, "7.5": 0.67, "8.0": 0.56, "8.6": 0.82, "8.7": 0.82,
+            "8.9": 0.89, "9": 0.64, "10": 0.64, "11": 0.85, "12.0": 0.95, "12.1": 0.85,
+        },
+        kernel=63e-6, moe=1.65, cache=0.69,
+        formats={"Q8_0": 1.07, "Q4_0": 1.08, "MXFP4": 0.90, "Q2_K": 0.83, "Q3_K": 0.83},
+        flops={
+            "": 1.4, "6": 1.0, "7.0": 3.4, "7.2": 3.4, "7.5": 2.0, "8.0": 5.3, "8.6": 1.8, "8.7": 1.8, "8.9": 1.5,
+            "9": 2.8, "10": 2.8, "12": 1.3,
+        },
+        flops_moe=1.8, attention=1.2, float_factor=0.72, band=0.15,
+    ),
+    "rocm": BackendConstants(
+        efficiency={"": 0.70, "gfx1100": 0.63, "gfx1151": 0.73, "gfx1201": 0.74},
+        kernel=76e-6, moe=1.42, cache=0.59,
+        formats={"Q8_0": 1.07, "Q4_0": 1.08, "MXFP4": 0.90, "Q2_K": 0.83, "Q3_K": 0.83},
+        flops={"": 0.67, "gfx1030": 0.90, "gfx1100": 0.67, "gfx1151": 0.32, "gfx1201": 0.95},
+        flops_moe=1.3, attention=0.28, float_factor=0.83, band=0.25,
+    ),
+    "vulkan": BackendConstants(
+        efficiency={"": 0.71, "gfx1151": 0.76, "gfx1201": 0.88, "gfx1100": 0.67, "xe": 0.36},
+        kernel=65e-6, moe=1.49, cache=0.51,
+        formats={"BF16": 0.84, "MXFP4": 0.86, "Q2_K": 0.82, "Q3_K": 0.82, "Q6_K": 1.07},
+        flops={"": 0.6, "gfx10": 0.68, "gfx1100": 0.43, "gfx1151": 0.34, "gfx1201": 1.4, "nvidia": 1.7, "xe2": 1.35},
+        flops_moe=1.8, attention=0.15, float_factor=1.24, band=0.35,
+    ),
+    "metal": BackendConstants(
+        efficiency={"": 0.76, "m4": 0.83, "m5": 0.83},
+        kernel=113e-6, moe=1.66, cache=0.37,
+        formats={"Q8_0": 1.13, "Q4_0": 1.10, "MXFP4": 1.14, "F16": 1.05},
+        flops={"": 0.77, "m1": 0.61, "m2": 0.70, "m3": 0.74, "m4": 0.77},
+        flops_moe=1.14, attention=0.42, float_factor=0.85, band=0.15,
+    ),
+}  # fmt: skip
+BACKENDS["sycl"] = BACKENDS["vulkan"]
+
+PARTIAL_BAND = 0.35
+CPU_BAND = 0.25
+CPU_SHARE_OF_PEAK = 0.55  # of the theoretical bandwidth; measured bandwidth needs no such share
+CPU_MEASURED = {"plain": 0.89, "repacked": 1.0, "Q8_0": 1.17}
+SECONDS_PER_EXPERT_BLOCK = 0.15e-3  # two synchronizations for each block whose experts are in main memory
+STATE_SHARE = 0.5
+PREFILL_WEIGHTS_SHARE = 0.6
+GQA_REFERENCE, GQA_EXPONENT = 4.0, 0.28
+MLA_CACHE_FACTOR = 1.29
+
+
+def work(layout: Layout, settings: Settings, depth: int = TYPICAL_DEPTH) -> Work:
+    """What one token costs with so many tokens before it."""
+    depth = min(depth, settings.context)
+    active = layout.weights - layout.per_layer_embd - (0 if layout.tied else layout.token_embd)
+    if layout.experts:
+        active -= sum(layout.block_experts) * (1 - layout.experts.used / layout.experts.total)
+    kv = 0.0
+    state = 0
+    attention = 0.0
+    for index, kind in enumerate(layout.kinds):
+        number = layout.count(index, 0, layout.layers)
+        seen = min(depth, layout.window) if kind.windowed else depth
+        kv += number * seen * (row_bytes(kind.k_dim, settings.kv_type_k) + row_bytes(kind.v_dim, settings.kv_type_v))
+        state += number * 4 * (kind.conv_state + kind.scan_state)
+        prompt_seen = min(PROMPT // 2, layout.window) if kind.windowed else PROMPT // 2
+        attention += number * 4 * layout.gqa * max(kind.k_dim, kind.v_dim) * prompt_seen
+    parameters = layout.parameters_active or active * 8 / (weights.bits_per_weight(layout.quantization or "") or 5.0)
+    return Work(
+        active_bytes=active,
+        kv_bytes=kv,
+        state_bytes=state,
+        blocks=layout.layers,
+        moe=layout.experts is not None,
+        mla=layout.mla,
+        gqa=layout.gqa,
+        quantization=weights.base_name(layout.quantization or ""),
+        parameters_active=parameters,
+        weights_bytes=layout.weights,
+        attention_flops=attention,
+    )
+
+
+def gpu_seconds(cost: Work, accelerator: Accelerator, api: str, *, active: float, share: float) -> float | None:
+    """Seconds per decoded token for `active` bytes of weights and that share of the blocks; None when unknown."""
+    constants = BACKENDS.get(api)
+    if constants is None or not accelerator.bandwidth:
+        return None
+    efficiency = _by_family(constants.efficiency, accelerator)
+    rate = accelerator.bandwidth * efficiency * _by_format(constants.formats, cost.quantization)
+    cache = constants.cache * min(1.0, (GQA_REFERENCE / max(cost.gqa, 0.1)) ** GQA_EXPONENT)
+    if cost.mla:
+        cache = constants.cache / MLA_CACHE_FACTOR
+    seconds = active / rate
+    seconds += cost.kv_bytes * share / (accelerator.bandwidth * cache)
+    seconds += 2 * cost.state_bytes * share / (STATE_SHARE * accelerator.bandwidth)
+    return seconds + cost.blocks * share * constants.kernel * (constants.moe if cost.moe else 1.0)
+
+
+def cpu_rate(cpu: Cpu, quantization: str, *, repacked: bool) -> float | None:
+    """Bytes of weights per second that the processor decodes with, None when its bandwidth is not known."""
+    if not cpu.bandwidth:
+        return None
+    if not cpu.bandwidth_measured:
+        return cpu.bandwidth * CPU_SHARE_OF_PEAK
+    kind = "Q8_0" if quantization == "Q8_0" else "repacked" if repacked else "plain"
+    return cpu.bandwidth * CPU_MEASURED[kind]
+
+
+def prefill_seconds(cost: Work, accelerator: Accelerator, api: str, ubatch: int) -> float | None:
+    """Seconds per token of a prompt, None when the device's arithmetic is not known."""
+    constants = BACKENDS.get(api)
+    if constants is None or not accelerator.bandwidth or not accelerator.fp32_flops:
+        return None
+    flops = accelerator.fp32_flops
+    factor = constants.flops_moe if cost.moe else 1.0
+    if cost.quantization in ("F16", "BF16"):
+        factor *= constants.float_factor
+    seconds = 2 * cost.parameters_active * factor / (flops * _by_family(constants.flops, accelerator))
+    seconds += cost.weights_bytes / (PREFILL_WEIGHTS_SHARE * accelerator.bandwidth * ubatch)
+    return seconds + cost.attention_flops / (flops * constants.attention)
+
+
+def _by_family(table: dict[str, float], accelerator: Accelerator) -> float:
+    """The entry of the longest prefix of the device's architecture, else of its vendor, else the general one."""
+    arch = (accelerator.arch or "").lower()
+    matches = [prefix for prefix in table if prefix and arch.startswith(prefix)]
+    if matches:
+        return table[max(matches, key=len)]
+    return table.get(accelerator.vendor, table[""])
+
+
+def _by_format(table: dict[str, float], quantization: str) -> float:
+    return next((factor for prefix, factor in table.items() if quantization.startswith(prefix)), 1.0)
+
+
+def band(value: float, half_width: float) -> Band:
+    """A value with its range."""
+    return Band(low=value * (1 - half_width), value=value, high=value * (1 + half_width))
