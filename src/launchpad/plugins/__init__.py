@@ -114,13 +114,13 @@ if TYPE_CHECKING:
     from launchpad.plugins.spec import RemoteFile as RemoteFile
     from launchpad.plugins.spec import Resolved as Resolved
     from launchpad.plugins.spec import hookimpl as hookimpl
-    from launchpad.pull.gguf_names import pick as pick_files
+    from launchpad.pull.gguf_names import pick_files as pick_files
     from launchpad.pull.gguf_names import quantization_of as quantization_of
     from launchpad.pull.http import fetch_json as fetch_json
     from launchpad.pull.inventory import scan_store as scan_store
     from launchpad.pull.names import allowed_kind as allowed_kind
     from launchpad.pull.names import check_name as check_name
-    from launchpad.pull.reach import ask as ask_source
+    from launchpad.pull.reach import ask_source as ask_source
     from launchpad.pull.urls import check_step as check_step
     from launchpad.wish import Purpose as Purpose
     from launchpad.wish import Wish as Wish
@@ -235,11 +235,11 @@ _EXPORTS = {
     "Resolved": "launchpad.plugins.spec",
     "hookimpl": "launchpad.plugins.spec",
     "allowed_kind": "launchpad.pull.names",
-    "ask_source": "launchpad.pull.reach:ask",
+    "ask_source": "launchpad.pull.reach",
     "check_name": "launchpad.pull.names",
     "check_step": "launchpad.pull.urls",
     "fetch_json": "launchpad.pull.http",
-    "pick_files": "launchpad.pull.gguf_names:pick",
+    "pick_files": "launchpad.pull.gguf_names",
     "quantization_of": "launchpad.pull.gguf_names",
     "scan_store": "launchpad.pull.inventory",
 }

@@ -81,13 +81,14 @@ class RemoteFile(Struct, frozen=True, kw_only=True):
     that carries the bytes.
 
     When the file is a member of an archive (`member`), `size` and `sha256` are the member's and `archive_size` and
-    `archive_sha256` those of what `urls` deliver.
+    `archive_sha256` those of what `urls` deliver. `git_sha1` is git's id of a small file that has no sha256.
     """
 
     path: str
     urls: tuple[str, ...]
     size: int | None = None
     sha256: str | None = None
+    git_sha1: str | None = None
     member: str | None = None
     archive_size: int | None = None
     archive_sha256: str | None = None
@@ -97,7 +98,10 @@ class Resolved(Struct, frozen=True, kw_only=True):
     """A build with everything that a verified pull needs.
 
     `ref` is canonical and pinned; `folder` is the store's folder name in the Hugging Face layout
-    (`models--org--name`), `revision` names the snapshot. `token_host` is the only host that may see `token`.
+    (`models--org--name`), `revision` names the snapshot and `branch` the moving name that led to it, if one did.
+    `token_host` (`host` or `host:port`) is the only host that may see `token`.
+
+    What needs no pull has no `files`, and an absolute path as `entry`.
     """
 
     ref: str
@@ -106,8 +110,12 @@ class Resolved(Struct, frozen=True, kw_only=True):
     files: tuple[RemoteFile, ...]
     entry: str  # path of the file to give to the engine
     build: Build
+    branch: str | None = None
     token: str | None = None
     token_host: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Resolved({self.ref!r})"  # the token must not show up in a traceback or a log
 
 
 @runtime_checkable
