@@ -74,6 +74,13 @@ def clean(text: str) -> str:
     return _ONE_LINE.sub(" ", shown)
 
 
+def encodable(text: str) -> str:
+    """The text with surrogate pairs joined and lone surrogates replaced: what can be written as UTF-8."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def _replacement(char: str, left: str, right: str) -> str:
     if char[0] == "\r":
         return "\n"

@@ -1,0 +1,250 @@
+"""A conversation with one engine: history, transcript and the answers' figures."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
+from typing import Any
+
+from msgspec.structs import replace
+
+from launchpad.chat.client import stream
+from launchpad.chat.delta import Delta, Finish, Reasoning, Text, Timings, Usage
+from launchpad.chat.history import VERSION, History, Record
+from launchpad.chat.options import ChatOptions, Message
+from launchpad.chat.stats import AnswerStats, decode_speed
+from launchpad.chat.transcript import Transcript, read_records, session_path
+from launchpad.engines.server import Server
+from launchpad.errors import AnswerError, LaunchpadError, UsageError
+
+
+def new_session_id() -> str:
+    """A name that sorts by time and does not repeat."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(3).hex()}"
+
+
+class Session:
+    """One conversation. `options` and `server` may be replaced between answers.
+
+    A transcript is kept from the first question on, unless `keep` is False. With the `session` of an earlier
+    conversation it goes on where that one stopped, even if that one crashed in the middle of an answer; `resumed`
+    tells. Raises `UsageError` for a bad name, `BusyError` if another launchpad writes to that session.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        *,
+        options: ChatOptions | None = None,
+        system: str | None = None,
+        session: str | None = None,
+        keep: bool = True,
+    ) -> None:
+        self.server = server
+        self.options = options or ChatOptions()
+        self.id = session or new_session_id()
+        self.last: AnswerStats | None = None
+        self._transcript = Transcript(self.id) if keep else None
+        self._notices: list[str] = []
+        self._unwritten: list[Record] = [_header(self.id, server)]
+        self._prompt_floor = 0  # tokens that the next prompt has at least, if nothing is dropped
+        earlier = self._earlier() if session else []
+        self.resumed = bool(earlier)
+        self._history = History(earlier)
+        if system is not None and system != self._history.system:
+            self._unwritten.append(_message("system", system))
+            self._history.apply(self._unwritten[-1])
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What the engine is sent before the next question."""
+        return self._history.messages
+
+    @property
+    def system(self) -> str | None:
+        """The system message."""
+        return self._history.system
+
+    @property
+    def last_question(self) -> str | None:
+        """What a retry asks again."""
+        return self._history.last_question
+
+    def set_system(self, text: str) -> None:
+        """Replace the system message; empty text removes it."""
+        self._prompt_floor = 0
+        self._record(_message("system", text))
+
+    def clear(self) -> None:
+        """Forget what was said; the system message stays, and so does the transcript."""
+        self._prompt_floor = 0
+        self._record({"type": "clear"})
+
+    def retry(self) -> Generator[Delta]:
+        """Take the last turn back and ask it again. Raises `UsageError` when nothing was asked."""
+        question = self.last_question
+        if question is None:
+            raise UsageError("There is nothing to ask again.")
+        self._prompt_floor = 0
+        self._record({"type": "retry"})
+        return self.ask(question)
+
+    def ask(self, text: str) -> Generator[Delta]:
+        """The deltas of the answer to `text`; the last is a `Finish`, and then `last` holds the figures.
+
+        Close the iterator (or interrupt it) to stop the engine. What came until then is kept in the history and the
+        transcript. Raises `AnswerError`, also when the context is full in the middle of the answer.
+        """
+        self._record(_message("user", text))
+        answer = _Answer(self._piece)
+        error: LaunchpadError | None
+        try:
+            with closing(self._stream()) as deltas:
+                for delta in deltas:
+                    answer.take(delta)
+                    yield delta
+            reason, error = answer.reason, self._full(answer)
+        except LaunchpadError as caught:
+            reason, error = "error", caught
+        except BaseException:  # the user, a signal, or the consumer that closed us
+            self._settle(answer, "cancelled")
+            raise
+        self._settle(answer, reason, error)
+        if error is not None:
+            raise error
+
+    def close(self) -> None:
+        """Release the transcript; idempotent."""
+        if self._transcript is not None:
+            self._transcript.close()
+
+    def _stream(self) -> Generator[Delta]:
+        server = self.server
+        return stream(
+            server.endpoint,
+            server.api_key,
+            self.messages,
+            self.options,
+            model=server.model,
+            engine=server.report.engine,
+        )
+
+    def _earlier(self) -> list[Record]:
+        path = session_path(self.id)
+        if self._transcript is not None and path.exists():
+            with self._disk_trouble():
+                self._transcript.open()
+        return read_records(path)
+
+    def _full(self, answer: _Answer) -> AnswerError | None:
+        """The error for an answer that ended because the context did, not because of a limit that was asked for."""
+        context, usage = self.server.report.context, answer.usage
+        if answer.reason != "length" or context is None or usage is None or usage.total < context:
+            return None
+        return AnswerError(
+            "The answer was cut: the context is full.",
+            why=f"The conversation has {usage.total} tokens; the context holds {context}.",
+            hint=f"Start with a larger one (--context {2 * context}), or forget what was said (/clear).",
+        )
+
+    def _settle(self, answer: _Answer, reason: str, error: LaunchpadError | None = None) -> None:
+        stats = answer.stats(reason, self.server.report.context)
+        self._watch_prompt(answer)
+        self._history.apply(_message("assistant", answer.text))
+        ended: dict[str, Any] = {"finish_reason": reason, "ms": round(stats.seconds * 1000)}
+        if answer.usage is not None:
+            ended["usage"] = {"prompt": answer.usage.prompt, "completion": answer.usage.completion}
+        if error is not None:
+            ended["error"] = str(error)
+        self._write(lambda transcript: transcript.end_answer(ended))
+        self.last = replace(stats, notices=tuple(self._notices))
+        self._notices.clear()
+
+    def _watch_prompt(self, answer: _Answer) -> None:
+        """Notice an engine that cuts the prompt silently: prompts only grow, so one that shrinks lost something."""
+        if answer.usage is None:
+            return
+        sent, read = self._prompt_floor, answer.usage.prompt
+        if read < sent:
+            self._notices.append(
+                f"The engine dropped earlier messages: it read {read} of more than {sent} tokens."
+            )
+        if answer.text:
+            self._prompt_floor = max(read, sent)
+
+    def _record(self, record: Record) -> None:
+        self._history.apply(record)
+        self._write(lambda transcript: transcript.write(record))
+
+    def _piece(self, kind: str, text: str) -> None:
+        self._write(lambda transcript: transcript.piece(kind, text))
+
+    def _write(self, write: Callable[[Transcript], None]) -> None:
+        if self._transcript is None:
+            return
+        with self._disk_trouble():
+            while self._unwritten:
+                self._transcript.write(self._unwritten.pop(0))
+            write(self._transcript)
+
+    @contextmanager
+    def _disk_trouble(self) -> Generator[None]:
+        """A disk that refuses must not cost the user the answer: stop keeping the transcript, and say so once."""
+        try:
+            yield
+        except OSError as error:
+            self._notices.append(f"This conversation is no longer saved: {error.strerror or error}.")
+            self.close()
+            self._transcript = None
+
+
+class _Answer:
+    """One answer while it arrives."""
+
+    def __init__(self, piece: Callable[[str, str], None]) -> None:
+        self.text = ""
+        self.reason = "stop"
+        self.usage: Usage | None = None
+        self._piece = piece
+        self._timings: Timings | None = None
+        self._start = time.monotonic()
+        self._first: float | None = None
+
+    def take(self, delta: Delta) -> None:
+        match delta:
+            case Finish(reason=reason, usage=usage, timings=timings):
+                self.reason, self.usage, self._timings = reason, usage, timings
+                return
+            case Text(text=text):
+                self.text += text
+                self._piece("content", text)
+            case Reasoning(text=text):
+                self._piece("reasoning", text)
+        self._first = self._first or time.monotonic()
+
+    def stats(self, reason: str, context: int | None) -> AnswerStats:
+        now = time.monotonic()
+        return AnswerStats(
+            finish_reason=reason,
+            seconds=now - self._start,
+            first_token=None if self._first is None else self._first - self._start,
+            usage=self.usage,
+            prefill_speed=self._timings.prefill_speed if self._timings else None,
+            decode_speed=decode_speed(self._timings, self.usage, now - (self._first or now)),
+            context=context,
+        )
+
+
+def _header(session: str, server: Server) -> Record:
+    engine = {"model": server.model, "engine": server.report.engine}
+    return {"type": "session", "v": VERSION, "id": session, **engine, "time": _now()}
+
+
+def _message(role: str, content: str) -> dict[str, Any]:
+    return {"type": "message", "role": role, "content": content, "time": _now()}
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")

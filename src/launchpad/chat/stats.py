@@ -1,0 +1,47 @@
+"""The figures of one answer."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from launchpad.chat.delta import Timings, Usage
+
+
+class AnswerStats(Struct, frozen=True, kw_only=True):
+    """What one answer cost. Times in seconds, speeds in tokens/s, sizes in tokens. None = unknown.
+
+    `first_token` is the wait until the first piece, reasoning or not. `decode_speed` is the engine's own measurement
+    where it gives one, else counted tokens over our clock. `notices` are one-line warnings for the user.
+    """
+
+    finish_reason: str
+    seconds: float
+    first_token: float | None = None
+    usage: Usage | None = None
+    prefill_speed: float | None = None
+    decode_speed: float | None = None
+    context: int | None = None
+    notices: tuple[str, ...] = ()
+
+
+def decode_speed(timings: Timings | None, usage: Usage | None, seconds: float) -> float | None:
+    """Tokens/s; `seconds` is the time from the first piece to the end, in which all tokens but one were made."""
+    if timings is not None and timings.decode_speed is not None:
+        return timings.decode_speed
+    if usage is None or usage.completion < 2 or seconds <= 0:
+        return None
+    return (usage.completion - 1) / seconds
+
+
+def stats_line(stats: AnswerStats) -> str:
+    """The answer's figures in one short line: `42 tokens, 117 tok/s, context 98/4096`. Unknown ones are left out."""
+    parts = []
+    if stats.usage is not None:
+        parts.append(f"{stats.usage.completion} tokens")
+    if stats.decode_speed is not None:
+        parts.append(f"{stats.decode_speed:.3g} tok/s")
+    if stats.usage is not None and stats.context is not None:
+        parts.append(f"context {stats.usage.total}/{stats.context}")
+    if stats.finish_reason not in ("stop", "eos"):
+        parts.append(stats.finish_reason)
+    return ", ".join(parts)

@@ -1,0 +1,154 @@
+"""The words of OpenAI-compatible engines, understood: stream chunks and error objects. Pure: data in, data out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from launchpad.chat.delta import Reasoning, Text, Timings, Usage
+from launchpad.errors import AnswerError
+from launchpad.sanitize import clean, encodable
+
+MAX_QUOTE = 300  # characters of an engine's own words in our message
+_LIMIT = re.compile(r"(?:maximum context length is|context size \() ?(\d+)")
+_WANTED = re.compile(r"(?:requested|resulted in|contains|has|request \() ?(?:at least )?(\d+)")
+
+
+class Chunk:
+    """One event of the stream. Unknown fields are ignored; wrong types count as absent."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        choices = data.get("choices")
+        first = choices[0] if isinstance(choices, list) and choices else {}
+        self._choice: Mapping[str, Any] = first if isinstance(first, dict) else {}
+        self._data = data
+
+    @property
+    def finish_reason(self) -> str | None:
+        """The engine's reason to stop; None while it goes on."""
+        reason = self._choice.get("finish_reason")
+        return reason if isinstance(reason, str) and reason else None
+
+    @property
+    def usage(self) -> Usage | None:
+        """Token counts; engines send them in the last chunk."""
+        found = self._data.get("usage")
+        if not isinstance(found, dict):
+            return None
+        prompt, completion = _count(found.get("prompt_tokens")), _count(found.get("completion_tokens"))
+        if prompt is None or completion is None or not prompt + completion:
+            return None
+        details = found.get("prompt_tokens_details")
+        cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
+        return Usage(prompt=prompt, completion=completion, cached=cached)
+
+    @property
+    def timings(self) -> Timings | None:
+        """Speeds, which llama.cpp measures itself."""
+        found = self._data.get("timings")
+        if not isinstance(found, dict):
+            return None
+        return Timings(prefill_speed=_speed(found, "prompt"), decode_speed=_speed(found, "predicted"))
+
+    def pieces(self) -> Iterator[Text | Reasoning]:
+        """The text in this chunk: reasoning under either of its two names, then content."""
+        delta = self._choice.get("delta")
+        if not isinstance(delta, dict):
+            return
+        reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+        if isinstance(reasoning, str) and reasoning:
+            yield Reasoning(encodable(reasoning))
+        content = delta.get("content")
+        if isinstance(content, str) and content:
+            yield Text(encodable(content))
+
+
+def read_chunk(data: str) -> Chunk:
+    """One event's data, or the `AnswerError` that the engine reports in it or that it deserves."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise AnswerError("The engine sent a broken answer.", why=f"Not JSON: {quote(data)}") from error
+    if not isinstance(found, dict):
+        raise AnswerError("The engine sent a broken answer.", why=f"Not an object: {quote(data)}")
+    if found.get("error"):
+        raise engine_error(found, status=None)
+    return Chunk(found)
+
+
+def engine_error(body: object, status: int | None) -> AnswerError:
+    """The error that an engine reported, as the user should read it.
+
+    `body` is the decoded error answer (or its text). Ollama wraps its runner's JSON in a string: it is opened.
+    """
+    found = _error_object(body)
+    message = str(found.get("message") or "")
+    wanted, limit = _count(found.get("n_prompt_tokens")), _count(found.get("n_ctx"))
+    if wanted is None or limit is None:
+        wanted, limit = _number(_WANTED, message), _number(_LIMIT, message)
+    if limit is not None:
+        return too_long(wanted, limit)
+    why = quote(message) if message else f"It answered with status {status} and no explanation."
+    if status in (401, 403):
+        return AnswerError("The engine refused the key.", why=why)
+    if status in (429, 503):
+        return AnswerError("The engine is busy.", why=why, hint="Try again in a moment.", retryable=True)
+    return AnswerError("The engine reported an error.", why=why)
+
+
+def too_long(wanted: int | None, limit: int) -> AnswerError:
+    """The conversation does not fit into the context. Nothing was cut silently."""
+    needs = f"needs {wanted} tokens" if wanted else "is too long"
+    room = 1 << (max(wanted or 0, limit) - 1).bit_length()
+    return AnswerError(
+        "The conversation is longer than the context.",
+        why=f"It {needs}; the context holds {limit}.",
+        hint=f"Start with a larger one (--context {room if room > limit else 2 * limit}), or forget what was said (/clear).",
+    )
+
+
+def quote(text: str) -> str:
+    """An engine's own words: safe, on one line, not too long."""
+    shown = clean(text[: MAX_QUOTE + 1]).strip()
+    return shown if len(text) <= MAX_QUOTE else shown[:MAX_QUOTE] + "…"
+
+
+def _error_object(body: object, depth: int = 3) -> Mapping[str, Any]:
+    if isinstance(body, str):
+        try:
+            opened = json.loads(body)
+        except (ValueError, RecursionError):
+            return {"message": body}
+        return _error_object(opened, depth - 1) if depth and isinstance(opened, dict) else {"message": body}
+    if not isinstance(body, dict):
+        return {}
+    inner: Any = body.get("error", body)
+    if isinstance(inner, dict) and isinstance(inner.get("message"), str) and inner["message"].startswith("{"):
+        inner = inner["message"]
+    if inner is body:
+        return dict(body)
+    return _error_object(inner, depth - 1) if depth else {"message": str(inner)}
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _number(pattern: re.Pattern[str], text: str) -> int | None:
+    match = pattern.search(text)
+    return int(match[1]) if match and len(match[1]) < 12 else None
+
+
+def _speed(timings: Mapping[str, Any], kind: str) -> float | None:
+    """Tokens/s. llama.cpp's clock for decoding starts *at* the first token, so n tokens took n - 1 steps."""
+    tokens, milliseconds = timings.get(f"{kind}_n"), timings.get(f"{kind}_ms")
+    if (
+        not isinstance(tokens, int)
+        or not isinstance(milliseconds, int | float)
+        or tokens < 2
+        or milliseconds <= 0
+    ):
+        return None
+    return (tokens - 1 if kind == "predicted" else tokens) / milliseconds * 1000
