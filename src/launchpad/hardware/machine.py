@@ -103,6 +103,10 @@ class ProbeResult(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
+# Fields that say nothing of the machine by themselves.
+_SELF_EVIDENT = frozenset({"index", "vendor", "bandwidth_measured"})
+
+
 def facts_about(
     subject: str, part: Struct, evidence: str, other: Mapping[str, str] | None = None
 ) -> tuple[Fact, ...]:
@@ -116,7 +120,7 @@ def facts_about(
     return tuple(
         Fact(subject=f"{subject}.{name}", value=_shown(value), evidence=sources.get(name, evidence))
         for name, value in known
-        if value is not None and value != ()
+        if value not in (None, ()) and name not in _SELF_EVIDENT
     )
 
 

@@ -1,0 +1,312 @@
+"""A machine described in a TOML file, for `--on machine.toml`.
+
+    name = "workstation"            # all fields are optional but memory.total
+    os = "linux"                    # linux, darwin, windows
+    disk_free = "500GB"             # where models go; decimal
+    download_rate = "12MB/s"
+
+    [cpu]                           # model, architecture, cores_physical, cores_performance, cores_logical,
+    cores_physical = 8              # cores_available, isa = ["avx2"], bandwidth = "51.2GB/s"
+
+    [memory]                        # total, available, limit, swap_free; "64GB" is 64 GiB, as memory is sold
+    total = "64GB"
+
+    [[accelerators]]
+    device = "RTX 3090"             # a device of the table: the other fields are filled from it
+    count = 2
+    memory_free = "20GB"            # any field of an accelerator can be set, for each of the `count`
+
+Without `device`, an accelerator needs `name`, `vendor` and `memory_total`. What the file leaves out is assumed or
+unknown as for a description in words. Sizes are texts with a unit, or whole numbers of bytes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, get_args
+
+from msgspec.structs import replace
+
+from launchpad.errors import UsageError
+from launchpad.hardware.assumed import Given, accelerator_of, complete
+from launchpad.hardware.machine import Accelerator, Api, Cpu, Fact, Machine, Memory, Vendor, facts_about
+from launchpad.hardware.resolve import pick
+from launchpad.hardware.sizes import decimal_bytes, memory_bytes, rate
+
+Reader = Callable[[Any], Any]
+
+_MOST_BYTES = 2**50
+_MOST_DEVICES = 64
+_LARGEST_FILE = 2**20
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():
+        raise ValueError("a short text")
+    return value
+
+
+def _one_of(*names: str) -> Reader:
+    def read(value: Any) -> Any:
+        if value not in names:
+            raise ValueError(f"one of {', '.join(names)}")
+        return value
+
+    return read
+
+
+def _texts(of: Reader) -> Reader:
+    def read(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise ValueError("a list of texts")
+        return tuple(of(item) for item in value)
+
+    return read
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 65536:
+        raise ValueError("a whole number above zero")
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e30:
+        raise ValueError("a number above zero")
+    return float(value)
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
+def _size(parse: Callable[[str], int | None], example: str) -> Reader:
+    def read(value: Any) -> int:
+        size = parse(value) if isinstance(value, str) else value
+        if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= _MOST_BYTES:
+            raise ValueError(f'a size such as "{example}", or bytes')
+        return size
+
+    return read
+
+
+def _rate(value: Any) -> float:
+    speed = rate(value) if isinstance(value, str) else value
+    if isinstance(speed, bool) or not isinstance(speed, int | float) or not 0 < speed < 1e16:
+        raise ValueError('a rate such as "51.2GB/s", or bytes per second')
+    return float(speed)
+
+
+_BYTES = _size(memory_bytes, "24GB")
+_TOP: dict[str, Reader] = {
+    "name": _text,
+    "os": _one_of("linux", "darwin", "windows"),
+    "disk_free": _size(decimal_bytes, "500GB"),
+    "download_rate": _rate,
+}
+_TABLES = ("cpu", "memory", "accelerators")
+_CPU: dict[str, Reader] = {
+    "model": _text,
+    "architecture": _text,
+    "cores_physical": _whole,
+    "cores_performance": _whole,
+    "cores_logical": _whole,
+    "cores_available": _number,
+    "isa": _texts(_text),
+    "bandwidth": _rate,
+}
+_MEMORY: dict[str, Reader] = dict.fromkeys(("total", "available", "limit", "swap_free"), _BYTES)
+_ACCELERATOR: dict[str, Reader] = {
+    "device": _text,
+    "count": _whole,
+    "name": _text,
+    "vendor": _one_of(*get_args(Vendor)),
+    "apis": _texts(_one_of(*get_args(Api))),
+    "arch": _text,
+    "memory_total": _BYTES,
+    "memory_free": _BYTES,
+    "bandwidth": _rate,
+    "fp32_flops": _number,
+    "unified": _flag,
+    "driver": _text,
+    "display": _flag,
+    "pci": _text,
+}
+_NEEDED = ("name", "vendor", "memory_total")
+
+
+def read_machine(path: Path) -> Machine:
+    """The machine that the file describes. Raises `UsageError` that names the key."""
+    return parse_machine(_load(path), path)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
+        if len(content) > _LARGEST_FILE:
+            raise UsageError(f"{path} is too large for a machine's description.", why="More than 1 MiB.")
+        return tomllib.loads(content.decode("utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read.", why=error.strerror or str(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is no valid TOML.", why=str(error).splitlines()[0]) from error
+
+
+def parse_machine(document: dict[str, Any], path: Path) -> Machine:
+    """The machine in a parsed file; `path` is for messages and evidence."""
+    reader = _Reader(path)
+    top = reader.read("", document, _TOP, others=_TABLES)
+    cpu = reader.read("cpu", document.get("cpu", {}), _CPU)
+    memory = reader.read("memory", document.get("memory", {}), _MEMORY)
+    entries = document.get("accelerators", [])
+    if not isinstance(entries, list):
+        raise reader.error("accelerators", "must be written as [[accelerators]]")
+    rows = [reader.read(f"accelerators.{i}", row, _ACCELERATOR) for i, row in enumerate(entries)]
+    machine = _base(reader, top, cpu, memory, rows)
+    return _overridden(machine, path, top, cpu, memory)
+
+
+def _base(
+    reader: _Reader,
+    top: dict[str, Any],
+    cpu: dict[str, Any],
+    memory: dict[str, Any],
+    rows: list[dict[str, Any]],
+) -> Machine:
+    """The machine with its accelerators, and assumptions where the file is silent."""
+    total = memory.get("total")
+    unified = [row["memory_total"] for row in rows if row.get("unified") and "memory_total" in row]
+    if total is None and not rows:
+        raise reader.error("memory.total", "is missing: without a GPU it decides everything")
+    given = Given(
+        name=top.get("name", reader.path.stem),
+        picks=tuple(
+            _picks(row, total) for row in rows if "device" in row for _ in range(row.get("count", 1))
+        ),
+        memory=total if total is not None else max(unified, default=None),
+        cores=cpu.get("cores_physical"),
+        cpu_bandwidth=cpu.get("bandwidth"),
+    )
+    base = complete(given)
+    accelerators, facts = _accelerators(reader, rows, base.memory)
+    kept = tuple(fact for fact in base.facts if not fact.subject.startswith("accelerators."))
+    return replace(base, accelerators=accelerators, facts=(*kept, *facts))
+
+
+def _picks(row: dict[str, Any], total: int | None) -> Any:
+    return pick(row["device"], row.get("memory_total"), total)
+
+
+def _accelerators(
+    reader: _Reader, rows: list[dict[str, Any]], memory: Memory
+) -> tuple[tuple[Accelerator, ...], list[Fact]]:
+    found: list[Accelerator] = []
+    facts: list[Fact] = []
+    for number, row in enumerate(rows):
+        count = row.get("count", 1)
+        if len(found) + count > _MOST_DEVICES:
+            raise reader.error(
+                f"accelerators.{number}.count", f"makes more than {_MOST_DEVICES} accelerators"
+            )
+        for _ in range(count):
+            accelerator, sources = _accelerator(reader, number, row, memory, found)
+            facts += facts_about(f"accelerators.{len(found)}", accelerator, str(reader.path), sources)
+            found.append(accelerator)
+    return tuple(found), facts
+
+
+def _accelerator(
+    reader: _Reader, number: int, row: dict[str, Any], memory: Memory, before: Iterable[Accelerator]
+) -> tuple[Accelerator, dict[str, str]]:
+    """One accelerator of a row, and the evidence of the fields that the file does not give."""
+    fields = {key: value for key, value in row.items() if key not in ("device", "count")}
+    if "device" in row:
+        device = pick(row["device"], row.get("memory_total"), memory.total)
+        base, sources = accelerator_of(device, _index(device.device.vendor, before), memory)
+    else:
+        missing = [key for key in _NEEDED if key not in row]
+        if missing:
+            raise reader.error(
+                f"accelerators.{number}.{missing[0]}", "is missing; or name a device of the table"
+            )
+        index = _index(row["vendor"], before)
+        base, sources = Accelerator(index=index, vendor=row["vendor"], name=row["name"]), {}
+    accelerator = replace(base, **fields)
+    free, most = accelerator.memory_free, accelerator.memory_total
+    if free is not None and most is not None and free > most:
+        raise reader.error(f"accelerators.{number}.memory_free", "is more than memory_total")
+    return accelerator, {key: said for key, said in sources.items() if key not in fields}
+
+
+def _index(vendor: str, before: Iterable[Accelerator]) -> int:
+    return sum(each.vendor == vendor for each in before)
+
+
+def _overridden(
+    machine: Machine, path: Path, top: dict[str, Any], cpu: dict[str, Any], memory: dict[str, Any]
+) -> Machine:
+    """`machine` with everything that the file says itself, and that as its evidence."""
+    if "available" not in memory and "limit" in memory:
+        memory = {**memory, "available": min(machine.memory.available or 0, memory["limit"])}
+    if memory.get("available", 0) > (memory.get("total") or machine.memory.total or 0):
+        raise _Reader(path).error("memory.available", "is more than memory.total")
+    subjects = {*top, *(f"cpu.{key}" for key in cpu), *(f"memory.{key}" for key in memory)}
+    kept = tuple(fact for fact in machine.facts if fact.subject not in subjects)
+    said = str(path)
+    told: tuple[Fact, ...] = tuple(
+        Fact(subject=key, value=str(value), evidence=said) for key, value in top.items() if key != "name"
+    )
+    told += facts_about("cpu", Cpu(**cpu), said) + facts_about("memory", Memory(**memory), said)
+    return replace(
+        machine,
+        **top,
+        cpu=replace(machine.cpu, **cpu),
+        memory=replace(machine.memory, **memory),
+        facts=(*told, *kept),
+    )
+
+
+class _Reader:
+    """Reads tables strictly; its errors name the file and the key."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(
+        self, where: str, table: Any, schema: dict[str, Reader], *, others: tuple[str, ...] = ()
+    ) -> dict[str, Any]:
+        """The values of `table`; keys in `others` are left to the caller."""
+        if not isinstance(table, dict):
+            raise self.error(where, "must be a table")
+        values = {}
+        for key, value in table.items():
+            if key in others:
+                continue
+            if key not in schema:
+                raise self._unknown(f"{where}.{key}".strip("."), key, (*schema, *others))
+            try:
+                values[key] = schema[key](value)
+            except ValueError as error:
+                raise self.error(f"{where}.{key}".strip("."), f"must be {error}") from error
+        return values
+
+    def error(self, key: str, problem: str) -> UsageError:
+        """An error about one key."""
+        return UsageError(
+            f"{self.path.name}: {key} {problem}.", hint="See the fields in the reference of --on."
+        )
+
+    def _unknown(self, path: str, key: str, known: Iterable[str]) -> UsageError:
+        close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+        known = ", ".join(known)
+        return UsageError(
+            f"{self.path.name}: there is no key {path!r}.",
+            why=f"Did you mean {close[0]!r}?" if close else None,
+            hint=f"Keys here: {known}.",
+        )
