@@ -20,7 +20,7 @@ class ThinkSplitter:
         self._waiting = ""  # text that may become a tag
         self._closing: str | None = None  # set while inside thoughts
         self._decided = False  # True once no opening tag can come
-        self._trim = False  # drop white space between the thoughts and the answer
+        self._trim = False  # drop white space that follows a tag
 
     def feed(self, text: str) -> Iterator[Text | Reasoning]:
         """The pieces that are certain so far."""
@@ -37,7 +37,7 @@ class ThinkSplitter:
 
     def close(self) -> Iterator[Text | Reasoning]:
         """What was held back at the end of the stream."""
-        rest = self._take()
+        rest = self._take()  # starts with a character of a tag, so there is nothing to trim
         if rest and self._closing is not None:
             yield Reasoning(rest)
         elif rest:
@@ -51,29 +51,30 @@ class ThinkSplitter:
         start = self._waiting.lstrip()
         for opening, closing in TAGS:
             if start.startswith(opening):
-                self._waiting = start[len(opening) :].lstrip("\n")
-                self._closing = closing
+                self._waiting = start[len(opening) :]
+                self._closing, self._trim = closing, True
                 return
         self._decided = not any(opening.startswith(start) for opening, _ in TAGS)
 
     def _thoughts(self, closing: str) -> Iterator[Text | Reasoning]:
         thoughts, found, rest = self._waiting.partition(closing)
+        keep = 0 if found else _overlap(thoughts, closing)
+        self._waiting = thoughts[len(thoughts) - keep :]
+        if thoughts := self._trimmed(thoughts[: len(thoughts) - keep]):
+            yield Reasoning(thoughts)
         if found:
             self._waiting, self._closing, self._decided, self._trim = "", None, True, True
-        else:
-            keep = _overlap(thoughts, closing)
-            self._waiting = thoughts[len(thoughts) - keep :]
-            thoughts = thoughts[: len(thoughts) - keep]
-        if thoughts:
-            yield Reasoning(thoughts)
-        yield from self._answer(rest)
+            yield from self._answer(rest)
 
     def _answer(self, text: str) -> Iterator[Text]:
+        if text := self._trimmed(text):
+            yield Text(text)
+
+    def _trimmed(self, text: str) -> str:
         if self._trim:
             text = text.lstrip()
-        if text:
-            self._trim = False
-            yield Text(text)
+            self._trim = not text
+        return text
 
 
 def _overlap(text: str, tag: str) -> int:

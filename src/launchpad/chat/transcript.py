@@ -32,6 +32,7 @@ _ENDS = (
         for value in ('"', "", '""', ':""', '":""', "0", ":0", '":0')
     ),
     _CUT,  # after a comma
+    f'"cached":null}},{_CUT}',  # after a comma in the usage
     "",  # only the newline is missing
 )
 
