@@ -54,7 +54,9 @@ PURE_RECURRENT = frozenset({"mamba", "mamba2"})
 MTP_WITHOUT_CACHE = frozenset({"qwen35", "qwen35moe", "step35", "hy_v3", "glm4moe"})
 
 # Feed-forward without a gate: two matrices instead of three.
-UNGATED = frozenset({"nemotron", "nemotron_h", "nemotron_h_moe", "apertus", "starcoder2", "gptneox", "falcon", "phi2"})
+UNGATED = frozenset(
+    {"nemotron", "nemotron_h", "nemotron_h_moe", "apertus", "starcoder2", "gptneox", "falcon", "phi2"}
+)
 
 # Attention and feed-forward read the same input and are added at the end.
 PARALLEL_RESIDUAL = frozenset({"cohere2", "command-r", "cohere2moe", "gptneox", "phi2", "falcon"})

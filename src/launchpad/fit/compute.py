@@ -1,12 +1,10 @@
 """Compute buffers of llama.cpp: the scratch memory of its largest graph, reserved at start.
 
 The formulas describe builds from b11300 on (2026-10) and are exact to a few KiB for most networks on one device.
-`f` is the size of one column: a 32-bit float for each token of a micro-batch.
+A *column* is one 32-bit float for each token of a micro-batch.
 """
 
 from __future__ import annotations
-
-from functools import cached_property
 
 from msgspec import Struct
 
@@ -16,96 +14,78 @@ from launchpad.fit.result import KvType, Settings
 
 HALF = 2
 INDEX = 8  # bytes of one 64-bit index
+TOKEN_INPUTS = 5  # columns of token ids, positions, outputs wanted and what aligns them
 
 
-class Graph(Struct, frozen=True, kw_only=True, dict=True):
+class Graph(Struct, frozen=True, kw_only=True):
     """The sizes, in bytes, that the buffers of every placement are sums of.
 
-    `outputs` is the number of tokens for which logits are computed at once.
+    `column` is one float per token, `residual` one copy of the residual stream, `inputs` what the host sets for each
+    micro-batch, `per_layer` the per-layer embeddings, `widest` the widest live set of any block.
     """
 
     layout: Layout
     settings: Settings
-    outputs: int
-    converts_cache: bool = True
+    column: int
+    residual: int
+    inputs: int
+    per_layer: int
+    widest: int
+    logits: int
 
-    @cached_property
-    def cells(self) -> Cells:
-        """Cells of the KV caches."""
-        return cells(self.layout, self.settings)
 
-    @cached_property
-    def tokens(self) -> int:
-        """Tokens of one micro-batch."""
-        return micro_batch(self.settings)
+def graph(layout: Layout, settings: Settings, outputs: int, *, converts_cache: bool) -> Graph:
+    """The sizes for one layout and one set of settings.
 
-    @cached_property
-    def column(self) -> int:
-        """One float per token."""
-        return FLOAT * self.tokens
+    `outputs` is the number of tokens for which logits are computed at once. `converts_cache` is True where attention
+    reads quantized caches through a 16-bit copy.
+    """
+    sizes = cells(layout, settings)
+    column = FLOAT * micro_batch(settings)
+    blocks = (_block(layout, kind, settings, sizes, column, converts_cache) for kind in layout.kinds)
+    return Graph(
+        layout=layout,
+        settings=settings,
+        column=column,
+        residual=layout.hidden * column,
+        inputs=_inputs(layout, settings, sizes, column // FLOAT),
+        per_layer=layout.per_layer_width * layout.layers * column,
+        widest=max(blocks, default=0),
+        logits=FLOAT * layout.vocab * outputs,
+    )
 
-    @cached_property
-    def residual(self) -> int:
-        """One copy of the residual stream."""
-        return self.layout.hidden * self.column
 
-    @cached_property
-    def _cached_cells(self) -> tuple[int, int]:
-        full = self.cells.full if self.layout.has_full_attention else 0
-        windowed = self.cells.windowed if self.layout.has_windowed_attention else 0
-        return full, windowed
+def _inputs(layout: Layout, settings: Settings, sizes: Cells, tokens: int) -> int:
+    """Attention masks, row indices of the caches, and the tokens themselves."""
+    full = sizes.full if layout.has_full_attention else 0
+    windowed = sizes.windowed if layout.has_windowed_attention else 0
+    caches = bool(full) + bool(windowed)
+    if settings.flash_attention:
+        masks, indices = HALF * (full + windowed), 2 * caches
+    else:
+        # V is stored transposed, so that each element of a row has its own index.
+        masks, indices = FLOAT * (full + windowed), (1 + layout.widest_v) * caches
+    return tokens * (masks + INDEX * indices + FLOAT * TOKEN_INPUTS)
 
-    @cached_property
-    def inputs(self) -> int:
-        """Attention masks and row indices, set by the host for each micro-batch."""
-        full, windowed = self._cached_cells
-        element = HALF if self.settings.flash_attention else FLOAT
-        masks = self.tokens * (full + windowed) * element
-        indices = 2 * (bool(full) + bool(windowed))
-        if not self.settings.flash_attention:
-            # V is stored transposed, so that each element of a row has its own index.
-            widest = max((kind.v_dim for kind in self.layout.kinds), default=0)
-            return masks + self.tokens * INDEX * widest * (bool(full) + bool(windowed)) + 5 * self.column
-        return masks + self.tokens * INDEX * indices + 5 * self.column
 
-    @cached_property
-    def per_layer(self) -> int:
-        """The per-layer embeddings of one micro-batch (Gemma 3n and later)."""
-        return self.layout.per_layer_width * self.layout.layers * self.column
-
-    @cached_property
-    def logits(self) -> int:
-        """Logits of all outputs."""
-        return FLOAT * self.layout.vocab * self.outputs
-
-    @cached_property
-    def widest(self) -> int:
-        """The widest live set of any block."""
-        return max((self.block(kind) for kind in self.layout.kinds), default=0)
-
-    def block(self, kind: BlockKind) -> int:
-        """The widest live set of one block."""
-        return max(kind.width * self.column, self._attention(kind), self._scan(kind))
-
-    def _scan(self, kind: BlockKind) -> int:
-        if not kind.scan_width:
-            return 0
+def _block(
+    layout: Layout, kind: BlockKind, settings: Settings, sizes: Cells, column: int, converts_cache: bool
+) -> int:
+    """The widest live set of one block."""
+    widest = kind.width * column
+    if kind.scan_width:
         # Old and new states are alive together, and part of them in a third, contiguous copy.
-        states = FLOAT * self.settings.parallel * kind.scan_state * 5 // 2
-        return kind.scan_width * self.column + states
-
-    def _attention(self, kind: BlockKind) -> int:
-        if not kind.attends:
-            return 0
-        number = self.cells.windowed if kind.windowed else self.cells.full
-        if not self.settings.flash_attention:
-            return (self.layout.heads * number + kind.query_width) * self.column
-        if not self.converts_cache:
-            return 0
-        copied = _elements_copied(kind, self.settings.kv_type_k, self.settings.kv_type_v)
-        if not copied:
-            return 0
-        return kind.copied_width * self.column + copied * number * self.cells.streams * HALF
+        states = FLOAT * settings.parallel * kind.scan_state * 5 // 2
+        widest = max(widest, kind.scan_width * column + states)
+    if not kind.attends:
+        return widest
+    number = sizes.windowed if kind.windowed else sizes.full
+    if not settings.flash_attention:
+        return max(widest, (layout.heads * number + kind.query_width) * column)
+    copied = _elements_copied(kind, settings.kv_type_k, settings.kv_type_v) if converts_cache else 0
+    if copied:
+        return max(widest, kind.copied_width * column + copied * number * sizes.streams * HALF)
+    return widest
 
 
 def _elements_copied(kind: BlockKind, kv_type_k: KvType, kv_type_v: KvType) -> int:
@@ -128,46 +108,3 @@ def on_gpu(graph: Graph) -> int:
 def beside_gpu(graph: Graph) -> int:
     """Bytes in pinned main memory when every block is on one GPU."""
     return 4 * graph.residual + graph.inputs + 2 * graph.per_layer
-
-
-class Buffers(Struct, frozen=True, kw_only=True):
-    """Bytes of the compute buffers: one per GPU, and in main memory."""
-
-    gpus: tuple[int, ...]
-    host: int
-
-
-def offloaded(graph: Graph, bounds: tuple[int, ...], output_gpu: int | None) -> Buffers:
-    """The buffers when blocks from `bounds[0]` on are on GPUs; `bounds` as in `memory.Split`."""
-    number = len(bounds) - 1
-    partial = bounds[0] > 0 or bool(graph.settings.cpu_moe_layers)
-    if number == 1:
-        gpu = _partly_on_gpu(graph, bounds[0]) if partial else on_gpu(graph)
-        return Buffers(gpus=(gpu,), host=beside_gpu(graph) if not partial else on_cpu(graph))
-    return _pipelined(graph, number)
-
-
-def _partly_on_gpu(graph: Graph, first: int) -> int:
-    """Bytes on one GPU that computes only a part: it also stages weights of the other part for large batches."""
-    layout, column = graph.layout, graph.column
-    base = 5 * graph.residual + graph.inputs
-    staged = on_gpu(graph)
-    for block in range(first):
-        kind = layout.kinds[layout.blocks[block]]
-        if block < len(layout.largest_up):
-            staged = max(staged, base + layout.largest_up[block] + 2 * kind.ffn * column)
-            staged = max(staged, base + layout.largest_down[block] + kind.ffn * column)
-    if layout.experts and graph.settings.cpu_moe_layers:
-        used, ffn = layout.experts.used, layout.experts.ffn
-        largest = max(layout.largest_expert_down, default=0)
-        staged = max(staged, 4 * graph.residual + graph.inputs + used * (ffn + layout.hidden) * column + largest)
-    return staged
-
-
-def _pipelined(graph: Graph, number: int) -> Buffers:
-    """Several GPUs keep four copies of the inputs, so that they can work on four micro-batches at once."""
-    copies = 4
-    first = copies * (4 * graph.residual + graph.inputs) + graph.widest
-    last = copies * graph.inputs + 11 * graph.residual + max(graph.widest, graph.logits)
-    host = copies * graph.inputs + 10 * graph.residual
-    return Buffers(gpus=(first, *[max(first, last)] * (number - 2), last), host=host)

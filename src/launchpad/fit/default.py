@@ -8,16 +8,13 @@ from launchpad.catalog.model import Build, Model
 from launchpad.fit.estimate import estimate
 from launchpad.fit.from_shape import UnknownFigure, layout_from_model
 from launchpad.fit.layout import Layout
-from launchpad.fit.memory import MIB
 from launchpad.fit.placement import Placed, Request, least, place
-from launchpad.fit.pool import Pool, pool
+from launchpad.fit.pool import Pool, is_tight, pool
 from launchpad.fit.result import DeviceMemory, Fit, Placement, Settings, Speed, Term, Verdict
 from launchpad.hardware.machine import Machine
 from launchpad.wish import Wish
 
 GIB = 1 << 30
-TIGHT_SPARE = 128 * MIB
-TIGHT_SHARE = 50  # a fit that leaves less than one part in so many of what is free is tight
 
 
 def fit(
@@ -47,7 +44,7 @@ def fit(
     placed = place(request)
     if placed is None:
         return _refusal(blank, request, usable, machine, found)
-    tight = is_tight(placed.devices)
+    tight = any(is_tight(device) for device in placed.devices)
     shares = _shares(placed, usable)
     return Fit(
         model_id=model.id,
@@ -112,7 +109,9 @@ def _refusal(blank: _Blank, request: Request, usable: Pool, machine: Machine, la
     """The verdict when nothing fits: which memory is missing, with both numbers."""
     notes = (*usable.notes, *layout.notes)
     if request.require_gpu and not usable.gpus:
-        return blank.result("no", "a GPU is required, and there is none that this engine build can use", notes=notes)
+        return blank.result(
+            "no", "a GPU is required, and there is none that this engine build can use", notes=notes
+        )
     if usable.host.free is None:
         return blank.result("unknown", "how much main memory is free is not known", notes=notes)
     best = least(request)
@@ -124,14 +123,6 @@ def _refusal(blank: _Blank, request: Request, usable: Pool, machine: Machine, la
         f"{_gib(_usable_bytes(worst))} can be used on {_name(worst, machine)}"
     )
     return blank.result("no", why, best.devices, best.settings, notes)
-
-
-def is_tight(devices: tuple[DeviceMemory, ...]) -> bool:
-    """True when some device keeps less than the usual margin."""
-    return any(
-        device.spare is not None and device.spare < max(TIGHT_SPARE, (device.free or 0) // TIGHT_SHARE)
-        for device in devices
-    )
 
 
 def _tight_sentence(devices: tuple[DeviceMemory, ...], machine: Machine) -> str:

@@ -39,7 +39,12 @@ def _whole(layout: Layout, settings: Settings, used: Sequence[Usable]) -> bool:
 
 
 def _decode(
-    layout: Layout, settings: Settings, cost: speed.Work, used: Sequence[Usable], shares: Sequence[float], cpu: Cpu
+    layout: Layout,
+    settings: Settings,
+    cost: speed.Work,
+    used: Sequence[Usable],
+    shares: Sequence[float],
+    cpu: Cpu,
 ) -> Band | None:
     if not used:
         rate = speed.cpu_rate(cpu, cost.quantization, repacked=settings.repack and layout.repack > 0)
@@ -79,7 +84,9 @@ def bytes_aside(layout: Layout, settings: Settings) -> tuple[float, int]:
     return aside + experts * (1 - unused), stop - first
 
 
-def _prefill(cost: speed.Work, settings: Settings, used: Sequence[Usable], shares: Sequence[float]) -> Band | None:
+def _prefill(
+    cost: speed.Work, settings: Settings, used: Sequence[Usable], shares: Sequence[float]
+) -> Band | None:
     seconds = 0.0
     for usable, share in zip(used, shares, strict=True):
         part = speed.prefill_seconds(cost, usable.accelerator, usable.gpu.api, settings.ubatch)

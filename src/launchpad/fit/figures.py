@@ -17,9 +17,13 @@ class Figures:
         self._metadata = metadata
         architecture = metadata.get("general.architecture")
         if architecture is None:
-            architecture = next((key.partition(".")[0] for key in metadata if key.endswith(".block_count")), None)
+            architecture = next(
+                (key.partition(".")[0] for key in metadata if key.endswith(".block_count")), None
+            )
         if not isinstance(architecture, str) or not architecture:
-            raise BadModelFile("the model file does not name its architecture", why="general.architecture is missing")
+            raise BadModelFile(
+                "the model file does not name its architecture", why="general.architecture is missing"
+            )
         self.architecture = architecture
 
     def raw(self, key: str) -> object:
@@ -63,4 +67,6 @@ class Figures:
         return value
 
     def _bad(self, key: str, why: str) -> BadModelFile:
-        return BadModelFile("the model file's metadata cannot be used", why=f"{self.architecture}.{key} {why}")
+        return BadModelFile(
+            "the model file's metadata cannot be used", why=f"{self.architecture}.{key} {why}"
+        )

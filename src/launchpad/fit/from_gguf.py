@@ -90,7 +90,9 @@ class _Reader:
         if not total:
             return None
         used = min(self.figures.count("expert_used_count", 1, least=1), total)
-        ffn = self.figures.count("expert_feed_forward_length", 0) or self.figures.count("feed_forward_length", 0)
+        ffn = self.figures.count("expert_feed_forward_length", 0) or self.figures.count(
+            "feed_forward_length", 0
+        )
         return Experts(total=total, used=used, ffn=ffn)
 
     def _latent(self) -> bool:
@@ -144,7 +146,11 @@ class _Reader:
                     windowed=windowed[block],
                     conv_state=state.conv if recurrent[block] else 0,
                     scan_state=state.scan if recurrent[block] else 0,
-                    width=max(feed_forward + self._parallel_residual(), attention.width, mixer if recurrent[block] else 0),
+                    width=max(
+                        feed_forward + self._parallel_residual(),
+                        attention.width,
+                        mixer if recurrent[block] else 0,
+                    ),
                     scan_width=scan if recurrent[block] else 0,
                     query_width=attention.query,
                     copied_width=attention.copied + beside,
@@ -200,7 +206,11 @@ class _Reader:
         """State, width of the mixer and width of its scan for the recurrent blocks."""
         figures = self.figures
         if figures.raw("shortconv.l_cache") is not None:
-            return architectures.short_conv_state(self.hidden, figures.count("shortconv.l_cache", least=1)), 0, 0
+            return (
+                architectures.short_conv_state(self.hidden, figures.count("shortconv.l_cache", least=1)),
+                0,
+                0,
+            )
         if figures.raw("ssm.conv_kernel") is None:
             return architectures.State(0, 0), 0, 0
         kernel = figures.count("ssm.conv_kernel", least=1)

@@ -21,7 +21,12 @@ class UnknownFigure(Struct, frozen=True):
 def layout_from_model(model: Model, build: Build) -> Layout | UnknownFigure:
     """The layout of one build of a catalog's model."""
     return _cached(
-        model.shape, build.quantization, build.size, build.size_exact, model.parameters, model.parameters_active
+        model.shape,
+        build.quantization,
+        build.size,
+        build.size_exact,
+        model.parameters,
+        model.parameters_active,
     )
 
 
@@ -275,7 +280,9 @@ class _Builder:
         state = architectures.ssm_state(kernel, inner, groups, size)
         return state, widths.selective_scan(inner, groups, size, hybrid.mamba_heads or 0), widths.scan(inner)
 
-    def _delta_net(self, hybrid: Recurrent, kernel: int, *, keyed: bool) -> tuple[architectures.State, int, int]:
+    def _delta_net(
+        self, hybrid: Recurrent, kernel: int, *, keyed: bool
+    ) -> tuple[architectures.State, int, int]:
         size = hybrid.linear_key_head_dim or hybrid.linear_value_head_dim
         heads = hybrid.linear_value_heads
         if not size or not heads:
@@ -304,7 +311,9 @@ class _Builder:
             return 0
         k_dim, v_dim, queries = self._dims(0, False)
         attention = self.hidden * (2 * queries + k_dim + v_dim)
-        embeddings = (self.shape.vocab_size or 0) * self.hidden * (2 if self.shape.tied_embeddings is False else 1)
+        embeddings = (
+            (self.shape.vocab_size or 0) * self.hidden * (2 if self.shape.tied_embeddings is False else 1)
+        )
         in_ffn = self.parameters - embeddings - self.layers * attention
         return max(0, round(in_ffn / (3 * self.hidden * self.layers)))
 
@@ -312,7 +321,9 @@ class _Builder:
         gated = self.architecture not in architectures.UNGATED
         if experts and block >= self.layers - self.moe_layers:
             weighted = self.architecture in architectures.WEIGHTED_EXPERT_INPUT
-            return widths.expert_ffn(experts.used, experts.ffn, self.hidden, gated=gated, weighted_input=weighted)
+            return widths.expert_ffn(
+                experts.used, experts.ffn, self.hidden, gated=gated, weighted_input=weighted
+            )
         parallel = self.hidden if self.architecture in architectures.PARALLEL_RESIDUAL else 0
         return widths.dense_ffn(self._ffn(), self.hidden, gated=gated) + parallel
 

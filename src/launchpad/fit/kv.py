@@ -68,7 +68,9 @@ def cells(layout: Layout, settings: Settings) -> Cells:
     return Cells(streams, full, windowed)
 
 
-def kv_bytes(layout: Layout, settings: Settings, start: int = 0, stop: int | None = None, *, pad: bool = False) -> int:
+def kv_bytes(
+    layout: Layout, settings: Settings, start: int = 0, stop: int | None = None, *, pad: bool = False
+) -> int:
     """Bytes of the KV cache of blocks start ≤ i < stop.
 
     `pad` adds what CUDA and HIP append to quantized rows. Without flash attention V is stored transposed, and every
@@ -76,7 +78,7 @@ def kv_bytes(layout: Layout, settings: Settings, start: int = 0, stop: int | Non
     """
     stop = layout.layers if stop is None else stop
     sizes = cells(layout, settings)
-    widest_v = 0 if settings.flash_attention else max((kind.v_dim for kind in layout.kinds), default=0)
+    widest_v = 0 if settings.flash_attention else layout.widest_v
     total = 0
     for index, kind in enumerate(layout.kinds):
         if not kind.attends:
@@ -86,7 +88,8 @@ def kv_bytes(layout: Layout, settings: Settings, start: int = 0, stop: int | Non
             rows = sizes.streams * (sizes.windowed if kind.windowed else sizes.full)
             v_dim = max(kind.v_dim, widest_v) if kind.v_dim else 0
             total += number * (
-                _cache_bytes(kind.k_dim, rows, settings.kv_type_k, pad) + _cache_bytes(v_dim, rows, settings.kv_type_v, pad)
+                _cache_bytes(kind.k_dim, rows, settings.kv_type_k, pad)
+                + _cache_bytes(v_dim, rows, settings.kv_type_v, pad)
             )
     return total
 

@@ -144,6 +144,11 @@ class Layout(Struct, frozen=True, kw_only=True, dict=True):
         return any(kind.attends and kind.windowed for kind in self.kinds)
 
     @cached_property
+    def widest_v(self) -> int:
+        """Elements of the widest V row of any block."""
+        return max((kind.v_dim for kind in self.kinds), default=0)
+
+    @cached_property
     def recurrent(self) -> bool:
         """True when some block keeps a recurrent state."""
         return any(kind.recurrent for kind in self.kinds)

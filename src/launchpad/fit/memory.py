@@ -11,13 +11,16 @@ from msgspec import Struct
 from launchpad.fit import compute
 from launchpad.fit.kv import kv_bytes, state_bytes
 from launchpad.fit.layout import Layout
+from launchpad.fit.offload import offloaded
 from launchpad.fit.result import Basis, DeviceMemory, Settings, Term
 
 MIB = 1 << 20
 
 # What a driver, its context and its kernels take beside the engine's buffers, per process and card.
 OVERHEAD = {"cuda": 450 * MIB, "rocm": 600 * MIB, "vulkan": 150 * MIB, "metal": 0, "sycl": 450 * MIB}
-PROCESS_OVERHEAD = 30 * MIB  # the engine itself, measured as RssAnon of an idle process with its buffers subtracted
+PROCESS_OVERHEAD = (
+    30 * MIB
+)  # the engine itself, measured as RssAnon of an idle process with its buffers subtracted
 ROW_PADDING_APIS = frozenset({"cuda", "rocm"})
 
 
@@ -61,7 +64,9 @@ def split_blocks(layers: int, gpu_layers: int, shares: Sequence[float]) -> Split
         return Split(bounds=(first, layers), output_gpu=0)
     total = sum(shares)
     cumulative = [part / total for part in accumulate(shares)]
-    owner = [min(bisect_right(cumulative, (i - first) / placed), len(shares) - 1) for i in range(first, layers + 1)]
+    owner = [
+        min(bisect_right(cumulative, (i - first) / placed), len(shares) - 1) for i in range(first, layers + 1)
+    ]
     starts = [first + sum(gpu < index for gpu in owner[:-1]) for index in range(len(shares))]
     return Split(bounds=(*starts, layers), output_gpu=owner[-1])
 
@@ -74,16 +79,12 @@ def memory(
     `outputs` is the number of tokens whose logits are reserved: one per slot unless the caller knows better.
     Unified memory is one device: the machine's own.
     """
-    graph = compute.Graph(
-        layout=layout,
-        settings=settings,
-        outputs=outputs or settings.parallel,
-        converts_cache=any(gpu.api in ROW_PADDING_APIS for gpu in gpus),
-    )
+    converts = any(gpu.api in ROW_PADDING_APIS for gpu in gpus)
+    graph = compute.graph(layout, settings, outputs or settings.parallel, converts_cache=converts)
     if not gpus or not settings.gpu_layers:
         return (_cpu_only(graph, host),)
     split = split_blocks(layout.layers, settings.gpu_layers, [gpu.share for gpu in gpus])
-    buffers = compute.offloaded(graph, split.bounds, split.output_gpu)
+    buffers = offloaded(graph, split.bounds)
     devices = [_on_gpu(graph, gpu, index, split, buffers.gpus[index]) for index, gpu in enumerate(gpus)]
     rest = _beside_gpus(graph, host, split, buffers.host)
     if any(gpu.unified for gpu in gpus):
@@ -140,7 +141,11 @@ def _beside_gpus(graph: compute.Graph, host: Host, split: Split, buffer: int) ->
 
 
 def _caches(graph: compute.Graph, start: int, stop: int, *, pad: bool) -> list[Term]:
-    terms = [Term(name="kv_cache", bytes=kv_bytes(graph.layout, graph.settings, start, stop, pad=pad), basis="exact")]
+    terms = [
+        Term(
+            name="kv_cache", bytes=kv_bytes(graph.layout, graph.settings, start, stop, pad=pad), basis="exact"
+        )
+    ]
     if graph.layout.recurrent:
         state = state_bytes(graph.layout, graph.settings, start, stop)
         terms.append(Term(name="recurrent_state", bytes=state, basis="exact"))
@@ -151,7 +156,11 @@ def _merged(layout: Layout, gpu: DeviceMemory, rest: DeviceMemory) -> DeviceMemo
     """One sum for unified memory: weights are mapped once, everything else adds up."""
     basis: dict[str, Basis] = {term.name: term.basis for term in (*gpu.terms, *rest.terms)}
     terms = tuple(
-        Term(name=name, bytes=layout.weights if name == "weights" else gpu.term(name) + rest.term(name), basis=basis[name])
+        Term(
+            name=name,
+            bytes=layout.weights if name == "weights" else gpu.term(name) + rest.term(name),
+            basis=basis[name],
+        )
         for name in basis
     )
     return DeviceMemory(device=gpu.device, terms=terms, free=gpu.free, reserve=gpu.reserve)

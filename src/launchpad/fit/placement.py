@@ -8,13 +8,14 @@ from msgspec import Struct, structs
 
 from launchpad.fit.layout import Layout
 from launchpad.fit.memory import Gpu, Host, memory
-from launchpad.fit.pool import Pool, Usable, short_of
+from launchpad.fit.pool import Pool, Usable, is_tight, short_of
 from launchpad.fit.result import DeviceMemory, KvType, Placement, PlacementKind, Settings
 from launchpad.wish import Wish
 
 SMALLEST_CONTEXT = 4096
 GPU_CONTEXTS = (32768, 16384, 8192)
 CPU_CONTEXTS = (16384, 8192)
+PARTIAL_CONTEXTS = (8192,)
 SMALL_UBATCH = 256
 LEAST_SHARE_ON_GPU = 0.1  # below it the traffic between the devices costs what the GPU saves
 
@@ -77,6 +78,8 @@ class Request(Struct, frozen=True, kw_only=True):
 
 def place(request: Request) -> Placed | None:
     """The fastest arrangement that has room, None when there is none."""
+    if request.layout.weights > _capacity(request.pool):
+        return None
     for arrange in (_on_gpus, _experts_aside, _partly_on_gpu, _on_cpu):
         placed = arrange(request)
         if placed:
@@ -84,12 +87,20 @@ def place(request: Request) -> Placed | None:
     return None
 
 
+def _capacity(pool: Pool) -> int:
+    """Bytes that all devices together can take; unified memory is main memory and not added to it."""
+    host = max(0, (pool.host.free or 0) - pool.host.reserve)
+    return host + sum(_budget(usable.gpu) for usable in pool.gpus if not usable.gpu.unified)
+
+
 def least(request: Request) -> Placed | None:
     """The arrangement that needs least memory where most is free: what a refusal quotes."""
-    settings = next(_economical(request, request.least_context, last=True))
+    settings = _thriftiest(request)
     on_cpu = _placed(request, structs.replace(settings, repack=False), ())
     whole = structs.replace(settings, gpu_layers=request.layout.layers + 1)
-    on_gpu = [_placed(request, _split(whole, gpus, request.pool), gpus) for gpus in _device_sets(request.pool)]
+    on_gpu = [
+        _placed(request, _split(whole, gpus, request.pool), gpus) for gpus in _device_sets(request.pool)
+    ]
     if request.require_gpu:
         return max(on_gpu, key=_worst_spare, default=None)
     return max([on_cpu, *on_gpu], key=_worst_spare)
@@ -99,14 +110,19 @@ def _worst_spare(placed: Placed) -> int:
     return min(device.spare or 0 for device in placed.devices)
 
 
-def _economical(request: Request, context: int, *, last: bool = False) -> Iterator[Settings]:
+def _thriftiest(request: Request) -> Settings:
+    """The settings that need least memory: where they do not fit, no others do."""
+    return _economical(request, request.least_context)[-1]
+
+
+def _economical(request: Request, context: int) -> list[Settings]:
     """The settings for one context, each needing less memory than the one before."""
     settings = request.settings(context)
     steps = [settings]
     if request.kv_type is None and can_quantize_cache(request.layout):
         steps.append(structs.replace(settings, kv_type_k="q8_0", kv_type_v="q8_0"))
     steps.append(structs.replace(steps[-1], ubatch=SMALL_UBATCH))
-    return iter(steps[-1:] if last else steps)
+    return steps
 
 
 def can_quantize_cache(layout: Layout) -> bool:
@@ -125,7 +141,9 @@ def _steps(request: Request, comfortable: Sequence[int]) -> Iterator[Settings]:
 
 def _device_sets(pool: Pool) -> list[tuple[Usable, ...]]:
     """Each GPU alone, the fastest first, then all that have memory of their own together."""
-    by_speed = sorted(pool.gpus, key=lambda usable: (usable.accelerator.bandwidth or 0, usable.gpu.free or 0), reverse=True)
+    by_speed = sorted(
+        pool.gpus, key=lambda usable: (usable.accelerator.bandwidth or 0, usable.gpu.free or 0), reverse=True
+    )
     sets = [(usable,) for usable in by_speed]
     discrete = tuple(usable for usable in pool.gpus if not usable.gpu.unified)
     return [*sets, discrete] if len(discrete) > 1 else sets
@@ -172,21 +190,26 @@ def _with_share(usable: Usable, settings: Settings, pool: Pool) -> Gpu:
 
 def _on_gpus(request: Request) -> Placed | None:
     """Everything on GPUs."""
-    sets = _device_sets(request.pool)
-    if not sets:
-        return None
-    for settings in _steps(request, GPU_CONTEXTS):
-        whole = structs.replace(settings, gpu_layers=request.layout.layers + 1)
+    layers = request.layout.layers
+
+    def attempt(settings: Settings, gpus: tuple[Usable, ...]) -> Placed:
+        whole = structs.replace(settings, gpu_layers=layers + 1)
+        return _placed(request, _split(whole, gpus, request.pool), gpus)
+
+    thrifty = _thriftiest(request)
+    least_bytes = request.layout.weights - request.layout.host_weights
+    sets = [
+        gpus
+        for gpus in _device_sets(request.pool)
+        if least_bytes <= sum(_budget(usable.gpu) for usable in gpus)
+    ]
+    sets = [gpus for gpus in sets if attempt(thrifty, gpus).fits]
+    for settings in _steps(request, GPU_CONTEXTS) if sets else ():
         for gpus in sets:
-            placed = _placed(request, _split(whole, gpus, request.pool), gpus)
+            placed = attempt(settings, gpus)
             if placed.fits:
                 return placed
     return None
-
-
-def _partial_sets(pool: Pool) -> list[tuple[Usable, ...]]:
-    """The sets of GPUs worth sharing a model with main memory: the largest, of those with memory of their own."""
-    return [gpus for gpus in _device_sets(pool)[::-1] if not any(usable.gpu.unified for usable in gpus)]
 
 
 def _experts_aside(request: Request) -> Placed | None:
@@ -213,32 +236,55 @@ def _partly_on_gpu(request: Request) -> Placed | None:
 
 
 def _searched(request: Request, change: Callable[[Settings, int], Settings], steps: range) -> Placed | None:
-    """The smallest change, of steps that each free more GPU memory, with which everything has room."""
-    for gpus in _partial_sets(request.pool):
-        for settings in _steps(request, CPU_CONTEXTS):
+    """The smallest change, of steps that each free more GPU memory, with which everything has room.
 
-            def attempt(number: int, settings: Settings = settings, gpus: tuple[Usable, ...] = gpus) -> Placed:
-                return _placed(request, _split(change(settings, number), gpus, request.pool), gpus)
+    Unified memory is left out: nothing is gained by moving weights within the same memory.
+    """
 
-            if not _gpus_fit(attempt(steps[-1])):
-                continue
-            low, high = 0, len(steps) - 1
-            while low < high:
-                middle = (low + high) // 2
-                low, high = (low, middle) if _gpus_fit(attempt(steps[middle])) else (middle + 1, high)
-            placed = attempt(steps[low])
-            if placed.fits:
-                return placed
+    def attempt(settings: Settings, number: int, gpus: tuple[Usable, ...]) -> Placed:
+        return _placed(request, _split(change(settings, number), gpus, request.pool), gpus)
+
+    thrifty = _thriftiest(request)
+    sets = [gpus for gpus in _device_sets(request.pool) if not any(usable.gpu.unified for usable in gpus)]
+    sets = [gpus for gpus in sets if _gpus_fit(attempt(thrifty, steps[-1], gpus))]
+    for settings in _steps(request, PARTIAL_CONTEXTS) if sets else ():
+        found = [_smallest(settings, steps, gpus, attempt) for gpus in sets]
+        fitting = [placed for placed in found if placed and placed.fits]
+        if fitting:
+            return min(fitting, key=_host_weights)
     return None
 
 
+def _smallest(
+    settings: Settings,
+    steps: range,
+    gpus: tuple[Usable, ...],
+    attempt: Callable[[Settings, int, tuple[Usable, ...]], Placed],
+) -> Placed | None:
+    """The first step at which the GPUs have room, by bisection."""
+    if not _gpus_fit(attempt(settings, steps[-1], gpus)):
+        return None
+    low, high = 0, len(steps) - 1
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _gpus_fit(attempt(settings, steps[middle], gpus)) else (middle + 1, high)
+    return attempt(settings, steps[low], gpus)
+
+
+def _host_weights(placed: Placed) -> int:
+    return placed.devices[-1].term("weights")
+
+
 def _gpus_fit(placed: Placed) -> bool:
-    return all(device.device == "cpu" or (device.spare or 0) >= 0 for device in placed.devices)
+    """True when the GPUs have room and keep the usual margin: a partial offload can always leave one layer more."""
+    return all(device.device == "cpu" or not is_tight(device) for device in placed.devices)
 
 
 def _on_cpu(request: Request) -> Placed | None:
     """Everything in main memory; the faster, repacked copy of the weights goes before the context does."""
     if request.require_gpu or request.pool.host.free is None:
+        return None
+    if not _placed(request, structs.replace(_thriftiest(request), repack=False), ()).fits:
         return None
     for settings in _steps(request, CPU_CONTEXTS):
         for repack in (True, False):
@@ -246,5 +292,3 @@ def _on_cpu(request: Request) -> Placed | None:
             if placed.fits:
                 return placed
     return None
-
-

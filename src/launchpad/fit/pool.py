@@ -15,6 +15,8 @@ REPACKING_ISA = frozenset({"avx2", "avx512f", "neon", "sve"})
 SMALLEST_GPU_RESERVE = 256 * MIB
 DISPLAY_RESERVE = 1024 * MIB
 SMALLEST_RAM_RESERVE = 512 * MIB
+TIGHT_SPARE = 128 * MIB
+TIGHT_SHARE = 50  # a device that keeps less than one part in so many of what was free is tight
 
 
 class Usable(Struct, frozen=True, kw_only=True):
@@ -70,11 +72,15 @@ def pool(machine: Machine, apis: Collection[str] | None, *, allow_swap: bool = F
             usable.append(_usable(accelerator, api, free, reserve))
     isa = machine.cpu.isa
     repacks = not isa or not REPACKING_ISA.isdisjoint(isa)
-    return Pool(gpus=tuple(usable), host=Host(free=free, reserve=reserve, repacks=repacks), notes=tuple(notes))
+    return Pool(
+        gpus=tuple(usable), host=Host(free=free, reserve=reserve, repacks=repacks), notes=tuple(notes)
+    )
 
 
 def _api(accelerator: Accelerator, apis: Collection[str] | None) -> str | None:
-    return next((api for api in API_PREFERENCE if api in accelerator.apis and (apis is None or api in apis)), None)
+    return next(
+        (api for api in API_PREFERENCE if api in accelerator.apis and (apis is None or api in apis)), None
+    )
 
 
 def _usable(accelerator: Accelerator, api: str, ram_free: int | None, ram_reserve: int) -> Usable:
@@ -82,9 +88,15 @@ def _usable(accelerator: Accelerator, api: str, ram_free: int | None, ram_reserv
     reserve = gpu_reserve(accelerator)
     if accelerator.unified:
         # The GPU's budget lies within main memory: the smaller of the two limits holds.
-        limits = [limit for limit in (free, None if ram_free is None else ram_free - ram_reserve) if limit is not None]
+        limits = [
+            limit
+            for limit in (free, None if ram_free is None else ram_free - ram_reserve)
+            if limit is not None
+        ]
         free, reserve = max(0, min(limits)), 0
-    gpu = Gpu(device=device_name(accelerator), api=api, free=free, reserve=reserve, unified=accelerator.unified)
+    gpu = Gpu(
+        device=device_name(accelerator), api=api, free=free, reserve=reserve, unified=accelerator.unified
+    )
     return Usable(accelerator=accelerator, gpu=gpu)
 
 
@@ -92,3 +104,8 @@ def short_of(devices: tuple[DeviceMemory, ...]) -> DeviceMemory | None:
     """The device that lacks most, None when everything fits."""
     lacking = [device for device in devices if device.spare is None or device.spare < 0]
     return min(lacking, key=lambda device: device.spare or 0, default=None)
+
+
+def is_tight(device: DeviceMemory) -> bool:
+    """True when the device keeps less than the usual margin beyond its reserve."""
+    return device.spare is not None and device.spare < max(TIGHT_SPARE, (device.free or 0) // TIGHT_SHARE)

@@ -118,11 +118,17 @@ def work(layout: Layout, settings: Settings, depth: int = TYPICAL_DEPTH) -> Work
     for index, kind in enumerate(layout.kinds):
         number = layout.count(index, 0, layout.layers)
         seen = min(depth, layout.window) if kind.windowed else depth
-        kv += number * seen * (row_bytes(kind.k_dim, settings.kv_type_k) + row_bytes(kind.v_dim, settings.kv_type_v))
+        kv += (
+            number
+            * seen
+            * (row_bytes(kind.k_dim, settings.kv_type_k) + row_bytes(kind.v_dim, settings.kv_type_v))
+        )
         state += number * 4 * (kind.conv_state + kind.scan_state)
         prompt_seen = min(PROMPT // 2, layout.window) if kind.windowed else PROMPT // 2
         attention += number * 4 * layout.gqa * max(kind.k_dim, kind.v_dim) * prompt_seen
-    parameters = layout.parameters_active or active * 8 / (weights.bits_per_weight(layout.quantization or "") or 5.0)
+    parameters = layout.parameters_active or active * 8 / (
+        weights.bits_per_weight(layout.quantization or "") or 5.0
+    )
     return Work(
         active_bytes=active,
         kv_bytes=kv,
@@ -138,7 +144,9 @@ def work(layout: Layout, settings: Settings, depth: int = TYPICAL_DEPTH) -> Work
     )
 
 
-def gpu_seconds(cost: Work, accelerator: Accelerator, api: str, *, active: float, share: float) -> float | None:
+def gpu_seconds(
+    cost: Work, accelerator: Accelerator, api: str, *, active: float, share: float
+) -> float | None:
     """Seconds per decoded token for `active` bytes of weights and that share of the blocks; None when unknown."""
     constants = BACKENDS.get(api)
     if constants is None or not accelerator.bandwidth:

@@ -76,7 +76,15 @@ _EMBEDDING_BITS = {
 }
 
 # Share of the blocks' bytes whose type the CPU backend repacks (Q4_0, Q4_K, IQ4_NL).
-_REPACKED = {"Q4_0": 1.0, "IQ4_NL": 1.0, "Q4_K_M": 0.8, "Q4_K_L": 0.8, "Q4_K_S": 0.95, "Q4_K_XL": 0.8, "Q3_K_L": 0.1}
+_REPACKED = {
+    "Q4_0": 1.0,
+    "IQ4_NL": 1.0,
+    "Q4_K_M": 0.8,
+    "Q4_K_L": 0.8,
+    "Q4_K_S": 0.95,
+    "Q4_K_XL": 0.8,
+    "Q3_K_L": 0.1,
+}
 
 
 def base_name(quantization: str) -> str:
