@@ -84,23 +84,38 @@ def _well_named(found: Found, failures: FailureLog) -> bool:
 
 
 def _entry_points() -> list[EntryPoint]:
-    from importlib.metadata import entry_points
+    """Entry points of every version of the contract, each distribution read on its own: one may be damaged."""
+    from importlib.metadata import distributions
 
-    return [entry for entry in entry_points() if _ANY_GROUP.fullmatch(entry.group)]
+    found: dict[tuple[str, str, str], EntryPoint] = {}
+    for distribution in distributions():
+        try:
+            text = distribution.read_text("entry_points.txt") or ""
+            if "launchpad.v" not in text:
+                continue
+            for entry in distribution.entry_points:
+                if _ANY_GROUP.fullmatch(entry.group):
+                    # The first on sys.path is the one that an import would take.
+                    found.setdefault((_normalized(distribution.name), entry.group, entry.name), entry)
+        except Exception:  # noqa: S112 -- whatever it is, its import would not be launchpad's plugin
+            continue
+    return sorted(found.values(), key=lambda entry: (entry.name, entry.value))
+
+
+def _normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _from_entry_points(failures: FailureLog) -> Iterable[Found]:
-    for entry in sorted(_entry_points(), key=lambda entry: (entry.name, str(entry.value))):
+    for entry in _entry_points():
         distribution = entry.dist.name if entry.dist is not None else None
         version = entry.dist.version if entry.dist is not None else None
         if entry.group != GROUP:
             failures.add(
                 entry.name,
                 "discover",
-                f"it was made for {entry.group} of the plugin contract, this launchpad has {GROUP}.",
-                f"Upgrade launchpad or {distribution}."
-                if entry.group > GROUP
-                else f"Upgrade {distribution}.",
+                f"it speaks {entry.group} of the plugin contract, and this launchpad speaks {GROUP}",
+                f"Upgrade {distribution}, or launchpad if it is the older one.",
             )
             continue
         yield Found(
