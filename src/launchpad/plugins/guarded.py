@@ -14,6 +14,8 @@ from launchpad.catalog.model import Build, LocalModel, Model
 from launchpad.engines.server import RunningServer, Server
 from launchpad.errors import EngineError, LaunchError, LaunchpadError, PullError
 from launchpad.events import Report
+from launchpad.fit.layout import Layout
+from launchpad.fit.layout import Layout
 from launchpad.fit.result import Fit
 from launchpad.hardware.machine import Machine, ProbeResult
 from launchpad.plan import EngineArguments, StartStep
@@ -152,7 +154,9 @@ class GuardedBackend:
         call = partial(self._backend.builds, model)
         return _items(self.plugin, stage, call, Build, MAX_ITEMS, limit=self._pure_limit)
 
-    def fit(self, model: Model, build: Build, machine: Machine, wish: Wish) -> Fit | None:
+    def fit(
+        self, model: Model, build: Build, machine: Machine, wish: Wish, layout: Layout | None = None
+    ) -> Fit | None:
         """How the build would run; None when it cannot say, or says what cannot be."""
 
         def check(fit: Fit | None) -> Fit | None:
@@ -162,7 +166,7 @@ class GuardedBackend:
                 else validate.check_fit(fit, model, build, machine, wish, backend=self.name)
             )
 
-        call = partial(self._backend.fit, model, build, machine, wish)
+        call = partial(self._backend.fit, model, build, machine, wish, layout)
         return self.plugin.attempt(
             f"{self.name}.fit", call, lambda _: None, check=check, limit=self._pure_limit
         )
@@ -187,13 +191,15 @@ class GuardedBackend:
 
     def launch(self, start: StartStep, report: Report) -> RunningServer:
         """Start in the caller's thread, for as long as it takes. Raises `LaunchError`."""
-        launch = partial(self._backend.launch, start, uncaptured(report))
-        check = partial(_checked_server, self.plugin, self.name)
+
+        def launch() -> RunningServer:
+            return self._backend.launch(start, uncaptured(report))
+
         return _required(
             self.plugin,
             f"{self.name}.launch",
             launch,
-            check,
+            lambda running: _checked_server(self.plugin, self.name, running),
             lambda why: LaunchError(f"The backend {self.name} could not start.", why=why, hint=_HINT),
             None,
         )
@@ -214,9 +220,11 @@ class GuardedServer:
 
     def log_tail(self, lines: int = 20) -> tuple[str, ...]:
         """The last lines that the engine wrote."""
-        call = partial(self._running.log_tail, lines)
-        tail = self.plugin.attempt(f"{self._backend}.log_tail", call, lambda _: ())
-        return tuple(str(line) for line in tail)[-lines:]
+
+        def call() -> tuple[str, ...]:
+            return tuple(str(line) for line in self._running.log_tail(lines))[-lines:]
+
+        return self.plugin.attempt(f"{self._backend}.log_tail", call, lambda _: ())
 
     def stop(self) -> None:
         """Stop the engine. Raises `EngineError` when it may still be running."""
