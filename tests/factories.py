@@ -69,7 +69,7 @@ def candidate(
     availability: Availability | None = None,
     quantization: str = "Q4_K_M",
     size: int | None = 4 * GIB,
-    cost: float = 0.0,
+    loss: float | None = 0.0,
     spread: float = 0.0,
     thinking: str = "none",
     quality_fast: float | None = None,
@@ -88,7 +88,7 @@ def candidate(
         build=build(name, quantization, size),
         fit=fit(name, **fits),  # type: ignore[arg-type]
         availability=availability or Availability(obtainable=True),
-        quality_cost=cost,
+        quantization_loss=loss,
     )
 
 

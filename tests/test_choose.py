@@ -75,9 +75,9 @@ def test_rated_before_unrated_and_unrated_before_nothing():
 
 
 def test_the_best_build_of_a_model_stands_for_it():
-    q8 = candidate("m", 50, quantization="Q8_0", size=9 << 30, cost=0.1)
-    q4 = candidate("m", 50, quantization="Q4_K_M", cost=1.0)
-    q2 = candidate("m", 50, quantization="Q2_K", size=2 << 30, cost=9.0)
+    q8 = candidate("m", 50, quantization="Q8_0", size=9 << 30, loss=0.002)
+    q4 = candidate("m", 50, quantization="Q4_K_M", loss=0.02)
+    q2 = candidate("m", 50, quantization="Q2_K", size=2 << 30, loss=0.2)
     choice = choose([q4, q8, q2], WISH)
     assert choice.pick is not None
     assert choice.pick.build.quantization == "Q8_0"
@@ -86,10 +86,20 @@ def test_the_best_build_of_a_model_stands_for_it():
 
 def test_a_build_that_is_here_wins_over_a_better_one_of_the_same_model_that_cannot_be_had():
     away = candidate("m", 50, quantization="Q8_0", availability=UNREACHABLE)
-    here = candidate("m", 50, cost=2.0, availability=Availability(obtainable=True, local=local("m")))
+    here = candidate("m", 50, loss=0.04, availability=Availability(obtainable=True, local=local("m")))
     choice = choose([away, here], WISH)
     assert choice.pick is not None
     assert choice.pick.availability.local is not None
+
+
+def test_an_unmeasured_quantization_makes_a_build_unrated():
+    odd, known = candidate("m", 50, loss=None), candidate("m", 50, quantization="Q4_0", loss=0.1)
+    choice = choose([odd, known], WISH)
+    assert choice.pick is not None
+    assert choice.pick.build.quantization == "Q4_0"
+    alone = choose([odd], WISH)
+    assert alone.pick is not None
+    assert alone.pick.score is None
 
 
 def test_on_a_slow_machine_the_value_without_thinking_ranks():

@@ -88,9 +88,8 @@ class Chat:
 
         self.plan = plan
         self._server = server
-        self._session = Session.for_server(
-            server.server, system=system, options=ChatOptions(think=plan.start.thinking)
-        )
+        options = ChatOptions(think=plan.start.thinking)
+        self._session = Session(server.server, system=system, options=options, keep=False)
 
     @property
     def server(self) -> Server:
@@ -107,7 +106,9 @@ class Chat:
         """The whole answer, without the reasoning."""
         from launchpad.chat.delta import Text
 
-        return "".join(delta.text for delta in self.stream(prompt, options=options) if isinstance(delta, Text))
+        return "".join(
+            delta.text for delta in self.stream(prompt, options=options) if isinstance(delta, Text)
+        )
 
     def stop(self) -> None:
         """Stop the engine and all its processes; idempotent."""

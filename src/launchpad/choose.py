@@ -54,14 +54,14 @@ class Availability(Struct, frozen=True, kw_only=True):
 class Candidate(Struct, frozen=True, kw_only=True):
     """One way to run one model: a build, a backend, its fit and whether it can be had.
 
-    `quality_cost` is what the quantization takes off the quality, in points.
+    `quantization_loss` is the share of the quality that the quantization takes, 0 to 1; None = nobody has measured it.
     """
 
     model: Model
     build: Build
     fit: Fit
     availability: Availability
-    quality_cost: float = 0.0
+    quantization_loss: float | None = 0.0
 
 
 class Option(Struct, frozen=True, kw_only=True):
@@ -172,10 +172,10 @@ def _thinks(model: Model, speed: float | None, wish: Wish) -> bool:
 
 def _score(candidate: Candidate, thinking: bool) -> float | None:
     quality = candidate.model.quality
-    if quality is None:
+    if quality is None or candidate.quantization_loss is None:
         return None
     value = quality.value if thinking or quality.value_fast is None else quality.value_fast
-    return max(0.0, value - quality.spread - candidate.quality_cost)
+    return max(0.0, value * (1.0 - candidate.quantization_loss) - quality.spread)
 
 
 def _obstacle(candidate: Candidate, wish: Wish, speed: float | None) -> str | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from launchpad.choose import Choice
+from launchpad.catalog.model import Model
+from launchpad.catalog.select import select
+from launchpad.choose import Candidate, Choice
 from launchpad.hardware.machine import Machine
+from launchpad.named import is_auto, named_models
 from launchpad.plan import Plan, make_plan
 from launchpad.survey import Survey, consider, survey
 from launchpad.wish import Wish
@@ -31,20 +35,20 @@ def decide(
     host: Host, config: Config, wish: Wish, *, on: Machine | None = None, ask_sources: bool = False
 ) -> Decision:
     """Choose for this machine, or for `on`. Raises `UnknownModel` when the wish names a model nobody knows."""
-    from launchpad.catalog.select import select
-    from launchpad.named import is_auto, named_models
-
-    if wish.backend is not None:
-        host.backend(wish.backend)  # a mistyped name is an error, not an empty list
-    seen = survey(host, config, wish, on=on, ask_sources=ask_sources)
-    if is_auto(wish.model):
-        models, dropped = select(seen.models, wish)
-    else:
-        models, dropped = named_models(wish, seen, host), {}
+    seen, models, dropped = _look(host, config, wish, on, ask_sources)
+    if not is_auto(wish.model) and wish.min_speed is None:
         # Who names a model wants that model, however slow: the speed is told, not judged.
-        wish = wish if wish.min_speed is not None else replace(wish, min_speed=0.0)
+        wish = replace(wish, min_speed=0.0)
     choice = host.choose(consider(seen, wish, models), wish)
     return Decision(survey=seen, wish=wish, choice=choice, dropped=dropped)
+
+
+def fits_of(
+    host: Host, config: Config, wish: Wish, *, on: Machine | None = None
+) -> tuple[Survey, list[Candidate]]:
+    """Every way to run the model that the wish names, fitting or not. Makes no connection."""
+    seen, models, _ = _look(host, config, wish, on, ask_sources=False)
+    return seen, consider(seen, wish, models)
 
 
 def make_plan_for(
@@ -55,3 +59,17 @@ def make_plan_for(
     pick = made.choice.pick
     arguments = host.backend(pick.fit.backend).arguments if pick else dict
     return make_plan(made.survey.machine, made.wish, made.choice, arguments)
+
+
+def _look(
+    host: Host, config: Config, wish: Wish, on: Machine | None, ask_sources: bool
+) -> tuple[Survey, Sequence[Model], dict[str, str]]:
+    """The world, the models that the wish allows, and why the others were dropped."""
+    if wish.backend is not None:
+        host.backend(wish.backend)  # a mistyped name is an error, not an empty list
+    seen = survey(host, config, wish, on=on, ask_sources=ask_sources)
+    if is_auto(wish.model):
+        selection = select(seen.models, wish)
+        return seen, selection.kept, {x.model_id: x.reason for x in selection.dropped}
+    named = named_models(wish.model or "", seen, host, connect=ask_sources and not wish.offline)
+    return replace(seen, local={**seen.local, **named.local}), named.models, {}

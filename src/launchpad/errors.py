@@ -16,7 +16,8 @@
     │   └── LaunchError       5
     ├── AnswerError           6   the engine runs but its answer failed or was cut
     ├── RefusedError          7   refused for safety or by policy
-    └── BusyError             8   something else holds what is needed
+    ├── BusyError             8   something else holds what is needed
+    └── BugError             70   launchpad itself made a mistake
 
 `what` says what happened, `why` the cause, `hint` the next thing to type. Each is one line.
 Exit code 1 is not an error: it means that a check or expectation failed.
@@ -159,3 +160,10 @@ class BusyError(LaunchpadError):
 
     code = "busy"
     exit_code = 8
+
+
+class BugError(LaunchpadError):
+    """launchpad itself made a mistake."""
+
+    code = "bug"
+    exit_code = 70  # EX_SOFTWARE of sysexits.h

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from launchpad.catalog.model import Build, LocalModel, Model
 from launchpad.choose import Availability, Candidate
+from launchpad.errors import BadModelFile
+from launchpad.fit.layout import Layout
 from launchpad.hardware.machine import Machine
 from launchpad.plugins.spec import Backend, BackendStatus, ModelSource, Reachability
 from launchpad.wish import Wish
@@ -120,6 +122,8 @@ def _local(sources: Iterable[ModelSource], backends: Iterable[BackendHere]) -> d
 def build_key(ref: str) -> str:
     """What two references to the same build have in common: no revision (for the Hub), no case."""
     scheme, separator, rest = ref.partition("://")
+    if scheme == "file":
+        return ref
     if scheme == "hf" and "@" in rest:
         repository, _, pinned = rest.partition("@")
         _, colon, quantization = pinned.partition(":")
@@ -137,18 +141,35 @@ def consider(seen: Survey, wish: Wish, models: Sequence[Model]) -> list[Candidat
             if not here.usable:
                 continue
             for build in here.backend.builds(model):
-                fit = here.backend.fit(model, build, seen.machine, wish)
+                can = availability(build, seen)
+                layout = _layout(can.local)
+                fit = here.backend.fit(model, build, seen.machine, wish, layout)
                 if fit is not None:
                     candidates.append(
                         Candidate(
                             model=model,
                             build=build,
                             fit=fit,
-                            availability=availability(build, seen),
-                            quality_cost=quantization_penalty(build.quantization, model.parameters),
+                            availability=can,
+                            quantization_loss=quantization_penalty(build.quantization, model.parameters),
                         )
                     )
     return candidates
+
+
+def _layout(local: LocalModel | None) -> Layout | None:
+    """What the header of a file on this machine says; None when it is not here, or not readable as GGUF.
+
+    A bad file is not refused here: the catalog's figures rank it, and `run` refuses it by name before it starts.
+    """
+    if local is None or local.format != "gguf":
+        return None
+    from launchpad.gguf import read_layout
+
+    try:
+        return read_layout(Path(local.path))
+    except (BadModelFile, OSError):
+        return None
 
 
 def availability(build: Build, seen: Survey) -> Availability:
@@ -165,8 +186,3 @@ def availability(build: Build, seen: Survey) -> Availability:
     if reach.ok:
         return Availability(obtainable=True)
     return Availability(obtainable=False, why_not=reach.why, hint=reach.hint)
-
-
-def without_builds(model: Model) -> Model:
-    """The model's own facts."""
-    return replace(model, builds=())

@@ -61,6 +61,10 @@ def _run(arguments: list[str]) -> int:
         if app.debug:
             raise
         return app.output.system_error(error)
+    except Exception as error:
+        if app.debug:
+            raise
+        return app.output.bug(error)
     finally:
         app.close()
 

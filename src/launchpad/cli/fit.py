@@ -23,12 +23,10 @@ if TYPE_CHECKING:
 @click.pass_obj
 def fit(app: App, model: str, wishes: dict[str, Any], on: str | None) -> None:
     """Show how each build of MODEL would fit this machine, or another (--on): every term of the memory sum."""
-    from launchpad.named import named_models
-    from launchpad.survey import consider, survey
+    from launchpad.decide import fits_of
 
     wish = make_wish(app, wishes, model=model)
-    seen = survey(app.host, app.config, wish, on=simulated(on))
-    candidates = consider(seen, wish, named_models(wish, seen, app.host))
+    seen, candidates = fits_of(app.host, app.config, wish, on=simulated(on))
     if app.output.json_mode:
         from launchpad.cli.documents import BuildFit, FitList
 

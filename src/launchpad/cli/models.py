@@ -26,13 +26,15 @@ def models(app: App, text: str | None, wishes: dict[str, Any]) -> None:
     wish = make_wish(app, wishes)
     catalogs = app.host.catalogs()
     every = [model for catalog in catalogs for model in catalog.models()]
-    kept, dropped = select(every, wish)
-    kept = [model for model in kept if text is None or _matches(model, text)]
+    selection = select(every, wish)
+    kept = [model for model in selection.kept if text is None or _matches(model, text)]
     kept.sort(key=_order)
     if app.output.json_mode:
         from launchpad.cli.documents import ModelList
 
-        app.output.data(ModelList(models=tuple(kept), dropped=dropped if text is None else {}))
+        app.output.data(
+            ModelList(models=tuple(kept), dropped={x.model_id: x.reason for x in selection.dropped})
+        )
         return
     if not kept:
         _nothing(app, text, wish.labs)
@@ -73,10 +75,12 @@ def _billions(model: Model) -> str:
 
 def _nothing(app: App, text: str | None, labs: tuple[str, ...]) -> None:
     """Say why the list is empty: a lab without open weights is not "not found"."""
-    from launchpad.catalog.load import closed_labs
+    from launchpad.catalog.load import labs as all_labs
     from launchpad.errors import UnknownModel
 
-    for lab in closed_labs():
-        if any(word in (lab.id, lab.name.lower()) for word in (*labs, (text or "").lower())):
+    for lab in all_labs():
+        if not lab.open_weights and any(
+            word in (lab.id, lab.name.lower()) for word in (*labs, (text or "").lower())
+        ):
             raise UnknownModel(f"{lab.name} has published no open weights.", why=lab.remark)
     raise UnknownModel("No model of the catalogs matches.", hint="`launchpad models` lists them all.")

@@ -129,19 +129,19 @@ def make_wish(app: App, wishes: dict[str, Any], *, model: str | None = None, off
         raise UsageError(f"There is no purpose {purpose!r}.", hint=f"Use one of {', '.join(PURPOSES)}.")
     return Wish(
         model=model,
-        purpose=purpose,
+        purpose=purpose,  # type: ignore[arg-type]
         context=wishes["context"] or run.context,
         min_speed=wishes["min_speed"] if wishes["min_speed"] is not None else run.min_speed,
-        licenses=_words(wishes["licenses"], str.lower),
-        countries=_words(wishes["countries"], str.upper),
-        not_countries=_words(wishes["not_countries"], str.upper),
+        licenses=_words(wishes["licenses"], str.lower) or run.licenses,
+        countries=_words(wishes["countries"], str.upper) or run.countries,
+        not_countries=_words(wishes["not_countries"], str.upper) or run.not_countries,
         labs=_words(wishes["labs"], str.lower),
         needs=_words(wishes["needs"], str.lower),
         max_download=wishes["max_download"],
         backend=wishes["backend"] or run.backend,
         require_gpu=wishes["require_gpu"] or run.require_gpu,
         allow_swap=wishes["allow_swap"],
-        offline=offline,
+        offline=offline or run.offline,
     )
 
 

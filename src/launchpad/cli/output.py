@@ -122,6 +122,22 @@ class Output:
         self.error(found)
         return found.exit_code
 
+    def bug(self, error: Exception) -> int:
+        """A mistake in launchpad itself; returns the exit code."""
+        from launchpad.errors import BugError
+
+        last = error.__traceback__
+        while last is not None and last.tb_next is not None:
+            last = last.tb_next
+        where = f" at {last.tb_frame.f_globals.get('__name__')}:{last.tb_lineno}" if last else ""
+        found = BugError(
+            "launchpad made a mistake.",
+            why=f"{type(error).__name__}: {error}{where}",
+            hint="Please report it with the output of the same command with `launchpad --debug …`.",
+        )
+        self.error(found)
+        return found.exit_code
+
     def progress(self) -> AbstractContextManager[Report]:
         """A receiver of events that shows them on stderr as this sink is set."""
         from launchpad.cli.progress import progress

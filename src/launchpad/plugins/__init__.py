@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from launchpad.fit.result import Band as Band
     from launchpad.fit.result import Basis as Basis
     from launchpad.fit.result import DeviceMemory as DeviceMemory
+    from launchpad.fit.layout import Layout as Layout
     from launchpad.fit.result import Fit as Fit
     from launchpad.fit.result import KvType as KvType
     from launchpad.fit.result import Placement as Placement
@@ -199,6 +200,7 @@ _EXPORTS = {
     "Basis": "launchpad.fit.result",
     "DeviceMemory": "launchpad.fit.result",
     "Fit": "launchpad.fit.result",
+    "Layout": "launchpad.fit.layout",
     "KvType": "launchpad.fit.result",
     "Placement": "launchpad.fit.result",
     "PlacementKind": "launchpad.fit.result",

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from launchpad.catalog.model import Build, LocalModel, Model
+from launchpad.fit.layout import Layout
 from launchpad.fit.result import Fit
 from launchpad.hardware.machine import Machine
 from launchpad.plan import EngineArguments, StartStep
@@ -32,11 +33,13 @@ class BackendBase(ABC):
         """The builds in a format that this backend reads."""
         return tuple(build for build in model.builds if build.format in self.capabilities.formats)
 
-    def fit(self, model: Model, build: Build, machine: Machine, wish: Wish) -> Fit | None:
+    def fit(
+        self, model: Model, build: Build, machine: Machine, wish: Wish, layout: Layout | None = None
+    ) -> Fit | None:
         """The built-in fit, with every accelerator API that this backend can use in some build."""
         from launchpad.fit import fit
 
-        return fit(model, build, machine, wish, backend=self.name, apis=self.capabilities.apis)
+        return fit(model, build, machine, wish, backend=self.name, apis=self.capabilities.apis, layout=layout)
 
     def arguments(self, fit: Fit) -> EngineArguments:
         """The settings that every engine has."""

@@ -16,6 +16,7 @@ import pluggy
 from msgspec import Struct
 
 from launchpad.catalog.model import Build, LocalModel, Model
+from launchpad.fit.layout import Layout
 from launchpad.fit.result import Fit
 from launchpad.hardware.machine import Api, Machine, ProbeResult
 from launchpad.plan import EngineArguments, StartStep
@@ -204,8 +205,13 @@ class Backend(Protocol):
         """The builds of `model` that this backend could run."""
         ...
 
-    def fit(self, model: Model, build: Build, machine: Machine, wish: Wish) -> Fit | None:
-        """How this build would run on `machine`. Pure; None when this backend cannot say. Default: `launchpad.fit`."""
+    def fit(
+        self, model: Model, build: Build, machine: Machine, wish: Wish, layout: Layout | None = None
+    ) -> Fit | None:
+        """How this build would run on `machine`. Pure; None when this backend cannot say. Default: `launchpad.fit`.
+
+        `layout` is what the file's own header says, given when the file is on this machine: exact.
+        """
         ...
 
     def arguments(self, fit: Fit) -> EngineArguments:
