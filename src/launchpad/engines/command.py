@@ -18,6 +18,8 @@ _SECRET = re.compile(
 # Engines that read settings from the environment would not do what the plan says.
 _SETTINGS = re.compile(r"LLAMA_ARG_|LAUNCHPAD_")
 
+READY_VARIABLE = "LAUNCHPAD_READY_FILE"
+
 _ALWAYS = {
     "DO_NOT_TRACK": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -43,11 +45,11 @@ class EngineCommand(Struct, frozen=True, kw_only=True):
     grace: float = 5.0
 
 
-def engine_environment(command: EngineCommand, token: str) -> dict[str, str]:
-    """The launcher's environment without credentials and engine settings, plus the command's own and the start token."""
+def clean_environment() -> dict[str, str]:
+    """This process's environment without credentials and engine settings: what any child process may see."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if not _SECRET.search(name) and not _SETTINGS.match(name)
     }
-    return {**kept, **_ALWAYS, **command.environment, TOKEN_VARIABLE: token}
+    return kept | _ALWAYS

@@ -18,7 +18,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from launchpad.engines import registry
-from launchpad.engines.command import EngineCommand, engine_environment
+from launchpad.engines.command import (
+    READY_VARIABLE,
+    TOKEN_VARIABLE,
+    EngineCommand,
+    clean_environment,
+)
 from launchpad.engines.failure import EngineExit, last_words, oom_kills
 from launchpad.engines.identity import Identity, identify
 from launchpad.engines.log import EngineLog
@@ -69,6 +74,7 @@ class EngineProcess:
         self.command = command
         self._report = report
         self.token = uuid.uuid4().hex
+        self._ready_file = registry.run_dir() / f"{self.token}.ready"
         self.log = EngineLog(registry.log_dir() / f"{self.token}.log")
         self.exit: EngineExit | None = None
         self.pid: int | None = None
@@ -89,6 +95,7 @@ class EngineProcess:
     @classmethod
     def start(cls, command: EngineCommand, report: Report = ignore) -> EngineProcess:
         """Spawn the engine. Raises `EngineMissing` when its program cannot be run."""
+        registry.sweep()
         process = cls(command, report)
         report(EngineStarting(backend=command.backend, model=command.model))
         _alive.add(process)
@@ -116,6 +123,18 @@ class EngineProcess:
             self.stop()
             raise
         return answer
+
+    def ready_message(self) -> dict[str, Any] | None:
+        """What the engine wrote (all at once) to the file that LAUNCHPAD_READY_FILE names in its environment, or None.
+
+        Only the user can write to that folder. A line in the log would prove nothing, for a model file has a say in
+        what an engine logs.
+        """
+        try:
+            message: dict[str, Any] = json.loads(self._ready_file.read_bytes())
+        except FileNotFoundError:
+            return None
+        return message
 
     def stop(self) -> None:
         """End the engine and all its descendants: TERM, then KILL after the command's grace. Idempotent."""
@@ -213,7 +232,12 @@ class EngineProcess:
 
     def _spawn_guard(self) -> None:
         self._write_record()
-        environment = engine_environment(self.command, self.token)
+        environment = {
+            **clean_environment(),
+            **self.command.environment,
+            TOKEN_VARIABLE: self.token,
+            READY_VARIABLE: str(self._ready_file),
+        }
         self._guard = subprocess.Popen(
             [sys.executable, "-I", "-S", str(GUARD)],
             stdin=subprocess.PIPE,

@@ -2,8 +2,8 @@
 
     python -m launchpad.testing.fake_engine --workers 3 --ignore-term --crash-at-token 5
 
-It reads `{"api_key": …, "ready_file": …}` from its standard input, listens on 127.0.0.1, writes `{"port": …}` to the
-ready file when it is ready, and answers chats in the OpenAI format: `The answer is: ` and then the words of the last
+It reads `{"api_key": …}` from its standard input, listens on 127.0.0.1, writes `{"port": …}` to the file that
+LAUNCHPAD_READY_FILE names when it is ready, and answers chats in the OpenAI format: `The answer is: ` and then the words of the last
 message, over and over, up to `max_tokens`.
 """
 
@@ -212,11 +212,10 @@ def main() -> None:
     _load(options)
     handler = type("Handler", (Handler,), {"options": options, "api_key": settings["api_key"]})
     server = ThreadingHTTPServer(("127.0.0.1", options.port), handler)
-    if settings.get("ready_file"):
-        ready = Path(settings["ready_file"])
-        draft = ready.with_suffix(".draft")
+    if path := os.environ.get("LAUNCHPAD_READY_FILE"):
+        draft = Path(path).with_suffix(".draft")
         draft.write_text(json.dumps({"port": server.server_port}))
-        draft.replace(ready)
+        draft.replace(path)
     _say(f"simulated engine: listening on port {server.server_port}")
     server.serve_forever()
 

@@ -1,0 +1,84 @@
+"""The devices that the installed build of llama.cpp can compute on, as it lists them itself."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from launchpad.plugins import Api, EngineDevice, EngineError, Machine, boot_id, cache_dir, clean_environment
+
+CHILD = Path(__file__).with_name("child.py")
+TIMEOUT = 5.0  # s; a driver that takes longer to list its devices is broken
+_APIS: dict[str, Api] = {
+    "CUDA": "cuda",
+    "ROCm": "rocm",
+    "HIP": "rocm",
+    "Vulkan": "vulkan",
+    "MTL": "metal",
+    "Metal": "metal",
+    "SYCL": "sycl",
+}
+
+
+def devices(version: str, machine: Machine) -> tuple[EngineDevice, ...]:
+    """Ask the engine, in a process of its own, at most once per boot, version and set of accelerators.
+
+    Free memory is not part of the answer: it changes by the second, and the probes have it. Raises `EngineError` when
+    the engine cannot even list its devices.
+    """
+    key = [version, boot_id(), [[a.name, a.driver] for a in machine.accelerators]]
+    cache = cache_dir() / "llamacpp-devices.json"
+    rows = _cached(cache, key)
+    if rows is None:
+        rows = _ask()
+        _keep(cache, {"key": key, "devices": rows})
+    return tuple(_device(row) for row in rows)
+
+
+def _device(row: dict[str, Any]) -> EngineDevice:
+    name = str(row["name"])
+    return EngineDevice(
+        name=name,
+        api=_APIS.get(name.rstrip("0123456789")),
+        description=row.get("description"),
+        memory_total=row.get("memory_total") or None,
+    )
+
+
+def _cached(cache: Path, key: list[Any]) -> list[dict[str, Any]] | None:
+    try:
+        kept = json.loads(cache.read_bytes())
+        rows = kept["devices"] if kept["key"] == key else None
+        return rows if rows and all(isinstance(row["name"], str) for row in rows) else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _keep(cache: Path, kept: dict[str, Any]) -> None:
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        draft = cache.with_suffix(".draft")
+        draft.write_text(json.dumps(kept))
+        draft.replace(cache)
+    except OSError:
+        return  # it is only a cache
+
+
+def _ask() -> list[dict[str, Any]]:
+    command = [sys.executable, "-P", str(CHILD), "devices"]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIMEOUT, check=True, env=clean_environment()
+        )
+        rows: list[dict[str, Any]] = json.loads(done.stdout)
+    except subprocess.TimeoutExpired as error:
+        raise EngineError(f"llama.cpp did not list its devices within {TIMEOUT:.0f} s.") from error
+    except subprocess.CalledProcessError as error:
+        words = (error.stderr.strip().splitlines() or [f"exit code {error.returncode}"])[-1]
+        raise EngineError(f"llama.cpp cannot run here: {words}") from error
+    except (OSError, ValueError) as error:
+        raise EngineError(f"llama.cpp did not list its devices: {error}") from error
+    return rows

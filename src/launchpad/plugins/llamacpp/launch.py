@@ -1,0 +1,89 @@
+"""Start llama.cpp in a child process, wait until it answers, check that it is private, read back what it did."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+from launchpad.plugins import (
+    EngineCommand,
+    EngineProcess,
+    EngineServer,
+    LaunchError,
+    Report,
+    Server,
+    StartStep,
+    get_loopback,
+    read_header,
+    require_private,
+)
+from launchpad.plugins.llamacpp.install import PACKAGE
+from launchpad.plugins.llamacpp.readback import report as read_back
+
+CHILD = Path(__file__).with_name("child.py")
+NAME = "llama.cpp"
+
+
+def launch(start: StartStep, report: Report) -> EngineServer:
+    """Returns a server that answers. Raises `BadModelFile` before, `LaunchError` after the engine was started."""
+    if start.model_path is None:
+        raise LaunchError(
+            f"There is no file of {start.model_name} to start.", hint="Pull it first: launchpad pull"
+        )
+    read_header(
+        Path(start.model_path)
+    )  # llama.cpp trusts its files too much: it never sees one that is malformed
+    key = secrets.token_urlsafe(32)
+    process = EngineProcess.start(_command(start, key), report)
+    ready = process.await_ready(process.ready_message)
+    try:
+        return EngineServer(process, _inspect(process, start, key, ready))
+    except BaseException:
+        process.stop()
+        raise
+
+
+def _command(start: StartStep, key: str) -> EngineCommand:
+    settings = {
+        "model": start.model_path,
+        "alias": start.model_id,
+        "api_key": key,
+        "arguments": start.arguments,
+    }
+    return EngineCommand(
+        backend=start.backend,
+        model=start.model_name,
+        argv=(sys.executable, "-P", str(CHILD), "serve"),
+        stdin=json.dumps(settings),
+    )
+
+
+def _inspect(process: EngineProcess, start: StartStep, key: str, ready: dict[str, Any]) -> Server:
+    """Prove that it is ours, private and keyed, and ask what it did."""
+    port = int(ready["port"])
+    assert process.pid is not None
+    require_private(NAME, process.pid, port)
+    try:
+        if get_loopback(port, "/health")[0] != 200 or get_loopback(port, "/v1/models", key)[0] != 200:
+            raise process.error(f"{NAME} started and does not answer.", "Its health check failed.")
+        if get_loopback(port, "/v1/models", "wrong")[0] != 401:
+            raise process.error(f"{NAME} answers without the key and was stopped.", "It ignored --api-key.")
+        props = get_loopback(port, "/props", key)[1] or {}
+    except OSError as error:
+        raise process.error(f"{NAME} started and does not answer.", str(error)) from error
+    version = importlib.metadata.version(PACKAGE)
+    engine = f"{NAME} b{version.rpartition('.')[2]} ({PACKAGE} {version})"
+    return Server(
+        id=process.token,
+        backend=start.backend,
+        endpoint=f"http://127.0.0.1:{port}/v1",
+        api_key=key,
+        pid=process.pid,
+        model=start.model_id,
+        settings=start.settings,
+        report=read_back(process.log.text(), props, engine, ready["load_seconds"]),
+    )
