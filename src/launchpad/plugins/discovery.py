@@ -1,24 +1,27 @@
-"""Which plugins there are: found by their metadata alone, nothing of them is imported here."""
+"""Which plugins there are: found by their metadata alone, nothing of them is imported here.
+
+`launchpad --help` imports this module, so it imports nothing heavy itself.
+"""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from launchpad.paths import config_dir
-from launchpad.plugins.plugin import FailureLog, Found
-from launchpad.plugins.validate import Invalid, check_name
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
     from types import ModuleType
+
+    from launchpad.plugins.plugin import FailureLog, Found
 
 GROUP = "launchpad.v1"
 _ANY_GROUP = re.compile(r"launchpad\.v\d+\w*")
@@ -35,21 +38,36 @@ BUILTINS: dict[str, frozenset[str]] = {
 
 
 def any_third_party() -> bool:
-    """Whether a third-party plugin may be installed: a quick look that loads nothing and reads no configuration."""
-    from launchpad.config import user_config_path
-
-    user_file = user_config_path()
+    """Whether a third-party plugin may be there: a quick look for `--help`, which errs on the side of yes."""
+    folder = config_dir()
     return bool(
         os.environ.get("LAUNCHPAD_PLUGIN_PATH")
-        or (config_dir() / "plugins").is_dir()
-        or (user_file.is_file() and b"paths" in user_file.read_bytes())
-        or _entry_points()
+        or (folder / "plugins").is_dir()
+        or _holds(folder / "config.toml", b"paths")
+        or any(_holds(file, b"launchpad.v") for file in _entry_point_files())
     )
+
+
+def _entry_point_files() -> Iterator[Path]:
+    """Without importlib.metadata, whose import takes longer than all the rest of `--help`."""
+    for entry in dict.fromkeys(sys.path):
+        with suppress(OSError):
+            for name in os.listdir(entry or "."):  # noqa: PTH208 -- no Path for each of thousands of names
+                if name.endswith((".dist-info", ".egg-info")):
+                    yield Path(entry, name, "entry_points.txt")
+
+
+def _holds(file: Path, text: bytes) -> bool:
+    try:
+        return text in file.read_bytes()
+    except OSError:
+        return False
 
 
 def builtins() -> list[Found]:
     """launchpad's own plugins."""
     from launchpad import __version__
+    from launchpad.plugins.plugin import Found
 
     return [
         Found(
@@ -72,6 +90,8 @@ def third_party(paths: Sequence[str], failures: FailureLog) -> list[Found]:
 
 
 def _well_named(found: Found, failures: FailureLog) -> bool:
+    from launchpad.plugins.validate import Invalid, check_name
+
     try:
         check_name(found.name)
     except Invalid as problem:
@@ -106,7 +126,9 @@ def _normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _from_entry_points(failures: FailureLog) -> Iterable[Found]:
+def _from_entry_points(failures: FailureLog) -> Iterator[Found]:
+    from launchpad.plugins.plugin import Found
+
     for entry in _entry_points():
         distribution = entry.dist.name if entry.dist is not None else None
         version = entry.dist.version if entry.dist is not None else None
@@ -131,7 +153,9 @@ def _from_entry_points(failures: FailureLog) -> Iterable[Found]:
 # -- single files -----------------------------------------------------------------------------------------------
 
 
-def _from_files(paths: Sequence[str], failures: FailureLog) -> Iterable[Found]:
+def _from_files(paths: Sequence[str], failures: FailureLog) -> Iterator[Found]:
+    from launchpad.plugins.plugin import Found
+
     seen: set[Path] = set()
     for path in (*(Path(path).expanduser() for path in paths), config_dir() / "plugins"):
         if path.is_dir():
@@ -154,6 +178,8 @@ def _file_loader(file: Path) -> Callable[[], ModuleType]:
     """A function that imports the file under a name that cannot hide another module."""
 
     def load() -> ModuleType:
+        import importlib.util
+
         name = f"launchpad_file_plugin_{file.stem}"
         spec = importlib.util.spec_from_file_location(name, file)
         if spec is None or spec.loader is None:
