@@ -16,10 +16,6 @@ class Figures:
     def __init__(self, metadata: Mapping[str, object]) -> None:
         self._metadata = metadata
         architecture = metadata.get("general.architecture")
-        if architecture is None:
-            architecture = next(
-                (key.partition(".")[0] for key in metadata if key.endswith(".block_count")), None
-            )
         if not isinstance(architecture, str) or not architecture:
             raise BadModelFile(
                 "the model file does not name its architecture", why="general.architecture is missing"

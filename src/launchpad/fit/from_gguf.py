@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from msgspec import Struct
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from launchpad.fit import architectures, widths
 from launchpad.fit.figures import Figures
 from launchpad.fit.layout import BlockKind, Experts, Layout
+from launchpad.fit.tensors import Tensor, WeightSums, sum_weights
 
 
-class WeightSums(Struct, frozen=True, kw_only=True):
-    """Bytes of a file's tensors, summed the way an engine places them; tuples hold one entry per block."""
+class Header(Protocol):
+    """What is needed of a GGUF file's header."""
 
-    token_embd: int
-    output: int  # the output matrix, if there is one, and everything outside blocks and embeddings
-    tied: bool
-    blocks: tuple[int, ...]
-    experts: tuple[int, ...]
-    per_layer_embd: int = 0
-    largest_up: tuple[int, ...] = ()
-    largest_down: tuple[int, ...] = ()
-    largest_expert_up: tuple[int, ...] = ()
-    largest_expert_down: tuple[int, ...] = ()
-    repack: int = 0
-    vocab: int | None = None
-    parameters: int | None = None
-    gated: bool | None = None
+    @property
+    def metadata(self) -> Mapping[str, object]:
+        """All keys with their values."""
+
+    @property
+    def tensors(self) -> Sequence[Tensor]:
+        """The tensor table."""
+
+
+def layout_from_gguf(header: Header) -> Layout:
+    """The layout of a model file, or of all files of a split model joined.
+
+    Raises `BadModelFile` when a needed figure is missing or cannot be true.
+    """
+    blocks = Figures(header.metadata).blocks()
+    return layout_from_metadata(header.metadata, sum_weights(header.tensors, blocks))
 
 
 def layout_from_metadata(metadata: Mapping[str, object], sums: WeightSums) -> Layout:
@@ -82,6 +84,8 @@ class _Reader:
             largest_expert_up=sums.largest_expert_up,
             largest_expert_down=sums.largest_expert_down,
             repack=sums.repack,
+            parameters_active=self._active_parameters(),
+            quantization=sums.quantization,
             gqa=self.most_heads / max(1, k_heads),
         )
 
@@ -94,6 +98,14 @@ class _Reader:
             "feed_forward_length", 0
         )
         return Experts(total=total, used=used, ffn=ffn)
+
+    def _active_parameters(self) -> float | None:
+        """Parameters that one token is multiplied with: the embedding table is only looked up."""
+        sums = self.sums
+        if sums.parameters is None:
+            return None
+        unused = 1 - self.experts.used / self.experts.total if self.experts else 0.0
+        return sums.parameters - sums.expert_parameters * unused
 
     def _latent(self) -> bool:
         return self.figures.raw("attention.key_length_mla") is not None

@@ -238,7 +238,7 @@ class _Builder:
             return known
         if window.global_layer_count:
             every = max(1, self.layers // window.global_layer_count)
-            full = {block for block in range(every - 1, self.layers, every)}
+            full = set(range(every - 1, self.layers, every))
             return tuple(block not in full for block in range(self.layers))
         self.notes.append("which layers have the sliding window is not known: the KV cache is an upper bound")
         return (False,) * self.layers

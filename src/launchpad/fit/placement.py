@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec import Struct, structs
 
 from launchpad.fit.layout import Layout
-from launchpad.fit.memory import Gpu, Host, memory
+from launchpad.fit.memory import Gpu, memory
 from launchpad.fit.pool import Pool, Usable, is_tight, short_of
 from launchpad.fit.result import DeviceMemory, KvType, Placement, PlacementKind, Settings
 from launchpad.wish import Wish
@@ -144,7 +144,7 @@ def _device_sets(pool: Pool) -> list[tuple[Usable, ...]]:
     by_speed = sorted(
         pool.gpus, key=lambda usable: (usable.accelerator.bandwidth or 0, usable.gpu.free or 0), reverse=True
     )
-    sets = [(usable,) for usable in by_speed]
+    sets: list[tuple[Usable, ...]] = [(usable,) for usable in by_speed]
     discrete = tuple(usable for usable in pool.gpus if not usable.gpu.unified)
     return [*sets, discrete] if len(discrete) > 1 else sets
 

@@ -109,7 +109,7 @@ MLA_CACHE_FACTOR = 1.29
 def work(layout: Layout, settings: Settings, depth: int = TYPICAL_DEPTH) -> Work:
     """What one token costs with so many tokens before it."""
     depth = min(depth, settings.context)
-    active = layout.weights - layout.per_layer_embd - (0 if layout.tied else layout.token_embd)
+    active: float = layout.weights - layout.per_layer_embd - (0 if layout.tied else layout.token_embd)
     if layout.experts:
         active -= sum(layout.block_experts) * (1 - layout.experts.used / layout.experts.total)
     kv = 0.0
@@ -153,10 +153,10 @@ def gpu_seconds(
         return None
     efficiency = _by_family(constants.efficiency, accelerator)
     rate = accelerator.bandwidth * efficiency * _by_format(constants.formats, cost.quantization)
-    cache = constants.cache * min(1.0, (GQA_REFERENCE / max(cost.gqa, 0.1)) ** GQA_EXPONENT)
+    cache: float = constants.cache * min(1.0, (GQA_REFERENCE / max(cost.gqa, 0.1)) ** GQA_EXPONENT)
     if cost.mla:
         cache = constants.cache / MLA_CACHE_FACTOR
-    seconds = active / rate
+    seconds: float = active / rate
     seconds += cost.kv_bytes * share / (accelerator.bandwidth * cache)
     seconds += 2 * cost.state_bytes * share / (STATE_SHARE * accelerator.bandwidth)
     return seconds + cost.blocks * share * constants.kernel * (constants.moe if cost.moe else 1.0)
