@@ -54,8 +54,10 @@ def _names(model: Model) -> set[str]:
 
 
 def _begins(own: str, typed: str) -> bool:
-    """Whether `typed` is a beginning of `own` that ends where a part of the name ends."""
-    return own.startswith(typed) and own[len(typed) : len(typed) + 1] in ("-", ":", ".")
+    """Whether `typed` is a beginning of `own` that ends where a part of the name ends: qwen, qwen3, not qw."""
+    following = own[len(typed) : len(typed) + 1]
+    ends_part = following in ("-", ":", ".") or (following.isdigit() and typed[-1:].isalpha())
+    return own.startswith(typed) and ends_part
 
 
 def _by_place(reference: Reference, models: Sequence[Model]) -> list[Model]:

@@ -151,7 +151,7 @@ class Quality(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A comparable quality figure (0-100), its standard error, and what it rests on.
 
     `value` is with the model's best reasoning setting, `value_fast` with thinking off or at low effort. `chat`,
-    `code`, `reasoning` and `tools` are the same figure for one purpose, where its own benchmarks carry it.
+    `reasoning` and `tools` are the same figure for one purpose, where its own benchmarks carry it.
     """
 
     value: float
@@ -160,14 +160,12 @@ class Quality(Struct, frozen=True, kw_only=True, omit_defaults=True):
     measurements: int = 0
     sources: tuple[str, ...] = ()
     chat: float | None = None
-    code: float | None = None
     reasoning: float | None = None
     tools: float | None = None
 
     def of(self, purpose: str) -> float:
         """The figure for `purpose`; the general one where the purpose has none of its own."""
-        special = {"chat": self.chat, "code": self.code, "reasoning": self.reasoning, "tools": self.tools}
-        own = special.get(purpose)
+        own = {"chat": self.chat, "reasoning": self.reasoning, "tools": self.tools}.get(purpose)
         return self.value if own is None else own
 
 

@@ -1,0 +1,74 @@
+"""The cost of quantization: monotone where it must be, and true to the measurements it rests on."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from launchpad.catalog.load import load_packaged
+from launchpad.catalog.model import Quality
+from launchpad.catalog.quality import quantization_penalty
+
+
+@pytest.mark.parametrize("name", ["BF16", "F16", "fp16", "original", "FP8", "MXFP4"])
+def test_full_precision_costs_nothing(name: str) -> None:
+    assert quantization_penalty(name, 1e9) == 0
+
+
+def test_fewer_bits_cost_more() -> None:
+    ladder = [
+        "BF16",
+        "Q8_0",
+        "Q6_K",
+        "Q5_K_M",
+        "Q4_K_M",
+        "IQ4_XS",
+        "Q3_K_M",
+        "IQ3_XXS",
+        "Q2_K",
+        "IQ2_XXS",
+        "IQ1_S",
+    ]
+    costs = [quantization_penalty(name, 8.03e9) for name in ladder]
+    assert costs == sorted(costs, key=float)  # type: ignore[arg-type]  # none is None
+    assert costs[4] == pytest.approx(0.014)
+
+
+@pytest.mark.parametrize(
+    ("name", "mmlu"),
+    [("IQ3_M", 80.06), ("IQ3_XXS", 79.09), ("IQ2_M", 77.01), ("IQ2_XS", 74.94), ("IQ2_XXS", 72.31)],
+)
+def test_the_law_of_size_reproduces_the_70b_measurements(name: str, mmlu: float) -> None:
+    measured = 1 - (mmlu - 25) / (81.2 - 25)
+    assert quantization_penalty(name, 70.6e9) == pytest.approx(measured, abs=0.02)
+
+
+@given(st.sampled_from(["Q8_0", "Q4_K_M", "UD-Q2_K_XL", "IQ1_S"]), st.floats(1e8, 2e12), st.floats(1.01, 100))
+def test_larger_models_lose_less(name: str, size: float, factor: float) -> None:
+    small, large = quantization_penalty(name, size), quantization_penalty(name, size * factor)
+    assert small is not None
+    assert large is not None
+    assert 0 <= large <= small <= 0.97
+
+
+def test_labels_of_requantizers_are_understood() -> None:
+    assert quantization_penalty("UD-Q4_K_XL", 8e9) == quantization_penalty("Q4_K_M", 8e9)
+    assert quantization_penalty("INT4 (W4A16)", 8e9) == quantization_penalty("awq", 8e9)
+    assert quantization_penalty("Q4_K_M", None) == quantization_penalty("Q4_K_M", 8.03e9)
+
+
+def test_what_nobody_measured_is_none() -> None:
+    assert quantization_penalty("unknown", 8e9) is None
+    assert quantization_penalty("", 8e9) is None
+
+
+def test_almost_every_build_of_the_catalog_has_a_figure() -> None:
+    names = [build.quantization for model in load_packaged()[1] for build in model.builds]
+    unknown = [name for name in names if quantization_penalty(name, 8e9) is None]
+    assert len(unknown) < 0.05 * len(names)
+
+
+def test_a_purpose_without_its_own_figure_uses_the_general_one() -> None:
+    quality = Quality(value=50.0, spread=3.0, tools=55.0)
+    assert (quality.of("tools"), quality.of("chat"), quality.of("code")) == (55.0, 50.0, 50.0)
