@@ -33,7 +33,7 @@ from msgspec.structs import replace
 from launchpad.errors import UsageError
 from launchpad.hardware.assumed import Given, accelerator_of, complete
 from launchpad.hardware.machine import Accelerator, Api, Cpu, Fact, Machine, Memory, Vendor, facts_about
-from launchpad.hardware.resolve import pick
+from launchpad.hardware.resolve import Pick, is_chip, pick
 from launchpad.hardware.sizes import decimal_bytes, memory_bytes, rate
 
 Reader = Callable[[Any], Any]
@@ -71,6 +71,12 @@ def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 65536:
         raise ValueError("a whole number above zero")
     return value
+
+
+def _count(value: Any) -> int:
+    if _whole(value) > _MOST_DEVICES:
+        raise ValueError(f"at most {_MOST_DEVICES}")
+    return int(value)
 
 
 def _number(value: Any) -> float:
@@ -123,7 +129,7 @@ _CPU: dict[str, Reader] = {
 _MEMORY: dict[str, Reader] = dict.fromkeys(("total", "available", "limit", "swap_free"), _BYTES)
 _ACCELERATOR: dict[str, Reader] = {
     "device": _text,
-    "count": _whole,
+    "count": _count,
     "name": _text,
     "vendor": _one_of(*get_args(Vendor)),
     "apis": _texts(_one_of(*get_args(Api))),
@@ -186,9 +192,7 @@ def _base(
         raise reader.error("memory.total", "is missing: without a GPU it decides everything")
     given = Given(
         name=top.get("name", reader.path.stem),
-        picks=tuple(
-            _picks(row, total) for row in rows if "device" in row for _ in range(row.get("count", 1))
-        ),
+        picks=tuple(_pick(row, total) for row in rows if "device" in row for _ in range(row.get("count", 1))),
         memory=total if total is not None else max(unified, default=None),
         cores=cpu.get("cores_physical"),
         cpu_bandwidth=cpu.get("bandwidth"),
@@ -199,8 +203,10 @@ def _base(
     return replace(base, accelerators=accelerators, facts=(*kept, *facts))
 
 
-def _picks(row: dict[str, Any], total: int | None) -> Any:
-    return pick(row["device"], row.get("memory_total"), total)
+def _pick(row: dict[str, Any], total: int | None) -> Pick:
+    """The device of a row. A chip's variant follows from the machine's memory, of which it may get a part only."""
+    size = None if total is not None and is_chip(row["device"]) else row.get("memory_total")
+    return pick(row["device"], size, total)
 
 
 def _accelerators(
@@ -227,7 +233,7 @@ def _accelerator(
     """One accelerator of a row, and the evidence of the fields that the file does not give."""
     fields = {key: value for key, value in row.items() if key not in ("device", "count")}
     if "device" in row:
-        device = pick(row["device"], row.get("memory_total"), memory.total)
+        device = _pick(row, memory.total)
         base, sources = accelerator_of(device, _index(device.device.vendor, before), memory)
     else:
         missing = [key for key in _NEEDED if key not in row]

@@ -28,7 +28,7 @@ def pick(name: str, size: int | None, memory: int | None = None) -> Pick:
     `memory` is the machine's, for chips that have no memory of their own.
     """
     candidates = _candidates(name)
-    wanted = memory if size is None and all(d.unified for d in candidates) else size
+    wanted = memory if size is None and is_chip(name) else size
     fitting, note = _usual_form(_of_size(name, candidates, wanted))
     chosen_size = _only_size(name, fitting) if wanted is None else wanted
     slowest = min(fitting, key=lambda d: (d.bandwidth or 0, d.fp32_flops or 0))
@@ -37,6 +37,11 @@ def pick(name: str, size: int | None, memory: int | None = None) -> Pick:
             raise _ambiguous(name, fitting)
         note = f"the slower of {_listed(d.name for d in fitting)}"
     return Pick(device=slowest, size=chosen_size, note=note)
+
+
+def is_chip(name: str) -> bool:
+    """Whether `name` means chips that share the machine's memory. Raises `UsageError` when it means nothing."""
+    return all(device.unified for device in _candidates(name))
 
 
 def _candidates(name: str) -> list[Device]:

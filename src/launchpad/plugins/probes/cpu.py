@@ -135,11 +135,11 @@ def _fields(block: str) -> dict[str, str]:
 
 
 def _arm_names(processors: list[dict[str, str]]) -> str:
-    """Names of the kinds of Arm cores, strongest first ("Cortex-X925 + Cortex-A725")."""
+    """Names of the kinds of Arm cores, strongest first ("Cortex-X925 + Cortex-A725"), as far as they are known."""
     parts = {
         _hexadecimal(p.get("cpu part")) for p in processors if _hexadecimal(p.get("cpu implementer")) == 0x41
     }
-    return " + ".join(_ARM_PARTS[part] for part in sorted(parts, reverse=True) if part in _ARM_PARTS)
+    return " + ".join(sorted((_ARM_PARTS[part] for part in parts if part in _ARM_PARTS), reverse=True))
 
 
 def _hexadecimal(written: str | None) -> int:

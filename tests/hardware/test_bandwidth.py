@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from launchpad.hardware import bandwidth as module
+from launchpad.hardware.bandwidth import MIB, buffer_bytes, known_or_measured, last_level_cache, measured
+from launchpad.hardware.machine import Cpu, Memory
+
+GIB = 2**30
+CPU = Cpu(model="A", cores_physical=1, cores_available=1.0)
+MEMORY = Memory(total=16 * GIB, available=8 * GIB)
+
+
+@pytest.fixture
+def measurements(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Measuring is simulated: each call is noted and answered with 20 GB/s."""
+    calls: list[tuple[int, int]] = []
+
+    def answer(size: int, threads: int) -> float:
+        calls.append((size, threads))
+        return 2e10
+
+    monkeypatch.setattr(module, "measured", answer)
+    return calls
+
+
+def test_a_real_measurement():
+    bandwidth = measured(8 * MIB, 2)
+    assert bandwidth is not None
+    assert 1e8 < bandwidth < 1e13
+
+
+def test_too_little_for_so_many_threads():
+    assert measured(4096, 64) is None
+
+
+def test_memory_that_cannot_be_had_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def fail(*args: object) -> None:
+        raise OSError("no memory")
+
+    monkeypatch.setattr("mmap.mmap", fail)
+    assert known_or_measured(CPU, MEMORY, file=tmp_path / "b.json") is None
+
+
+def test_without_memcmp_it_is_unknown(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_memcmp", lambda: None)
+    assert measured(8 * MIB, 1) is None
+
+
+@pytest.mark.parametrize(
+    ("available", "cache", "size"),
+    [
+        (8 * GIB, 32 * MIB, 192 * MIB),
+        (64 * GIB, 128 * MIB, 512 * MIB),
+        (64 * GIB, 1152 * MIB, 1024 * MIB),
+        (GIB, None, 128 * MIB),
+        (256 * MIB, None, None),
+        (None, None, None),
+    ],
+)
+def test_how_much_memory_is_read(available: int | None, cache: int | None, size: int | None):
+    assert buffer_bytes(Memory(available=available), cache) == size
+
+
+def test_the_second_start_measures_nothing(tmp_path: Path, measurements: list[tuple[int, int]]):
+    file = tmp_path / "cache" / "bandwidth.json"
+    first = known_or_measured(CPU, MEMORY, file=file)
+    again = known_or_measured(CPU, MEMORY, file=file)
+    assert first is not None
+    assert again is not None
+    assert first.bandwidth == again.bandwidth == 2e10
+    assert len(measurements) == 1
+    assert str(file) in again.evidence
+    assert [path.name for path in file.parent.iterdir()] == ["bandwidth.json"]
+
+
+def test_another_machine_or_other_cores_are_measured_anew(
+    tmp_path: Path, measurements: list[tuple[int, int]]
+):
+    file = tmp_path / "b.json"
+    for cpu in (CPU, Cpu(model="B"), Cpu(model="A", cores_physical=1, cores_available=0.5)):
+        known_or_measured(cpu, MEMORY, file=file)
+    assert len(measurements) == 3
+    known_or_measured(CPU, MEMORY, file=file)
+    assert len(measurements) == 3
+
+
+def test_an_old_measurement_is_repeated(tmp_path: Path, measurements: list[tuple[int, int]]):
+    file = tmp_path / "b.json"
+    known_or_measured(CPU, MEMORY, file=file)
+    document = json.loads(file.read_text())
+    for entry in document["entries"].values():
+        entry["measured_at"] = time.time() - 8 * 24 * 3600
+    file.write_text(json.dumps(document))
+    known_or_measured(CPU, MEMORY, file=file)
+    assert len(measurements) == 2
+
+
+def test_without_leave_to_measure_only_what_is_kept_is_told(
+    tmp_path: Path, measurements: list[tuple[int, int]]
+):
+    file = tmp_path / "b.json"
+    assert known_or_measured(CPU, MEMORY, measure=False, file=file) is None
+    known_or_measured(CPU, MEMORY, file=file)
+    assert known_or_measured(CPU, MEMORY, measure=False, file=file) is not None
+    assert len(measurements) == 1
+
+
+def test_a_small_machine_is_left_alone(tmp_path: Path, measurements: list[tuple[int, int]]):
+    assert known_or_measured(CPU, Memory(available=100 * MIB), file=tmp_path / "b.json") is None
+    assert measurements == []
+
+
+DAMAGED = [
+    "",
+    "{",
+    "[]",
+    "null",
+    '{"entries": 5}',
+    '{"entries": {"k": 5}}',
+    '{"entries": {"k": {"bandwidth": "x"}}}',
+]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_file_only_means_measuring_again(
+    tmp_path: Path, measurements: list[tuple[int, int]], content: str
+):
+    file = tmp_path / "b.json"
+    file.write_text(content)
+    reading = known_or_measured(CPU, MEMORY, file=file)
+    assert reading is not None
+    assert reading.bandwidth == 2e10
+    assert known_or_measured(CPU, MEMORY, measure=False, file=file) is not None
+
+
+@pytest.mark.parametrize("kept", [-1.0, 0.0, 1e30, True, None, "5"])
+def test_an_absurd_figure_in_the_file_is_not_believed(
+    tmp_path: Path, measurements: list[tuple[int, int]], kept: object
+):
+    file = tmp_path / "b.json"
+    known_or_measured(CPU, MEMORY, file=file)
+    document = json.loads(file.read_text())
+    for entry in document["entries"].values():
+        entry["bandwidth"] = kept
+    file.write_text(json.dumps(document))
+    assert known_or_measured(CPU, MEMORY, measure=False, file=file) is None
+
+
+def test_a_folder_that_cannot_be_written_to_costs_only_the_keeping(
+    tmp_path: Path, measurements: list[tuple[int, int]]
+):
+    (tmp_path / "file").write_text("not a folder")
+    assert known_or_measured(CPU, MEMORY, file=tmp_path / "file" / "b.json") is not None
+
+
+def test_threads_follow_what_may_be_used(tmp_path: Path, measurements: list[tuple[int, int]]):
+    known_or_measured(Cpu(cores_physical=16, cores_available=2.5), MEMORY, file=tmp_path / "b.json")
+    assert measurements[0][1] == 3
+
+
+def test_last_level_caches_are_added_once_each(tmp_path: Path):
+    for cpu, shared in ((0, "0-1"), (1, "0-1"), (2, "2-3")):
+        folder = tmp_path / f"sys/devices/system/cpu/cpu{cpu}/cache/index3"
+        folder.mkdir(parents=True)
+        (folder / "size").write_text("32768K\n")
+        (folder / "shared_cpu_list").write_text(shared + "\n")
+    assert last_level_cache(tmp_path) == 64 * MIB
+    assert last_level_cache(tmp_path / "nowhere") is None
+
+
+@given(st.binary(max_size=200))
+def test_no_content_of_the_file_breaks_reading(tmp_path_factory: pytest.TempPathFactory, content: bytes):
+    file = tmp_path_factory.mktemp("b") / "b.json"
+    file.write_bytes(content)
+    assert known_or_measured(CPU, MEMORY, measure=False, file=file) is None

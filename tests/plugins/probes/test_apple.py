@@ -1,0 +1,101 @@
+"""Text in the formats of sysctl and system_profiler on macOS; the Macs are simulated."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from launchpad.plugins.probes.apple import cpu_from, parse_displays, parse_sysctl, unified_gpu
+
+GIB = 2**30
+MIB = 2**20
+M4_MAX = """\
+machdep.cpu.brand_string: Apple M4 Max
+hw.physicalcpu: 16
+hw.logicalcpu: 16
+hw.perflevel0.physicalcpu: 12
+hw.memsize: 68719476736
+hw.optional.neon: 1
+hw.optional.arm.FEAT_DotProd: 1
+hw.optional.arm.FEAT_I8MM: 1
+iogpu.wired_limit_mb: 0
+"""
+DISPLAYS = {
+    "SPDisplaysDataType": [
+        {
+            "_name": "Apple M4 Max",
+            "spdisplays_mtlgpufamilysupport": "spdisplays_metal3",
+            "spdisplays_ndrvs": [{"_name": "Color LCD"}],
+            "spdisplays_vendor": "sppci_vendor_Apple",
+            "sppci_bus": "spdisplays_builtin",
+            "sppci_cores": "40",
+            "sppci_device_type": "spdisplays_gpu",
+            "sppci_model": "Apple M4 Max",
+        }
+    ]
+}
+
+
+def test_the_processor():
+    result = cpu_from(parse_sysctl(M4_MAX))
+    cpu = result.cpu
+    assert cpu is not None
+    assert (cpu.model, cpu.cores_physical, cpu.cores_performance) == ("Apple M4 Max", 16, 12)
+    assert cpu.isa == ("neon", "dotprod", "i8mm")
+
+
+def test_the_gpu_gets_metals_usual_share():
+    gpu = parse_displays(json.dumps(DISPLAYS))
+    result = unified_gpu(parse_sysctl(M4_MAX), gpu, 64 * GIB, 60 * GIB)
+    (found,) = result.accelerators
+    assert (found.name, found.vendor, found.unified) == ("Apple M4 Max (40-core GPU)", "apple", True)
+    assert found.memory_total == 64 * GIB * 72 // 100
+    assert found.memory_free == found.memory_total
+    assert found.display is True
+    assert found.apis == ("metal",)
+    evidence = {fact.subject: fact.evidence for fact in result.facts}
+    assert "usual share" in evidence["accelerators.0.memory_total"]
+
+
+def test_other_programs_take_from_the_same_memory():
+    gpu = parse_displays(json.dumps(DISPLAYS))
+    (found,) = unified_gpu({}, gpu, 16 * GIB, 5 * GIB).accelerators
+    assert (found.memory_total, found.memory_free) == (16 * GIB * 2 // 3, 5 * GIB)
+
+
+def test_a_raised_limit_is_believed():
+    values = parse_sysctl(M4_MAX.replace("wired_limit_mb: 0", "wired_limit_mb: 59392"))
+    (found,) = unified_gpu(values, parse_displays(json.dumps(DISPLAYS)), 64 * GIB, 60 * GIB).accelerators
+    assert found.memory_total == 59392 * MIB
+
+
+def test_a_mac_without_apple_silicon_has_no_accelerator():
+    intel = {
+        "SPDisplaysDataType": [{"_name": "AMD Radeon Pro 5500M", "spdisplays_vendor": "sppci_vendor_amd"}]
+    }
+    gpu = parse_displays(json.dumps(intel))
+    assert gpu is None
+    assert unified_gpu({}, gpu, GIB, GIB).accelerators == ()
+
+
+def test_a_gpu_without_a_number_of_cores_keeps_its_plain_name():
+    entry = {"spdisplays_vendor": "sppci_vendor_Apple", "sppci_model": "Apple M1", "sppci_cores": "?"}
+    gpu = parse_displays(json.dumps({"SPDisplaysDataType": [entry]}))
+    assert gpu is not None
+    assert (gpu.name, gpu.display) == ("Apple M1", False)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "null", '{"SPDisplaysDataType": 5}', '{"SPDisplaysDataType": [5]}', "[" * 9999]
+)
+def test_an_answer_in_another_shape_is_no_gpu(text: str):
+    assert parse_displays(text) is None
+
+
+@given(st.text())
+def test_no_text_breaks_the_parsers(text: str):
+    cpu_from(parse_sysctl(text))
+    parse_displays(text)
