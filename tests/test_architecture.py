@@ -61,8 +61,13 @@ def is_any(module: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatch(module, pattern) for pattern in patterns)
 
 
-def imports(module: str, *, top_only: bool = False) -> Iterator[str]:
+@cache
+def imports(module: str, top_only: bool = False) -> tuple[str, ...]:
     """Names of the modules that `module` imports; without those that only type checkers see."""
+    return tuple(_imports(module, top_only))
+
+
+def _imports(module: str, top_only: bool) -> Iterator[str]:
     for node in _nodes(_tree(module), top_only):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -105,7 +110,7 @@ def offenses(allowed: Callable[[str, str], bool], *, top_only: bool = False) -> 
     return [
         f"{module} -> {name}"
         for module in MODULES
-        for name in imports(module, top_only=top_only)
+        for name in imports(module, top_only)
         if not allowed(module, name)
     ]
 

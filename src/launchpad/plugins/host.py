@@ -53,6 +53,16 @@ class Host:
         """A host for this configuration; without `third_party` only launchpad's own plugins exist."""
         return cls(config, third_party=third_party)
 
+    @classmethod
+    def of(cls, **plugins: object) -> Host:
+        """A host of exactly these plugins by name, treated as strangers: for tests of plugins."""
+        host = cls(Config(), third_party=False)
+        found = [
+            Found(name=name, origin="file", load=partial(_same, plugin)) for name, plugin in plugins.items()
+        ]
+        host._plugins = [host._plugin(one) for one in found]
+        return host
+
     # -- what plugins offer ----------------------------------------------------------------------------------
 
     def probes(self) -> Sequence[GuardedProbe]:
@@ -313,6 +323,10 @@ class _Command:
     def __init__(self, plugin: Plugin, spec: CommandSpec) -> None:
         self.plugin = plugin
         self.spec = spec
+
+
+def _same(plugin: object) -> object:
+    return plugin
 
 
 def _loaded(plugin: Plugin) -> tuple[dict[str, Any], Mapping[str, str]]:
