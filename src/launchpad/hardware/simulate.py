@@ -104,13 +104,7 @@ def _take_apart(part: str, whole: str) -> _Part:
     cores = None
     if not _CHIP.search(rest):
         rest, cores = _pulled(_CORES, rest)
-    rest, size = _pulled(_PLAIN_SIZE, rest)
-    if _PLAIN_SIZE.search(rest):
-        raise UsageError(
-            f"“{part}” names two sizes.",
-            why="It is unclear which one is the GPU's.",
-            hint='Put "+" before the main memory, as in "RTX 3060 12GB + 32GB".',
-        )
+    rest, size = _own_size(rest, part)
     words = rest.split()
     device = " ".join(words) if {word.lower() for word in words} - _FILLER else ""
     found = _Part(
@@ -124,6 +118,20 @@ def _take_apart(part: str, whole: str) -> _Part:
     if found.bandwidth == 0:
         raise _too_odd(whole)
     return found
+
+
+def _own_size(text: str, part: str) -> tuple[str, str | None]:
+    """`text` without its size, and the size, which may stand there twice ("GTX 1060 3GB 3GB")."""
+    rest, size = _pulled(_PLAIN_SIZE, text)
+    while _PLAIN_SIZE.search(rest):
+        rest, other = _pulled(_PLAIN_SIZE, rest)
+        if memory_bytes(other or "") != memory_bytes(size or ""):
+            raise UsageError(
+                f"“{part}” names two sizes.",
+                why="It is unclear which one is the GPU's.",
+                hint='Put "+" before the main memory, as in "RTX 3060 12GB + 32GB".',
+            )
+    return rest, size
 
 
 def _pulled(pattern: re.Pattern[str], text: str, *, at_start: bool = False) -> tuple[str, str | None]:
