@@ -1,0 +1,62 @@
+"""How far the fit's figures are from measured facts: memory, decode, prefill, partial offload.
+
+    python bench/fit/errors.py --memory memory_truth.json --speed speed_public.json [--hardware hardware.json] [--json]
+
+The files' formats are described beside them. The table of devices is looked for next to the file of speeds unless
+it is named. Only the product's functions compute; this program compares.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import memory_errors
+import speed_errors
+from facts import Row, load
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--memory", type=Path, help="file of buffers that the engine computed")
+    parser.add_argument("--speed", type=Path, help="file of published tokens per second")
+    parser.add_argument("--hardware", type=Path, help="table of devices (default: hardware.json beside --speed)")
+    parser.add_argument("--json", action="store_true", help="print figures for programs, errors as fractions")
+    options = parser.parse_args()
+    result: Row = {}
+    if options.memory:
+        found = list(memory_errors.errors(load(options.memory)))
+        result["memory"] = memory_errors.summary(found)
+        if not options.json:
+            print_memory(found)
+    if options.speed:
+        hardware = options.hardware or options.speed.with_name("hardware.json")
+        speeds = list(speed_errors.errors(load(options.speed), load(hardware)))
+        result["speed"] = speed_errors.summary(speeds)
+        if not options.json:
+            print_speed(speeds)
+    print(json.dumps(result, indent=2))
+
+
+def print_memory(found: list[memory_errors.Error]) -> None:
+    for title, rows in memory_errors.tables(found):
+        print(f"{title:44} {'n':>6} {'mean %':>8} {'worst %':>8}")
+        for name, number, mean_error, worst_error in rows:
+            print(f"  {name:42} {number:6} {100 * mean_error:8.2f} {100 * worst_error:8.2f}")
+        print()
+
+
+def print_speed(found: list[speed_errors.Error]) -> None:
+    for title, rows in speed_errors.tables(found):
+        print(f"{title:52} {'n':>5} {'median %':>9} {'mean %':>8} {'worst %':>8} {'in band %':>10}")
+        for name, row in rows:
+            print(
+                f"  {name:50} {row['n']:5} {100 * row['median']:9.1f} {100 * row['mape']:8.1f} "
+                f"{100 * row['worst']:8.1f} {100 * row['band_share']:10.0f}"
+            )
+        print()
+
+
+if __name__ == "__main__":
+    main()
