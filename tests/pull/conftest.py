@@ -54,7 +54,7 @@ def resolved(hub: SimulatedHub, content: bytes) -> Callable[..., Resolved]:
             "size": len(content),
             "sha256": hashlib.sha256(content).hexdigest(),
         }
-        file = RemoteFile(**{**facts, **changes})  # type: ignore[arg-type]
+        file = RemoteFile(**{**facts, **changes})
         given = {
             "ref": f"hf://org/tiny-GGUF@{commit}:Q4_K_M",
             "folder": "models--org--tiny-GGUF",
@@ -63,7 +63,7 @@ def resolved(hub: SimulatedHub, content: bytes) -> Callable[..., Resolved]:
             "entry": file.path,
             "build": Build(ref="hf://org/tiny-GGUF:Q4_K_M", format="gguf", quantization="Q4_K_M"),
         }
-        return Resolved(**{**given, **whole})  # type: ignore[arg-type]
+        return Resolved(**{**given, **whole})
 
     return build
 
