@@ -48,7 +48,7 @@ def named_models(text: str, seen: Survey, host: Host, *, connect: bool) -> Named
 
 def _file(path: Path) -> Named:
     """A GGUF file that the user points at: its header is its catalog entry. Raises `BadModelFile` for others."""
-    from launchpad.gguf import describe
+    from launchpad.model_file import describe
 
     path = path.absolute()
     if not path.is_file():

@@ -84,7 +84,9 @@ def summarize(name: str, did: EngineReport) -> str:
     """What the engine really did, in one line."""
     parts = [name]
     if did.gpu_layers:
-        parts.append(f"GPU {did.gpu_layers}/{did.layers} layers" if did.layers else f"GPU {did.gpu_layers} layers")
+        parts.append(
+            f"GPU {did.gpu_layers}/{did.layers} layers" if did.layers else f"GPU {did.gpu_layers} layers"
+        )
     else:
         parts.append("CPU" if did.threads is None else f"CPU, {did.threads} threads")
     if did.context is not None:
@@ -110,20 +112,28 @@ class RealEffects:
 
     def pull(self, step: PullStep, report: Report) -> LocalModel:
         """Resolve at the source that owns the scheme, then fetch through the one verified path."""
-        from launchpad.pull import pull
         from launchpad.pull.options import PullOptions
+        from launchpad.pull.store import pull
 
         source = self._host.source(step.build.scheme)
-        return pull(source.resolve(step.build), report, options=PullOptions.from_config(self._config.pull))
+        settings = self._config.pull
+        options = PullOptions(
+            connect_seconds=settings.connect_seconds,
+            stall_seconds=settings.stall_seconds,
+            retries=settings.retries,
+            lock_timeout=settings.lock_timeout,
+            max_rate=settings.max_rate,
+        )
+        return pull(source.resolve(step.build), report, options=options)
 
     def verify(self, path: str) -> None:
-        """Read the header of a GGUF: a malformed file must not reach an engine."""
+        """Read the headers of a GGUF model: a malformed or incomplete one must not reach an engine."""
         from pathlib import Path
 
-        from launchpad.gguf import read_header
+        from launchpad.model_file import read_model
 
-        if path.endswith(".gguf"):
-            read_header(Path(path))
+        if path.lower().endswith(".gguf"):
+            read_model(Path(path))
 
     def launch(self, start: StartStep, report: Report) -> RunningServer:
         """Start the engine of the plan's backend."""

@@ -164,7 +164,7 @@ def _layout(local: LocalModel | None) -> Layout | None:
     """
     if local is None or local.format != "gguf":
         return None
-    from launchpad.gguf import read_layout
+    from launchpad.model_file import read_layout
 
     try:
         return read_layout(Path(local.path))
