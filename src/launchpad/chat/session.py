@@ -68,6 +68,11 @@ class Session:
         return self._history.system
 
     @property
+    def keeps(self) -> bool:
+        """True while a transcript is written."""
+        return self._transcript is not None
+
+    @property
     def last_question(self) -> str | None:
         """What a retry asks again."""
         return self._history.last_question

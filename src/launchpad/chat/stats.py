@@ -37,7 +37,7 @@ def stats_line(stats: AnswerStats) -> str:
     """The answer's figures in one short line: `42 tokens, 117 tok/s, context 98/4096`. Unknown ones are left out."""
     parts = []
     if stats.usage is not None:
-        parts.append(f"{stats.usage.completion} tokens")
+        parts.append(f"{stats.usage.completion} token{'s' if stats.usage.completion != 1 else ''}")
     if stats.decode_speed is not None:
         parts.append(f"{stats.decode_speed:.3g} tok/s")
     if stats.usage is not None and stats.context is not None:

@@ -1,0 +1,65 @@
+"""The terminal's modes and the signals that end a chat: whatever happens, the shell gets its terminal back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def terminal_restored() -> Iterator[None]:
+    """Put the modes of standard input back, whatever happened in between."""
+    if os.name != "posix" or not sys.stdin.isatty():
+        yield
+        return
+    import termios
+
+    fd = sys.stdin.fileno()
+    modes = termios.tcgetattr(fd)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(termios.error):  # the terminal is gone
+            termios.tcsetattr(fd, termios.TCSADRAIN, modes)
+
+
+@contextmanager
+def typing_hidden() -> Iterator[None]:
+    """Do not mix what is typed ahead into an answer; it is there at the next prompt."""
+    with terminal_restored():
+        if os.name == "posix" and sys.stdin.isatty():
+            import termios
+
+            modes = termios.tcgetattr(sys.stdin.fileno())
+            modes[3] &= ~termios.ECHO
+            termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, modes)
+        yield
+
+
+@contextmanager
+def signals_leave() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP unwind the stack, so that the engine is stopped and the terminal restored.
+
+    A handler that the program has installed before is left alone.
+    """
+    found = []
+    if threading.current_thread() is threading.main_thread():
+        candidates = (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP"))
+        found = [number for number in candidates if number and signal.getsignal(number) is signal.SIG_DFL]
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    for number in found:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in found:
+            signal.signal(number, signal.SIG_DFL)

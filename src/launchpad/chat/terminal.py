@@ -1,0 +1,100 @@
+"""Write a model's words to a stream: sanitized for a terminal, raw for a pipe, never a traceback for a wrong encoding."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import TextIO
+
+from launchpad.errors import AnswerError
+from launchpad.sanitize import Sanitizer
+
+DIM, PLAIN = "\x1b[2m", "\x1b[22m"
+
+
+def can_style(stream: TextIO, environ: Mapping[str, str] | None = None) -> bool:
+    """True if dim text can be shown: a terminal that is not dumb, and no `NO_COLOR`. `FORCE_COLOR` wins."""
+    environ = os.environ if environ is None else environ
+    if environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") not in ("dumb", "unknown")
+
+
+class Writer:
+    """One stream for a model's words.
+
+    `sanitize` for terminals. `before` is written ahead of the first piece and `after` at the `end`, as they are.
+    """
+
+    def __init__(self, stream: TextIO, *, sanitize: bool, before: str = "", after: str = "") -> None:
+        self._stream = stream
+        self._sanitizer = Sanitizer() if sanitize else None
+        self._before = before
+        self._after = after
+        self._held = ""  # newlines that are only written when more text follows
+        self.started = False
+        self.broken = False
+
+    def write(self, text: str) -> None:
+        """Write a piece as soon as it can be seen: at once on a terminal, by lines in a pipe."""
+        if self._sanitizer is not None:
+            text = self._sanitizer.feed(text)
+        self._put(text)
+
+    def end(self) -> None:
+        """End with exactly one newline, if anything was written."""
+        if self._sanitizer is not None:
+            self._put(self._sanitizer.close())
+        if self.started:
+            self._held = ""
+            self._emit(f"{self._after}\n", flush=True)
+            self.started = False
+
+    def _put(self, text: str) -> None:
+        text = self._held + text
+        body = text.rstrip("\r\n")
+        self._held = text[len(body) :]
+        if not body:
+            return
+        start = "" if self.started else self._before
+        self.started = True
+        self._emit(start + body, flush=self._sanitizer is not None or "\n" in text)
+
+    def _emit(self, text: str, *, flush: bool) -> None:
+        if self.broken:
+            return
+        with self._failing_well():
+            write_text(self._stream, text)
+            if flush:
+                self._stream.flush()
+
+    @contextmanager
+    def _failing_well(self) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.broken = True
+            silence(self._stream)
+            if isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL):
+                raise BrokenPipeError(*error.args) from None
+            raise AnswerError("The answer could not be written.", why=error.strerror or str(error)) from error
+
+
+def write_text(stream: TextIO, text: str) -> None:
+    """Write, with escapes for what the stream's encoding cannot say (`LC_ALL=C`)."""
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def silence(stream: TextIO) -> None:
+    """Point a stream that cannot be written at nothing, so that what is buffered fails nowhere at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, stream.fileno())
+        os.close(nothing)

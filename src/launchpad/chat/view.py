@@ -1,0 +1,54 @@
+"""One answer on the screen or in a pipe, while it arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from typing import TextIO
+
+from launchpad.chat.delta import Delta, Finish, Reasoning
+from launchpad.chat.terminal import DIM, PLAIN, Writer, can_style
+
+
+class AnswerView:
+    """Text to `out`, reasoning to `err`: dim where that can be shown, marked on other terminals, plain in pipes.
+
+    `tty` says that `out` is a terminal. `answered` is True once there was more than white space.
+    """
+
+    def __init__(self, out: TextIO, err: TextIO, *, tty: bool, thoughts: bool) -> None:
+        self.answered = False
+        self._text = Writer(out, sanitize=tty)
+        self._thoughts = _thoughts_writer(err) if thoughts else None
+
+    def show(self, deltas: Generator[Delta]) -> None:
+        """Show all deltas. However that ends, the generator is closed and the lines are ended."""
+        try:
+            with closing(deltas):
+                for delta in deltas:
+                    self._take(delta)
+        finally:
+            self._end()
+
+    def _take(self, delta: Delta) -> None:
+        if isinstance(delta, Finish):
+            return
+        if isinstance(delta, Reasoning):
+            if self._thoughts is not None:
+                self._thoughts.write(delta.text)
+            return
+        if self._thoughts is not None:
+            self._thoughts.end()
+        self._text.write(delta.text)
+        self.answered = self.answered or bool(delta.text.strip())
+
+    def _end(self) -> None:
+        if self._thoughts is not None:
+            self._thoughts.end()
+        self._text.end()
+
+
+def _thoughts_writer(err: TextIO) -> Writer:
+    if can_style(err):
+        return Writer(err, sanitize=err.isatty(), before=DIM, after=PLAIN)
+    return Writer(err, sanitize=err.isatty(), before="(reasoning) " if err.isatty() else "")

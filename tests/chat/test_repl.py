@@ -1,0 +1,315 @@
+"""The terminal chat as a person meets it: a real process in a pty."""
+
+from __future__ import annotations
+
+import json
+import signal
+import stat
+from pathlib import Path
+
+import pytest
+
+from chat.simulated_engine import SimulatedEngine, answer, piece
+from chat.terminal_harness import Terminal, terminal
+from launchpad.chat.transcript import read_records, session_path
+from launchpad.paths import state_dir
+
+CTRL_C, CTRL_D, ALT_ENTER, TAB = "\x03", "\x04", "\x1b\r", "\t"
+
+
+def leave(chat: Terminal, code: int = 0) -> None:
+    chat.send(CTRL_D)
+    assert chat.wait() == code
+    assert chat.restored()
+
+
+def test_a_conversation(engine: SimulatedEngine) -> None:
+    engine.reply(*answer("Hel", "lo!"))
+    engine.reply(*answer("Bye!", prompt=20))
+    with terminal("repl", engine.endpoint) as chat:
+        chat.prompt()
+        chat.send("hi\r")
+        chat.expect("Hello!")
+        chat.expect("context 12/4096")
+        chat.prompt(2)
+        chat.send("bye\r")
+        chat.expect("Bye!")
+        chat.prompt(3)
+        leave(chat)
+    assert engine.messages() == [("user", "hi"), ("assistant", "Hello!"), ("user", "bye")]
+
+
+def test_tokens_are_shown_as_they_come(engine: SimulatedEngine) -> None:
+    engine.reply(piece("first half"), hold=True)
+    with terminal("repl", engine.endpoint) as chat:
+        chat.prompt()
+        chat.send("hi\r")
+        chat.expect("first half")
+        chat.send(CTRL_C)
+        chat.expect("(stopped)")
+        chat.prompt(2)
+        assert engine.gone.wait(10)
+        leave(chat)
+
+
+def test_ctrl_c_stops_the_answer_and_keeps_what_came(engine: SimulatedEngine) -> None:
+    engine.reply(piece("begin "), endless=piece("more "))
+    engine.reply(*answer("ok"))
+    with terminal("repl", engine.endpoint) as chat:
+        chat.prompt()
+        chat.send("hi\r")
+        chat.expect("begin more")
+        chat.send(CTRL_C)
+        chat.expect("(stopped)")
+        assert engine.gone.wait(10)
+        chat.prompt(2)
+        chat.send("again\r")
+        chat.expect("ok")
+        chat.prompt(3)
+        leave(chat)
+    assert engine.messages()[1][1].startswith("begin more")
+    assert "cancelled" in [record.get("finish_reason") for record in read_records(session_path("chat"))]
+
+
+def test_ctrl_c_twice_leaves_but_first_clears_the_line(engine: SimulatedEngine) -> None:
+    with terminal("repl", engine.endpoint) as chat:
+        chat.prompt()
+        chat.send("half a question")
+        chat.expect("half a question")
+        chat.send(CTRL_C)
+        chat.prompt(2)
+        assert "Ctrl-C again" not in chat.shown()
+        chat.send(CTRL_C)
+        chat.expect("Ctrl-C again or Ctrl-D leaves.")
+        chat.prompt(3)
+        chat.send(CTRL_C)
+        assert chat.wait() == 130
+        assert chat.restored()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("busy", [False, True], ids=["at the prompt", "in an answer"])
+def test_signals_leave_a_sane_terminal(engine: SimulatedEngine, number: signal.Signals, busy: bool) -> None:
+    engine.reply(piece("begin"), endless=piece(""))
+    with terminal("repl", engine.endpoint) as chat:
+        chat.prompt()
+        if busy:
+            chat.send("hi\r")
+            chat.expect("begin")
+        chat.process.send_signal(number)
+        assert chat.wait() == 128 + number
+        assert chat.restored()
+    if busy:
+        assert engine.gone.wait(10)
+        assert read_records(session_path("chat"))[-1]["finish_reason"] == "cancelled"
+
+
+def test_a_closed_window_stops_the_engine(engine: SimulatedEngine) -> None:
+    engine.reply(piece("begin"), endless=piece("more"))
+    with terminal("repl", engine.endpoint) as chat:
+        chat.prompt()
+        chat.send("hi\r")
+        chat.expect("begin")
+        chat.hang_up()
+        assert engine.gone.wait(10)
+        assert chat.process.wait(10) == 129
+
+
+def test_hostile_answers_are_text(engine: SimulatedEngine) -> None:
+    hostile = "\x1b]0;pwned\x07\x1b]52;c;cHduZWQ=\x07\x1bcrm -rf\rls\x1b[8mhid\x9b2J" + "\b" * 10_000
+    engine.reply(*answer(*hostile), *())
+    with terminal("repl", engine.endpoint) as chat:
+        chat.prompt()
+        chat.send("hi\r")
+        chat.prompt(2)
+        shown = chat.shown()
+        leave(chat)
+    assert "␛]0;pwned␛]52;c;cHduZWQ=␛crm -rf" in shown
+    assert "ls␛[8mhid2J" in shown
+    assert chat.screen.requests == []
+
+
+def test_reasoning_is_dim_and_can_be_hidden(engine: SimulatedEngine) -> None:
+    engine.reply(piece(reasoning_content="let me think"), *answer("42"))
+    with terminal("repl", engine.endpoint) as chat:
+        chat.prompt()
+        chat.send("hi\r")
+        chat.expect("let me think\n42")
+        assert b"\x1b[2mlet me think\x1b[22m" in chat.raw
+        chat.prompt(2)
+        chat.send("/think hide\r")
+        chat.expect("Reasoning is hidden.")
+        chat.send("/think off\r")
+        chat.expect("not to reason")
+        chat.send("more\r")
+        chat.expect("42", 2)
+        chat.prompt(5)
+        assert chat.shown().count("let me think") == 1
+        leave(chat)
+    assert engine.requests[-1]["chat_template_kwargs"] == {"enable_thinking": False}
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [{"TERM": "dumb"}, {"NO_COLOR": "1"}, {"TERM": "dumb", "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}],
+    ids=["dumb", "no color", "ascii"],
+)
+def test_plain_terminals(engine: SimulatedEngine, environ: dict[str, str]) -> None:
+    engine.reply(piece(reasoning_content="hm"), *answer("né"))
+    with terminal("repl", engine.endpoint, **environ) as chat:
+        chat.prompt()
+        chat.send("hi\r" if environ.get("TERM") != "dumb" else "hi\n")
+        chat.expect("(reasoning) hm")
+        chat.expect("n\\xe9" if "LC_ALL" in environ else "né")
+        chat.prompt(2)
+        assert b"\x1b[2m" not in chat.raw
+        if environ.get("TERM") == "dumb":
+            assert b"\x1b" not in chat.raw
+        leave(chat)
+
+
+@pytest.mark.parametrize("columns", [40, 12])
+def test_narrow_terminals(engine: SimulatedEngine, columns: int) -> None:
+    engine.reply(*answer("Hello, narrow world"))
+    with terminal("repl", engine.endpoint, columns=columns, lines=200) as chat:
+        chat.prompt()
+        chat.send("hi\r")
+        chat.expect("Hello,")
+        chat.prompt(2)
+        chat.send("/help\r")
+        chat.expect("/exit")
+        chat.prompt(3)
+        leave(chat)
+
+
+def test_one_column(engine: SimulatedEngine) -> None:
+    engine.reply(*answer("Hello"))
+    with terminal("repl", engine.endpoint, columns=1, lines=200) as chat:
+        chat.expect(">\n>\n>")
+        chat.send("hi\n")
+        chat.expect("H\ne\nl\nl\no")
+        chat.expect(">\n>\n>", 2)
+        leave(chat)
+
+
+def test_commands(engine: SimulatedEngine, tmp_path: Path) -> None:
+    engine.reply(*answer("one"))
+    with terminal("repl", engine.endpoint) as chat:
+        chat.prompt()
+        chat.send("/hlep\r")
+        chat.expect("Did you mean /help?")
+        chat.send("/system be brief\r")
+        chat.expect("The system message is set.")
+        chat.send("first\r")
+        chat.expect("one")
+        chat.send("/retry\r")
+        chat.expect("one", 2)
+        chat.send(f"/save {tmp_path}/talk.md\r")
+        chat.expect("Saved to")
+        chat.send(f"/save {tmp_path}/talk.jsonl\r")
+        chat.expect("Saved to", 2)
+        chat.send(f"/save {tmp_path}/talk.md\r")
+        chat.expect("exists already")
+        chat.send("/stats\r")
+        chat.expect("context   4096 tokens")
+        chat.send("/clear\r")
+        chat.expect("Forgotten. The system message stays.")
+        chat.send("/etc/hosts is what?\r")
+        chat.expect("one", 3)
+        chat.send("/think maybe\r")
+        chat.expect("needs one of")
+        chat.send("/clear now\r")
+        chat.expect("takes no argument")
+        chat.send("/exit\r")
+        assert chat.wait() == 0
+    assert engine.messages() == [("system", "be brief"), ("user", "/etc/hosts is what?")]
+    assert engine.messages(1) == [("system", "be brief"), ("user", "first")]
+    assert (
+        tmp_path / "talk.md"
+    ).read_text() == "## System\n\nbe brief\n\n## You\n\nfirst\n\n## simulated-model\n\none\n"
+    assert [message["role"] for message in json.loads((tmp_path / "talk.jsonl").read_text())["messages"]] == [
+        "system",
+        "user",
+        "assistant",
+    ]
+
+
+def test_completion(engine: SimulatedEngine) -> None:
+    with terminal("repl", engine.endpoint) as chat:
+        chat.prompt()
+        chat.send("/sta")
+        chat.expect("/stats  model")
+        chat.send(TAB)
+        chat.expect(">>> /stats")
+        chat.send(CTRL_C)
+        chat.prompt(2)
+        chat.send("/think hi")
+        chat.expect("hide")
+        chat.send(TAB)
+        chat.expect(">>> /think hide")
+        chat.send("\r")
+        chat.expect("Reasoning is hidden.")
+        chat.prompt(3)
+        leave(chat)
+
+
+def test_several_lines_typed_and_pasted(engine: SimulatedEngine) -> None:
+    engine.reply(*answer("ok"))
+    with terminal("repl", engine.endpoint) as chat:
+        chat.prompt()
+        chat.send(f"one{ALT_ENTER}two\r")
+        chat.expect("ok")
+        chat.prompt(2)
+        chat.send("\x1b[200~three\rfour\n/exit\x1b[201~\r")
+        chat.expect("ok", 2)
+        chat.prompt(3)
+        leave(chat)
+    assert engine.messages(0)[-1] == ("user", "one\ntwo")
+    assert engine.messages(1)[-1] == ("user", "three\nfour\n/exit")
+
+
+def test_history_is_private_and_comes_back(engine: SimulatedEngine) -> None:
+    engine.reply(*answer("ok"))
+    for arrow in ("", "\x1b[A"):
+        with terminal("repl", engine.endpoint) as chat:
+            chat.prompt()
+            chat.send(f"{arrow or 'remember me'}\r")
+            chat.expect("ok")
+            leave(chat)
+    assert engine.messages()[-1] == ("user", "remember me")
+    assert stat.S_IMODE((state_dir() / "chat-history").stat().st_mode) == 0o600
+
+
+def test_a_failed_answer_does_not_end_the_chat(engine: SimulatedEngine) -> None:
+    engine.reply(piece("par"))
+    engine.reply(*answer("whole"))
+    with terminal("repl", engine.endpoint) as chat:
+        chat.prompt()
+        chat.send("hi\r")
+        chat.expect("The answer was cut.")
+        chat.prompt(2)
+        chat.send("/retry\r")
+        chat.expect("whole")
+        leave(chat)
+
+
+def test_a_dead_engine_ends_the_chat(engine: SimulatedEngine) -> None:
+    engine.reply(piece("par"))
+    with terminal("repl", engine.endpoint, ENGINE_DEAD="1") as chat:
+        chat.prompt()
+        chat.send("hi\r")
+        chat.expect("The engine died.")
+        assert chat.wait() == 5
+        assert chat.restored()
+
+
+def test_a_session_goes_on(engine: SimulatedEngine) -> None:
+    engine.reply(*answer("one"))
+    for greeting in ("/help", "Going on with session chat: 2 messages."):
+        with terminal("repl", engine.endpoint) as chat:
+            chat.expect(greeting)
+            chat.prompt()
+            chat.send("hi\r")
+            chat.expect("one")
+            leave(chat)
+    assert len(engine.messages()) == 3
