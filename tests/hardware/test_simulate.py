@@ -227,7 +227,47 @@ def test_no_probe_is_even_imported():
 
 
 WORDS = st.sampled_from(
-    ["2x", "8x", "0x", "RTX", "4090", "3060", "12GB", "64GB", "RAM", "+", ",", "with", "M4", "Max", "Ultra", "H100", "SXM", "cpu", "cores", "16", "laptop", "Ti", "GB/s", "50GB/s", "x", "×", "Strix", "Halo", "780M", ".toml", "MI50", "32GB", "SUPER", "D", "1e9", "-5", "GB", "TB", "9999999TB"]
+    [
+        "2x",
+        "8x",
+        "0x",
+        "RTX",
+        "4090",
+        "3060",
+        "12GB",
+        "64GB",
+        "RAM",
+        "+",
+        ",",
+        "with",
+        "M4",
+        "Max",
+        "Ultra",
+        "H100",
+        "SXM",
+        "cpu",
+        "cores",
+        "16",
+        "laptop",
+        "Ti",
+        "GB/s",
+        "50GB/s",
+        "x",
+        "×",
+        "Strix",
+        "Halo",
+        "780M",
+        ".toml",
+        "MI50",
+        "32GB",
+        "SUPER",
+        "D",
+        "1e9",
+        "-5",
+        "GB",
+        "TB",
+        "9999999TB",
+    ]
 )
 
 

@@ -120,8 +120,9 @@ class _Part:
         self.half = half
         self.filled = 0
         self._map = mmap.mmap(-1, 2 * half * pairs)
-        with suppress(AttributeError, OSError, ValueError):  # large pages: written in a fifth of the time
-            self._map.madvise(mmap.MADV_HUGEPAGE)
+        if sys.platform == "linux":
+            with suppress(AttributeError, OSError, ValueError):  # large pages: written in a fifth of the time
+                self._map.madvise(mmap.MADV_HUGEPAGE)
         self._view: Any = (ctypes.c_char * len(self._map)).from_buffer(self._map)
         self._start = ctypes.addressof(self._view)
         while self.filled < pairs and time.perf_counter() < deadline:

@@ -24,124 +24,55 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
 
 from msgspec.structs import replace
 
 from launchpad.errors import UsageError
+from launchpad.hardware import values
 from launchpad.hardware.assumed import Given, accelerator_of, complete
 from launchpad.hardware.machine import Accelerator, Api, Cpu, Fact, Machine, Memory, Vendor, facts_about
 from launchpad.hardware.resolve import Pick, is_chip, pick
-from launchpad.hardware.sizes import decimal_bytes, memory_bytes, rate
+from launchpad.hardware.sizes import decimal_bytes, memory_bytes
 
-Reader = Callable[[Any], Any]
-
-_MOST_BYTES = 2**50
-_MOST_DEVICES = 64
 _LARGEST_FILE = 2**20
 
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():
-        raise ValueError("a short text")
-    return value
-
-
-def _one_of(*names: str) -> Reader:
-    def read(value: Any) -> Any:
-        if value not in names:
-            raise ValueError(f"one of {', '.join(names)}")
-        return value
-
-    return read
-
-
-def _texts(of: Reader) -> Reader:
-    def read(value: Any) -> tuple[Any, ...]:
-        if not isinstance(value, list):
-            raise ValueError("a list of texts")
-        return tuple(of(item) for item in value)
-
-    return read
-
-
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 65536:
-        raise ValueError("a whole number above zero")
-    return value
-
-
-def _count(value: Any) -> int:
-    if _whole(value) > _MOST_DEVICES:
-        raise ValueError(f"at most {_MOST_DEVICES}")
-    return int(value)
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e30:
-        raise ValueError("a number above zero")
-    return float(value)
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("true or false")
-    return value
-
-
-def _size(parse: Callable[[str], int | None], example: str) -> Reader:
-    def read(value: Any) -> int:
-        size = parse(value) if isinstance(value, str) else value
-        if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= _MOST_BYTES:
-            raise ValueError(f'a size such as "{example}", or bytes')
-        return size
-
-    return read
-
-
-def _rate(value: Any) -> float:
-    speed = rate(value) if isinstance(value, str) else value
-    if isinstance(speed, bool) or not isinstance(speed, int | float) or not 0 < speed < 1e16:
-        raise ValueError('a rate such as "51.2GB/s", or bytes per second')
-    return float(speed)
-
-
-_BYTES = _size(memory_bytes, "24GB")
-_TOP: dict[str, Reader] = {
-    "name": _text,
-    "os": _one_of("linux", "darwin", "windows"),
-    "disk_free": _size(decimal_bytes, "500GB"),
-    "download_rate": _rate,
+_BYTES = values.size(memory_bytes, "24GB")
+_TOP: dict[str, values.Reader] = {
+    "name": values.text,
+    "os": values.one_of("linux", "darwin", "windows"),
+    "disk_free": values.size(decimal_bytes, "500GB"),
+    "download_rate": values.rate,
 }
 _TABLES = ("cpu", "memory", "accelerators")
-_CPU: dict[str, Reader] = {
-    "model": _text,
-    "architecture": _text,
-    "cores_physical": _whole,
-    "cores_performance": _whole,
-    "cores_logical": _whole,
-    "cores_available": _number,
-    "isa": _texts(_text),
-    "bandwidth": _rate,
+_CPU: dict[str, values.Reader] = {
+    "model": values.text,
+    "architecture": values.text,
+    "cores_physical": values.whole,
+    "cores_performance": values.whole,
+    "cores_logical": values.whole,
+    "cores_available": values.number,
+    "isa": values.texts(values.text),
+    "bandwidth": values.rate,
 }
-_MEMORY: dict[str, Reader] = dict.fromkeys(("total", "available", "limit", "swap_free"), _BYTES)
-_ACCELERATOR: dict[str, Reader] = {
-    "device": _text,
-    "count": _count,
-    "name": _text,
-    "vendor": _one_of(*get_args(Vendor)),
-    "apis": _texts(_one_of(*get_args(Api))),
-    "arch": _text,
+_MEMORY: dict[str, values.Reader] = dict.fromkeys(("total", "available", "limit", "swap_free"), _BYTES)
+_ACCELERATOR: dict[str, values.Reader] = {
+    "device": values.text,
+    "count": values.count,
+    "name": values.text,
+    "vendor": values.one_of(*get_args(Vendor)),
+    "apis": values.texts(values.one_of(*get_args(Api))),
+    "arch": values.text,
     "memory_total": _BYTES,
     "memory_free": _BYTES,
-    "bandwidth": _rate,
-    "fp32_flops": _number,
-    "unified": _flag,
-    "driver": _text,
-    "display": _flag,
-    "pci": _text,
+    "bandwidth": values.rate,
+    "fp32_flops": values.number,
+    "unified": values.flag,
+    "driver": values.text,
+    "display": values.flag,
+    "pci": values.text,
 }
 _NEEDED = ("name", "vendor", "memory_total")
 
@@ -216,9 +147,9 @@ def _accelerators(
     facts: list[Fact] = []
     for number, row in enumerate(rows):
         count = row.get("count", 1)
-        if len(found) + count > _MOST_DEVICES:
+        if len(found) + count > values.MOST_DEVICES:
             raise reader.error(
-                f"accelerators.{number}.count", f"makes more than {_MOST_DEVICES} accelerators"
+                f"accelerators.{number}.count", f"makes more than {values.MOST_DEVICES} accelerators"
             )
         for _ in range(count):
             accelerator, sources = _accelerator(reader, number, row, memory, found)
@@ -285,7 +216,7 @@ class _Reader:
         self.path = path
 
     def read(
-        self, where: str, table: Any, schema: dict[str, Reader], *, others: tuple[str, ...] = ()
+        self, where: str, table: Any, schema: dict[str, values.Reader], *, others: tuple[str, ...] = ()
     ) -> dict[str, Any]:
         """The values of `table`; keys in `others` are left to the caller."""
         if not isinstance(table, dict):

@@ -179,11 +179,17 @@ def _performance_cpus(root: Path, firsts: frozenset[int]) -> tuple[frozenset[int
 
 def allowed_cores(root: Path = ROOT) -> tuple[float | None, str]:
     """How many cores' worth of time this process may use, and who says so: affinity or the container's quota."""
-    try:
-        affinity: float | None = float(len(os.sched_getaffinity(0)))
-    except (AttributeError, OSError):  # not on macOS and Windows
-        affinity = os.cpu_count()
+    affinity, said = _affinity()
     quota = cpu_limit(root)
     if quota and (affinity is None or quota.cores < affinity):
         return quota.cores, quota.evidence
-    return affinity, "sched_getaffinity"
+    return affinity, said
+
+
+def _affinity() -> tuple[float | None, str]:
+    if sys.platform == "linux":
+        try:
+            return float(len(os.sched_getaffinity(0))), "sched_getaffinity"
+        except OSError:
+            pass
+    return os.cpu_count(), "os.cpu_count"
