@@ -128,7 +128,8 @@ class Config(Struct, frozen=True, kw_only=True):
 
     def describe(self) -> list[tuple[str, Any, str]]:
         """Every (key, value, origin), in the order of the documentation."""
-        return [(key, self.get(key), self.origin(key)) for key in KEYS]
+        values = ((key, self.get(key)) for key in KEYS)
+        return [(key, int(v) if isinstance(v, Size) else v, self.origin(key)) for key, v in values]
 
 
 SECTIONS: dict[str, type[Struct]] = {

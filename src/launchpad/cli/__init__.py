@@ -40,7 +40,11 @@ def _run(arguments: list[str]) -> int:
 
     app = App()
     try:
-        result = cli.main(arguments, prog_name="launchpad", standalone_mode=False, obj=app)
+        if "_LAUNCHPAD_COMPLETE" in os.environ:
+            cli.main(arguments, prog_name="launchpad")
+        # Not cli.main(): it turns a closed pipe into exit code 1, which means a failed check here.
+        with cli.make_context("launchpad", arguments, obj=app) as context:
+            result = cli.invoke(context)
         return result if isinstance(result, int) else 0
     except LaunchpadError as error:
         if app.debug:

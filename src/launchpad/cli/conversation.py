@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Think = Literal["show", "hide", "off"]
 
 
-def one_prompt(app: App, argument: str | None) -> str | None:
+def one_prompt(app: App, argument: str | None, *, model: str | None) -> str | None:
     """The prompt from the argument and standard input; None when a person sits there and wants to chat.
 
     Read before anything is started, so that a missing prompt costs no download.
@@ -30,8 +30,9 @@ def one_prompt(app: App, argument: str | None) -> str | None:
         return None
     raise UsageError(
         "There is no prompt.",
-        why="Standard input is not a terminal, and nothing came from it.",
-        hint='Give one: launchpad run "Why is the sky blue?"',
+        why="Standard input is not a terminal, and nothing came from it."
+        + (f" {model!r} was taken as the model." if model else ""),
+        hint=f'Give one: launchpad run {model or "auto"} "Why is the sky blue?"',
     )
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def rm(app: App, model: str, yes: bool) -> None:
     """Remove MODEL (a reference that `launchpad list` shows, or a part of it that names one only)."""
-    from launchpad.pull.store import remove
+    from launchpad.pull.inventory import remove
 
     local = _find(app, model)
     if local.owner != "launchpad":

@@ -65,7 +65,7 @@ def run(
     from launchpad.cli.conversation import converse, one_prompt
     from launchpad.cli.plan_notices import tell
 
-    text = one_prompt(app, prompt)
+    text = one_prompt(app, prompt, model=model)
     plan = _plan(app, wish)
     tell(app.output, plan)
     server = start(app, plan, yes=yes)

@@ -64,7 +64,7 @@ def _ask(url: str, timeout: float, hint: str) -> Reachability:
         with client(options) as http, transport_errors(url):
             status = http.head(url).status_code
     except Unfit as unfit:
-        return Reachability(ok=False, why=unfit.error.why, hint=hint)
+        return _silent(url, (unfit.error.why or unfit.error.what).removeprefix(f"For {public(url)}: "), hint)
     except Exception as error:  # a malformed address or proxy variable must not end the command
         return _silent(url, f"{type(error).__name__}: {error}", hint)
     if status >= 500 or status == 407:
@@ -73,7 +73,8 @@ def _ask(url: str, timeout: float, hint: str) -> Reachability:
 
 
 def _silent(url: str, cause: str, hint: str) -> Reachability:
-    return Reachability(ok=False, why=f"For {public(url)}: {cause}.", hint=hint)
+    host = public(url).partition("://")[2].partition("/")[0]
+    return Reachability(ok=False, why=f"{host} cannot be reached ({cause.rstrip('.')})", hint=hint)
 
 
 def _place(url: str) -> Path:

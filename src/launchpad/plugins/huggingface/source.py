@@ -169,7 +169,7 @@ def _choose(build: Build, repo: str, names: Sequence[str], quantization: str | N
             raise PullError(
                 f"{repo} no longer has {missing[0]}.",
                 why="The catalog pins that file.",
-                hint="Run `launchpad catalog refresh`, or choose another model.",
+                hint="Choose another build of it (`launchpad fit MODEL` lists them), or another model.",
             )
         return tuple(file.path for file in build.files)
     ggufs = [name for name in names if name.lower().endswith(".gguf")]
