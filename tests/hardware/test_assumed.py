@@ -41,3 +41,10 @@ def test_a_chip_stands_alone():
     chip = pick("DGX Spark", None)
     with pytest.raises(UsageError, match="joins"):
         complete(Given(name="x", picks=(chip, chip)))
+
+
+def test_bandwidth_that_is_not_given_is_a_peak_and_not_a_measurement():
+    plain = complete(Given(name="cpu 16GB", memory=16 * GIB)).cpu
+    chip = complete(Given(name="x", picks=(pick("Strix Halo", 64 * GIB),))).cpu
+    assert (plain.bandwidth, plain.bandwidth_measured) == (51.2e9, False)
+    assert chip.bandwidth == pytest.approx(0.7 * 256e9)

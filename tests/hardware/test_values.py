@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from launchpad.hardware import values
-from launchpad.hardware.sizes import memory_bytes
 
 
 def test_what_is_understood():
@@ -14,7 +13,8 @@ def test_what_is_understood():
     assert values.texts(values.text)(["a", "b"]) == ("a", "b")
     assert values.whole(3) == values.count(3) == values.number(3) == 3
     assert values.flag(False) is False
-    assert values.size(memory_bytes, "24GB")("1GB") == values.size(memory_bytes, "24GB")(2**30) == 2**30
+    assert values.memory("1GB") == values.memory(2**30) == values.disk("1GiB") == 2**30
+    assert values.disk("1GB") == 10**9
     assert values.rate("1GB/s") == values.rate(10**9) == 1e9
 
 
@@ -30,9 +30,11 @@ WRONG: list[tuple[Any, Any]] = [
     (values.number, float("nan")),
     (values.number, "1"),
     (values.flag, 1),
-    (values.size(memory_bytes, "24GB"), "x"),
-    (values.size(memory_bytes, "24GB"), -1),
-    (values.size(memory_bytes, "24GB"), 1.5),
+    (values.memory, "x"),
+    (values.memory, -1),
+    (values.memory, 1.5),
+    (values.disk, "x"),
+    (values.rate, "5GB/h"),
     (values.rate, 0),
     (values.rate, True),
 ]

@@ -28,7 +28,9 @@ class Fact(Struct, frozen=True, kw_only=True):
 
 
 class Cpu(Struct, frozen=True, kw_only=True):
-    """The processor. `bandwidth` is what the memory delivers to all cores, in bytes/s."""
+    """The processor. `bandwidth` in bytes/s is what all cores together were seen to read (`bandwidth_measured`), else
+    the memory's theoretical peak.
+    """
 
     model: str | None = None
     architecture: str | None = None  # as `platform.machine()` names it: x86_64, arm64, aarch64

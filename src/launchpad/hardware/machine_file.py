@@ -6,7 +6,7 @@
     download_rate = "12MB/s"
 
     [cpu]                           # model, architecture, cores_physical, cores_performance, cores_logical,
-    cores_physical = 8              # cores_available, isa = ["avx2"], bandwidth = "51.2GB/s"
+    cores_physical = 8              # cores_available, isa = ["avx2"], bandwidth = "51.2GB/s" (the peak)
 
     [memory]                        # total, available, limit, swap_free; "64GB" is 64 GiB, as memory is sold
     total = "64GB"
@@ -35,15 +35,13 @@ from launchpad.hardware import values
 from launchpad.hardware.assumed import Given, accelerator_of, complete
 from launchpad.hardware.machine import Accelerator, Api, Cpu, Fact, Machine, Memory, Vendor, facts_about
 from launchpad.hardware.resolve import Pick, is_chip, pick
-from launchpad.hardware.sizes import decimal_bytes, memory_bytes
 
 _LARGEST_FILE = 2**20
 
-_BYTES = values.size(memory_bytes, "24GB")
 _TOP: dict[str, values.Reader] = {
     "name": values.text,
     "os": values.one_of("linux", "darwin", "windows"),
-    "disk_free": values.size(decimal_bytes, "500GB"),
+    "disk_free": values.disk,
     "download_rate": values.rate,
 }
 _TABLES = ("cpu", "memory", "accelerators")
@@ -57,7 +55,7 @@ _CPU: dict[str, values.Reader] = {
     "isa": values.texts(values.text),
     "bandwidth": values.rate,
 }
-_MEMORY: dict[str, values.Reader] = dict.fromkeys(("total", "available", "limit", "swap_free"), _BYTES)
+_MEMORY: dict[str, values.Reader] = dict.fromkeys(("total", "available", "limit", "swap_free"), values.memory)
 _ACCELERATOR: dict[str, values.Reader] = {
     "device": values.text,
     "count": values.count,
@@ -65,8 +63,8 @@ _ACCELERATOR: dict[str, values.Reader] = {
     "vendor": values.one_of(*get_args(Vendor)),
     "apis": values.texts(values.one_of(*get_args(Api))),
     "arch": values.text,
-    "memory_total": _BYTES,
-    "memory_free": _BYTES,
+    "memory_total": values.memory,
+    "memory_free": values.memory,
     "bandwidth": values.rate,
     "fp32_flops": values.number,
     "unified": values.flag,

@@ -6,7 +6,7 @@ of `launchpad.hardware.assumed` and marked so in the facts.
     description = part { "+" part }          "," and "with" also separate
     part        = [N "x"] device [size]      a GPU or a chip of the table; the size picks the variant
                 | ["cpu"] size               main memory ("64GB", "64GB RAM", "8GB laptop", "cpu 8GB 4 cores")
-                | N "cores" | N "GB/s"       the processor's cores and memory bandwidth
+                | N "cores" | N "GB/s"       the processor's cores, its memory's peak bandwidth
 
 GB means GiB, as memory is sold.
 """
@@ -23,7 +23,8 @@ from launchpad.errors import UsageError
 from launchpad.hardware.assumed import Given, complete
 from launchpad.hardware.machine import Machine
 from launchpad.hardware.resolve import Pick, pick
-from launchpad.hardware.sizes import memory_bytes, rate
+from launchpad.hardware.sizes import memory_bytes
+from launchpad.sizes import parse_rate
 
 T = TypeVar("T")
 
@@ -113,7 +114,7 @@ def _take_apart(part: str, whole: str) -> _Part:
         size=_size(size, whole),
         memory=_size(memory, whole),
         cores=None if cores is None else _number(cores, whole),
-        bandwidth=None if bandwidth is None else rate(bandwidth),
+        bandwidth=None if bandwidth is None else parse_rate(bandwidth),
     )
     if found.bandwidth == 0:
         raise _too_odd(whole)

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from launchpad.hardware.sizes import rate as parse_rate
+from launchpad.errors import UsageError
+from launchpad.hardware.sizes import memory_bytes
+from launchpad.sizes import parse_rate, parse_size
 
 Reader = Callable[[Any], Any]
 
@@ -74,21 +76,34 @@ def flag(value: Any) -> bool:
     return value
 
 
-def size(parse: Callable[[str], int | None], example: str) -> Reader:
-    """Bytes, or a text that `parse` understands."""
+def memory(value: Any) -> int:
+    """Bytes of memory, or a text such as "24GB", which is 24 GiB."""
+    return _within(memory_bytes(value) if isinstance(value, str) else value, "24GB")
 
-    def read(value: Any) -> int:
-        size = parse(value) if isinstance(value, str) else value
-        if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= _MOST_BYTES:
-            raise ValueError(f'a size such as "{example}", or bytes')
-        return size
 
-    return read
+def disk(value: Any) -> int:
+    """Bytes of a disk, or a text such as "500GB", which is 500 * 10**9."""
+    return _within(_parsed(parse_size, value), "500GB")
 
 
 def rate(value: Any) -> float:
     """Bytes per second, or a text such as "51.2GB/s"."""
-    speed = parse_rate(value) if isinstance(value, str) else value
+    speed = _parsed(parse_rate, value)
     if isinstance(speed, bool) or not isinstance(speed, int | float) or not 0 < speed < 1e16:
         raise ValueError('a rate such as "51.2GB/s", or bytes per second')
     return float(speed)
+
+
+def _within(size: Any, example: str) -> int:
+    if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= _MOST_BYTES:
+        raise ValueError(f'a size such as "{example}", or bytes')
+    return size
+
+
+def _parsed(parse: Callable[[str], int], value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse(value)
+    except UsageError:
+        return None
