@@ -26,7 +26,7 @@ def test_any_answer_is_a_sign_of_life(hub: SimulatedHub) -> None:
 
 def test_silence_costs_its_seconds_once(silent: str) -> None:
     answer = ask_source(silent, timeout=0.3, hint="h")
-    assert not answer.ok and answer.hint == "h" and silent in str(answer.why)
+    assert not answer.ok and answer.hint == "h" and "cannot be reached" in str(answer.why)
     begin = time.monotonic()
     assert ask_source(silent, timeout=30, hint="h") == answer
     assert time.monotonic() - begin < 1
