@@ -30,14 +30,20 @@ def terminal_restored() -> Iterator[None]:
 
 
 @contextmanager
-def typing_hidden() -> Iterator[None]:
-    """Do not mix what is typed ahead into an answer; it is there at the next prompt."""
+def typing_hidden(*, by_lines: bool) -> Iterator[None]:
+    """Do not mix what is typed ahead into an answer; it is there at the next prompt. Ctrl-C still interrupts.
+
+    `by_lines` for a reader of whole lines; an editor gets every key as it is, Enter and Ctrl-D included.
+    """
     with terminal_restored():
         if os.name == "posix" and sys.stdin.isatty():
             import termios
 
             modes = termios.tcgetattr(sys.stdin.fileno())
             modes[3] &= ~termios.ECHO
+            if not by_lines:
+                modes[0] &= ~termios.ICRNL
+                modes[3] &= ~termios.ICANON
             termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, modes)
         yield
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from launchpad.chat.modes import typing_hidden
 from launchpad.paths import state_dir
 
 if TYPE_CHECKING:
@@ -34,6 +36,10 @@ class Reader(Protocol):
         """After a Ctrl-C: there was something on the line, which is gone now."""
         ...
 
+    def paused(self) -> AbstractContextManager[None]:
+        """While something else is on the screen: nothing that is typed shows, and nothing is lost."""
+        ...
+
 
 class PlainReader:
     """The terminal's own line editing: works everywhere, also inside an editor's shell (`TERM=dumb`)."""
@@ -55,6 +61,9 @@ class PlainReader:
 
     def interrupted_text(self) -> bool:
         return False
+
+    def paused(self) -> AbstractContextManager[None]:
+        return typing_hidden(by_lines=True)
 
 
 class EditorReader:
@@ -81,6 +90,9 @@ class EditorReader:
 
     def interrupted_text(self) -> bool:
         return bool(self._session.default_buffer.text)
+
+    def paused(self) -> AbstractContextManager[None]:
+        return typing_hidden(by_lines=False)
 
 
 def make_reader(out: TextIO, err: TextIO, choices: Sequence[Choice]) -> Reader:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import nullcontext
 from typing import TextIO
 
 from launchpad.chat.commands import COMMANDS, is_command, run_command
 from launchpad.chat.delta import Delta
-from launchpad.chat.modes import signals_leave, terminal_restored, typing_hidden
+from launchpad.chat.modes import signals_leave, terminal_restored
 from launchpad.chat.reader import Reader, make_reader
 from launchpad.chat.session import Session
 from launchpad.chat.stats import stats_line
@@ -49,10 +50,10 @@ class Repl:
         the reader of `out` is gone. Terminal modes are restored, also when a signal ends the chat.
         """
         with terminal_restored(), signals_leave():
-            reader = self._reader or make_reader(self._out, self._err, _choices())
+            self._reader = self._reader or make_reader(self._out, self._err, _choices())
             self._greet()
             try:
-                return self._loop(reader)
+                return self._loop(self._reader)
             except BrokenPipeError:
                 return READER_GONE
             except OSError:
@@ -68,7 +69,7 @@ class Repl:
         """Show an answer and its figures. Ctrl-C stops it; what came is kept."""
         view = AnswerView(self._out, self._err, tty=self._out.isatty(), thoughts=self.thoughts)
         try:
-            with typing_hidden():
+            with self._reader.paused() if self._reader else nullcontext():
                 view.show(deltas)
         except KeyboardInterrupt:
             self.say("(stopped)")
