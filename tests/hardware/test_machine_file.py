@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from launchpad.errors import UsageError
 from launchpad.hardware.machine import Machine
 from launchpad.hardware.machine_file import parse_machine, read_machine
-from launchpad.hardware.reserve import GIB
+from launchpad.hardware.reserve import GIB, IDLE_CARD
 
 WORKSTATION = """\
 name = "workstation"
@@ -62,7 +62,9 @@ def test_all_of_it(tmp_path: Path):
     first, second, third = machine.accelerators
     assert (first.name, first.index, first.memory_free, first.bandwidth) == ("RTX 3090", 0, 20 * GIB, 936.2e9)
     assert second.index == 1
-    assert (third.index, third.memory_total, third.memory_free, third.display) == (0, 8 * GIB, None, True)
+    assert (third.index, third.memory_total, third.memory_free, third.display) == (
+        0, 8 * GIB, 8 * GIB - IDLE_CARD, True,
+    )  # fmt: skip
     assert machine.simulated
 
 
@@ -90,6 +92,13 @@ def test_a_chip_takes_its_size_from_the_machine(tmp_path: Path):
 
 def test_main_memory_beside_a_card_is_assumed(tmp_path: Path):
     assert read(tmp_path, '[[accelerators]]\ndevice = "RTX 3090"\n').memory.total == 48 * GIB
+
+
+def test_a_chip_that_is_not_in_the_table_gets_what_the_system_leaves(tmp_path: Path):
+    text = '[memory]\ntotal = "32GB"\n[[accelerators]]\nname = "X"\nvendor = "other"\nmemory_total = "32GB"\nunified = true\n'
+    machine = read(tmp_path, text)
+    assert machine.accelerators[0].memory_free == machine.memory.available
+    assert machine.accelerators[0].unified
 
 
 WRONG = [

@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from launchpad.errors import UsageError
 from launchpad.hardware.devices import Device
@@ -33,6 +34,7 @@ _AMD_SHARE = 0.75
 _MESA_SHARE = 0.75
 _ARM_CHIPS = ("GH200", "GB10", "Jetson")
 _GIVEN = "the description"
+_IDLE = "an idle card, of which its driver keeps 465 MiB"
 
 
 class Given(Struct, frozen=True, kw_only=True):
@@ -130,11 +132,21 @@ def accelerator_of(found: Pick, index: int, memory: Memory) -> tuple[Accelerator
     return accelerator, sources
 
 
+def idle(accelerator: Accelerator, memory: Memory) -> tuple[Accelerator, dict[str, str]]:
+    """An accelerator that the table does not hold, with its free memory as of an idle one, and the evidence of it."""
+    total = accelerator.memory_total or 0
+    if accelerator.unified:
+        free, why = min(total, memory.available or 0), "all of the memory that the system leaves"
+    else:
+        free, why = max(0, total - IDLE_CARD), _IDLE
+    return replace(accelerator, memory_free=free), {"memory_free": f"assumed: {why}"}
+
+
 def _usable(device: Device, size: int, memory: Memory) -> tuple[int, int, str]:
     """(most, free, why): what a process can get of the device's memory."""
     available = memory.available or 0
     if not device.unified:
-        return size, max(0, size - IDLE_CARD), "an idle card, of which its driver keeps 465 MiB"
+        return size, max(0, size - IDLE_CARD), _IDLE
     if device.vendor == "apple":
         most, why = metal_working_set(size), "Metal's usual working set, 2/3 up to 16 GB and 0.72 above"
     elif device.vendor == "nvidia":

@@ -32,7 +32,7 @@ from msgspec.structs import replace
 
 from launchpad.errors import UsageError
 from launchpad.hardware import values
-from launchpad.hardware.assumed import Given, accelerator_of, complete
+from launchpad.hardware.assumed import Given, accelerator_of, complete, idle
 from launchpad.hardware.machine import Accelerator, Api, Cpu, Fact, Machine, Memory, Vendor, facts_about
 from launchpad.hardware.resolve import Pick, is_chip, pick
 
@@ -170,13 +170,22 @@ def _accelerator(
             raise reader.error(
                 f"accelerators.{number}.{missing[0]}", "is missing; or name a device of the table"
             )
-        index = _index(row["vendor"], before)
-        base, sources = Accelerator(index=index, vendor=row["vendor"], name=row["name"]), {}
+        base, sources = idle(_plain(row, _index(row["vendor"], before)), memory)
     accelerator = replace(base, **fields)
     free, most = accelerator.memory_free, accelerator.memory_total
     if free is not None and most is not None and free > most:
         raise reader.error(f"accelerators.{number}.memory_free", "is more than memory_total")
     return accelerator, {key: said for key, said in sources.items() if key not in fields}
+
+
+def _plain(row: dict[str, Any], index: int) -> Accelerator:
+    return Accelerator(
+        index=index,
+        vendor=row["vendor"],
+        name=row["name"],
+        memory_total=row["memory_total"],
+        unified=row.get("unified", False),
+    )
 
 
 def _index(vendor: str, before: Iterable[Accelerator]) -> int:
