@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -85,7 +86,10 @@ def _models(records: list[Record], additions: Mapping[str, Any]) -> list[Model]:
     shapes = additions.get("shape", {})
     named = {entry["model"] for entry in additions.get("builds", ())} | set(shapes)
     if unknown := named - ids:
-        sys.exit(f"catalog_additions.toml names unknown models: {', '.join(sorted(unknown))}")
+        print(
+            f"catalog_additions.toml names models without facts: {', '.join(sorted(unknown))}",
+            file=sys.stderr,
+        )
     quality = rate(records)
     models = []
     for record in records:
@@ -153,8 +157,13 @@ def _evidence(record: Record) -> dict[str, Any]:
     return {name: value for name, value in kept.items() if value is not None}
 
 
+# A running number in somebody's index means nothing to a reader: say what it stands for.
+_NUMBERED = re.compile(r"indexed file \d+(?:, \d{6,})*")
+
+
 def _line(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _NUMBERED.sub("a public file, second hand", text).encode()
 
 
 def _labs(records: Iterable[Record], additions: Mapping[str, Any]) -> list[Lab]:
@@ -164,6 +173,8 @@ def _labs(records: Iterable[Record], additions: Mapping[str, Any]) -> list[Lab]:
     }
     for entry in additions.get("labs", ()):
         known = labs.get(entry["id"])
+        if known is None and "name" not in entry:
+            continue  # a remark on a lab of which these facts know nothing
         labs[entry["id"]] = (
             msgspec.convert(entry, Lab)
             if known is None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import catalog_ffn
 import msgspec
 
 from launchpad.catalog.model import (
@@ -41,6 +42,14 @@ _EXACT_WITHIN = 0.02  # a stored count further than this from the published tota
 
 def model(record: Record, shape_additions: Mapping[str, Any]) -> Model:
     """The catalog entry of one record, without builds, aliases and quality."""
+    entry = _plain_model(record, shape_additions)
+    if entry.shape.ffn is not None:
+        return entry
+    length = catalog_ffn.solve(entry, record["params_exact"])
+    return msgspec.structs.replace(entry, shape=msgspec.structs.replace(entry.shape, ffn=length))
+
+
+def _plain_model(record: Record, shape_additions: Mapping[str, Any]) -> Model:
     return Model(
         id=record["id"],
         name=record["name"],

@@ -111,16 +111,30 @@ def fit(data: Sequence[Observation]) -> Fit:
     instruments = {name: _start(name, group) for name, group in sorted(by_instrument.items())}
     abilities = {entity: Ability(0.0, ABILITY_SD, len(group)) for entity, group in sorted(by_entity.items())}
     for _ in range(SWEEPS):
-        moved = 0.0
+        before = abilities.copy()
         for entity, group in by_entity.items():
-            ability = estimate(group, instruments, abilities[entity].value)
-            moved = max(moved, abs(ability.value - abilities[entity].value))
-            abilities[entity] = ability
+            abilities[entity] = estimate(group, instruments, abilities[entity].value)
         for name, group in by_instrument.items():
             instruments[name] = _update(instruments[name], group, abilities)
-        if moved < TOLERANCE:
+        _standardize(instruments, abilities)
+        if max(abs(abilities[e].value - old.value) for e, old in before.items()) < TOLERANCE:
             break
     return Fit(instruments, abilities, data=list(data))
+
+
+def _standardize(instruments: dict[str, Instrument], abilities: dict[Entity, Ability]) -> None:
+    """Move and stretch the scale so that abilities have mean 0 and deviation 1; no expected score changes.
+
+    The data do not fix where the scale lies; without this the sweeps would drift along it for a long time.
+    """
+    values = [ability.value for ability in abilities.values()]
+    mean = sum(values) / len(values)
+    unit = math.sqrt(sum((value - mean) ** 2 for value in values) / len(values)) or 1.0
+    for entity, ability in abilities.items():
+        abilities[entity] = replace(ability, value=(ability.value - mean) / unit, error=ability.error / unit)
+    for name, item in instruments.items():
+        shift = item.shift + item.slope * mean if item.rating else (item.shift - mean) / unit
+        instruments[name] = replace(item, shift=shift, slope=item.slope * unit)
 
 
 def _start(name: str, group: Sequence[Observation]) -> Instrument:
@@ -246,11 +260,11 @@ def _solve(matrix: list[list[float]], vector: list[float]) -> list[float]:
 
 def panel(fitted: Fit) -> list[Instrument]:
     """The instruments of the published scale: independent, scored in shares, and with many entities."""
-    return [
-        item
-        for item in fitted.instruments.values()
-        if not item.rating and item.entities >= PANEL_ENTITIES and party(item.name) != MAKER
+    independent = [
+        item for item in fitted.instruments.values() if not item.rating and party(item.name) != MAKER
     ]
+    enough = min(PANEL_ENTITIES, max((item.entities for item in independent), default=0))
+    return [item for item in independent if item.entities >= enough]
 
 
 def points(items: Sequence[Instrument], ability: float) -> float:

@@ -40,10 +40,16 @@ def main() -> int:
     print(f"{len({found.model for found in data})} models in {len(entities)} settings")
     _scores(data, sizes)
     _parties(data, sizes)
-    measured = quality_rate.shifts(quality_fit.fit(data))
+    fitted = quality_fit.fit(data)
+    measured = quality_rate.shifts(fitted)
+    scale = quality_fit.panel(fitted)
+    unit = quality_fit.points(scale, 0.5) - quality_fit.points(scale, -0.5)
     print(
-        f"\nshift of a party {measured.party:.2f}, of a group {measured.group:.2f} (ability; about 25 points each)"
+        f"\n1 unit of ability at the middle: {unit:.0f} points; shift of a party {measured.party:.2f} units, ",
+        end="",
     )
+    print(f"of a group {measured.group:.2f} units")
+    print(f"panel: {', '.join(item.name for item in scale)}")
     return 0
 
 
@@ -82,7 +88,7 @@ def _scores(data: Sequence[Observation], sizes: Mapping[str, float]) -> None:
             z.append((found.value - predicted) / _deviation(fitted, found, measured, seen[found.entity]))
             if name := GROUPS.get(found.benchmark):
                 own = [other for other in seen[found.entity] if GROUPS.get(other.benchmark) == name]
-                if len(own) >= quality_rate.MIN_GROUP_SCORES:
+                if own:  # with the held-back one at least two, as for a published figure
                     ability = quality_rate.purpose_ability(
                         fitted, own, fitted.abilities[found.entity], measured
                     )
@@ -113,11 +119,11 @@ def _deviation(
 
 
 def _parties(data: Sequence[Observation], sizes: Mapping[str, float]) -> None:
-    """All scores of one party held back for a fifth of its models: the figures of the others must say them."""
+    """All scores of one party held back for half of its models, twice: the figures of the others must say them."""
     rows: list[tuple[Observation, float | None, float | None]] = []
     for name in sorted({party(found.instrument) for found in data}):
         entities = sorted({found.entity for found in data if party(found.instrument) == name})
-        for _, held in _folds(entities):
+        for _, held in _folds(entities, folds=2):
             chosen = set(held)
             test = [f for f in data if f.entity in chosen and party(f.instrument) == name]
             train = [f for f in data if not (f.entity in chosen and party(f.instrument) == name)]
@@ -129,11 +135,11 @@ def _parties(data: Sequence[Observation], sizes: Mapping[str, float]) -> None:
     _table(rows)
 
 
-def _folds(items: list[T]) -> Iterable[tuple[list[T], list[T]]]:
+def _folds(items: list[T], folds: int = FOLDS) -> Iterable[tuple[list[T], list[T]]]:
     order = list(range(len(items)))
     random.Random(20261123).shuffle(order)  # not for secrets
-    for fold in range(FOLDS):
-        out = set(order[fold::FOLDS])
+    for fold in range(folds):
+        out = set(order[fold::folds])
         yield [x for i, x in enumerate(items) if i not in out], [items[i] for i in sorted(out)]
 
 
@@ -173,7 +179,13 @@ def _table(rows: Sequence[tuple[Observation, float | None, float | None]]) -> No
             continue
         truth = [triple[0] for triple in triples]
         by_fit, by_size = ([triple[i] for triple in triples] for i in (1, 2))
-        row = (len(truth), _error(truth, by_fit), _error(truth, by_size), _rank(truth, by_fit), _rank(truth, by_size))
+        row = (
+            len(truth),
+            _error(truth, by_fit),
+            _error(truth, by_size),
+            _rank(truth, by_fit),
+            _rank(truth, by_size),
+        )
         totals.append(row)
         print(f"  {name:46s} {row[0]:5d}      {row[1]:6.2f} {row[2]:6.2f}       {row[3]:5.2f} {row[4]:5.2f}")
     count = sum(row[0] for row in totals)

@@ -124,6 +124,15 @@ def test_shape_deepseek_v3() -> None:
     assert (shape.moe.expert_ffn, shape.moe.leading_dense_layers) == (2048, 3)
 
 
+@pytest.mark.parametrize(
+    ("name", "ffn"),
+    [("qwen3-8b", 12288), ("smollm2-135m-instruct", 1536), ("llama-3.1-8b-instruct", 14336), ("qwen2.5-72b-instruct", 29568),
+     ("gemma-3-27b-it", 21504), ("deepseek-v3", 18432), ("qwen3-235b-a22b", None)],
+)  # fmt: skip
+def test_feed_forward_lengths_are_those_of_the_published_configs(name: str, ffn: int | None) -> None:
+    assert BY_ID[name].shape.ffn == ffn
+
+
 def test_the_build_from_the_package_index_is_pinned() -> None:
     build = next(b for b in BY_ID["smollm2-135m-instruct"].builds if b.scheme == "pypi")
     assert (build.size, build.size_exact, build.quantization) == (98_362_432, True, "Q4_1")
