@@ -158,7 +158,7 @@ def _evidence(record: Record) -> dict[str, Any]:
 
 
 # A running number in somebody's index means nothing to a reader: say what it stands for.
-_NUMBERED = re.compile(r"indexed file \d+(?:, \d{6,})*")
+_NUMBERED = re.compile(r"indexed files? \d+(?:(?:, | and )\d{6,})*", re.IGNORECASE)
 
 
 def _line(value: dict[str, Any]) -> bytes:
