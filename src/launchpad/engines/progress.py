@@ -50,7 +50,8 @@ class StallTimer:
         for process in processes:
             try:
                 resident += process.memory_info().rss
-                read += process.io_counters().read_chars
+                counters = process.io_counters()
+                read += getattr(counters, "read_chars", counters.read_bytes)
             except (psutil.Error, AttributeError):  # gone, or macOS, which does not count what is read
                 continue
         return resident, read

@@ -10,17 +10,13 @@ from launchpad.plugins import (
     BackendBase,
     BackendCapabilities,
     BackendStatus,
-    Build,
     EngineArguments,
     EngineError,
     Fit,
-    Layout,
     Machine,
-    Model,
     Report,
     RunningServer,
     StartStep,
-    Wish,
 )
 from launchpad.plugins.llamacpp import install
 from launchpad.plugins.llamacpp.arguments import arguments
@@ -77,16 +73,11 @@ class LlamaCpp(BackendBase):
             return BackendStatus(state="ready", version=version, devices=found, why=why, hint=hint)
         return BackendStatus(state="ready", version=version, devices=found)
 
-    def fit(
-        self, model: Model, build: Build, machine: Machine, wish: Wish, layout: Layout | None = None
-    ) -> Fit | None:
-        """The built-in fit with the accelerators that the installed build can use; on simulated machines, with all."""
-        from launchpad.plugins import default_fit
-
-        apis = self.capabilities.apis
-        if not machine.simulated:
-            apis = tuple(sorted({device.api for device in self.status(machine).devices or () if device.api}))
-        return default_fit(model, build, machine, wish, backend=self.name, apis=apis, layout=layout)
+    def usable_apis(self, machine: Machine) -> tuple[Api, ...]:
+        """Those of the installed build's own devices; on simulated machines, those of every build."""
+        if machine.simulated:
+            return self.capabilities.apis
+        return tuple(sorted({device.api for device in self.status(machine).devices or () if device.api}))
 
     def arguments(self, fit: Fit) -> EngineArguments:
         """Exactly what llama.cpp is told, under its own names."""

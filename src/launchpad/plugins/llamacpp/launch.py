@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import secrets
 import sys
 from pathlib import Path
@@ -57,6 +58,8 @@ def _command(start: StartStep, key: str) -> EngineCommand:
     return EngineCommand(
         backend=start.backend,
         model=start.model_name,
+        # Threads that spin while they wait for each other stall for seconds when another program wants a core.
+        environment={"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive")},
         argv=(sys.executable, "-P", str(CHILD), "serve"),
         stdin=json.dumps(settings),
     )
