@@ -10,7 +10,7 @@ from typing import Any
 from launchpad.fit.from_gguf import layout_from_metadata
 from launchpad.fit.layout import Layout
 from launchpad.fit.result import Settings
-from launchpad.fit.speed import Work
+from launchpad.fit.speed import SCAN_BLOCKS, SHORT_CONVOLUTION_BLOCKS, Work
 from launchpad.fit.tensors import WeightSums
 from launchpad.fit.weights import base_name
 from launchpad.hardware.machine import Accelerator, Cpu
@@ -40,8 +40,19 @@ def layout_of(model: Row) -> Layout:
         largest_expert_down=tuple(largest["exps_down"]),
         vocab=model["n_vocab"],
         quantization=model["quant"],
+        rope_factors=has_rope_factors(model),
     )
     return layout_from_metadata({"general.architecture": model["gguf_arch"], **model["metadata"]}, sums)
+
+
+def has_rope_factors(model: Row) -> bool:
+    """True when there is a tensor beyond those of the blocks, the embedding, the output and its norm.
+
+    The facts do not list tensors; where all blocks are alike their number tells.
+    """
+    weights = model["weight_bytes"]
+    outside = 2 if weights["tied_embeddings"] else 3
+    return (model["n_tensors"] - outside) % len(weights["layers"]) in (1, 2)
 
 
 def settings_of(case: Row, layout: Layout) -> Settings:
@@ -86,26 +97,40 @@ def accelerator_of(device: Row) -> Accelerator:
 
 def work_of(row: Row) -> Work:
     """What one token of a measured run costs."""
-    depth = row["depth"] + (row["n_tokens"] or 0) / 2
-    window = min(depth, row["swa_window"])
-    kv = depth * row["kv_bytes_per_token"] + window * row["kv_bytes_per_token_swa"]
-    shrink = {"q8_0": 0.53, "q4_0": 0.28}.get(row["kv_type"], 1.0)
-    heads = row["gqa_ratio"] or 4.0
+    depth = (row.get("depth") or 0) + (row["n_tokens"] or 0) / 2
+    window = min(depth, (row.get("swa_window") or 0))
+    kv = depth * row["kv_bytes_per_token"] + window * (row.get("kv_bytes_per_token_swa") or 0)
+    shrink = {"q8_0": 0.53, "q4_0": 0.28}.get(row.get("kv_type"), 1.0)
+    heads = row.get("gqa_ratio") or 4.0
     # Four operations per query and cached element: a 16-bit K and V pair of bytes counts half an element each.
     attention = heads * kv
     return Work(
         active_bytes=row["active_bytes"],
         kv_bytes=kv * shrink,
-        state_bytes=row["recurrent_state_bytes"] or 0,
-        blocks=row["n_layers"],
-        moe=bool(row["moe"]),
-        mla=bool(row["mla"]),
+        state_bytes=row.get("recurrent_state_bytes") or 0,
+        blocks=_blocks(row),
+        moe=bool(row.get("moe")),
+        mla=bool(row.get("mla")),
         gqa=heads,
         quantization=base_name(row["quant"]),
         parameters_active=row["active_params"],
         weights_bytes=row["weights_bytes"],
         attention_flops=attention,
     )
+
+
+def _blocks(row: Row) -> float:
+    """Blocks by the time that starting their kernels takes.
+
+    The rows state no layouts: of published hybrids about three blocks in four do not attend, and only those
+    with a scan keep more than 64 KiB for each.
+    """
+    blocks: float = row["n_layers"]
+    state = row.get("recurrent_state_bytes") or 0
+    if not state:
+        return blocks
+    factor = SCAN_BLOCKS if state > blocks * 65536 else SHORT_CONVOLUTION_BLOCKS
+    return blocks * (0.25 + 0.75 * factor)
 
 
 def cpu_of(text: str | None) -> Cpu:

@@ -15,6 +15,7 @@ from launchpad.hardware.machine import Cpu
 
 ENGINES = ("llama.cpp", "llama.cpp/ollama", "ollama")
 DEFAULT_UBATCH = 512
+NEEDED = ("active_bytes", "active_params", "weights_bytes", "kv_bytes_per_token", "n_layers", "backend")
 
 
 class Error(Struct, frozen=True):
@@ -45,16 +46,22 @@ def errors(facts: Row, devices: Row) -> Iterator[Error]:
     """Every run on one GPU that nothing speaks against."""
     by_name = {device["id"]: device for device in devices["devices"]}
     for row in facts["rows"]:
-        usable = row["hw_class"] == "gpu" and row["n_gpu"] == 1 and row.get("backend") and row["engine"] in ENGINES
-        if not usable or row.get("suspect") or row["hardware"] not in by_name:
+        if not _is_usable(row) or row["hardware"] not in by_name:
             continue
         part = Part(accelerator=accelerator_of(by_name[row["hardware"]]), api=row["backend"])
         predicted = _prediction(row, part)
         if predicted is not None:
             group, band = predicted
             yield Error(
-                group, row["backend"], row["hardware"], row["model"], row["quant"], row["depth"], band, row["tok_s"], row["id"]
+                group, row["backend"], row["hardware"], row["model"], row["quant"], row.get("depth") or 0, band, row["tok_s"], row["id"]
             )
+
+
+def _is_usable(row: Row) -> bool:
+    """True for a run on one GPU with an engine of llama.cpp's kind whose model is known."""
+    if row["hw_class"] != "gpu" or row["n_gpu"] != 1 or row["engine"] not in ENGINES or row.get("suspect"):
+        return False
+    return all(row.get(name) is not None for name in NEEDED)
 
 
 def _prediction(row: Row, part: Part) -> tuple[str, Band] | None:

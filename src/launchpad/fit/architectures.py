@@ -67,6 +67,9 @@ GATED_ATTENTION = DELTA_NET
 # The input of each expert is multiplied by its weight before the expert sees it.
 WEIGHTED_EXPERT_INPUT = frozenset({"llama4"})
 
+# Most of their models rotate positions with factors from a tensor.
+ROPE_FACTORS = frozenset({"llama", "llama4", "phi3", "deci"})
+
 # The number of leading blocks that own a KV cache, where the metadata does not say.
 CACHE_OWNERS_BUILT_IN = {"gemma3n": 20}
 

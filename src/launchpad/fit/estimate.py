@@ -98,7 +98,8 @@ def decode(
     if rate is None:
         return None
     read = left.weights + (cost.kv_bytes + 2 * cost.state_bytes) * left.blocks
-    seconds += read / rate + left.expert_blocks * speed.SECONDS_PER_EXPERT_BLOCK
+    seconds += read / rate
+    seconds += left.expert_blocks * speed.experts_aside_seconds(parts[0].accelerator, parts[0].api)
     return speed.band(1 / seconds, speed.PARTIAL_BAND)
 
 

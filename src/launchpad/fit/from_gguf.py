@@ -78,6 +78,7 @@ class _Reader:
             per_layer_width=self.figures.count("embedding_length_per_layer_input", 0),
             window=self._window(),
             mla=self._latent(),
+            rope_factors=sums.rope_factors,
             experts=self.experts,
             largest_up=sums.largest_up,
             largest_down=sums.largest_down,

@@ -126,7 +126,12 @@ class _Builder:
             per_layer_width=self.shape.per_layer_embedding or 0,
             window=window.window if window else 0,
             mla=_is_latent(self.shape),
+            rope_factors=self.architecture in architectures.ROPE_FACTORS,
             experts=experts,
+            largest_up=self._matrices(self._ffn()),
+            largest_down=self._matrices(self._ffn()),
+            largest_expert_up=self._matrices(experts.ffn * experts.total if experts else 0),
+            largest_expert_down=self._matrices(experts.ffn * experts.total if experts else 0),
             repack=int(in_blocks * weights.repacked_share(self.quantization)),
             parameters_active=self.active,
             quantization=self.quantization,
@@ -302,6 +307,11 @@ class _Builder:
         """Inner size and state size that no published hybrid exceeds at this width."""
         self.notes.append("the sizes of the recurrent state are not known: it is an upper bound")
         return 4 * self.hidden, 128
+
+    def _matrices(self, ffn: int) -> tuple[int, ...]:
+        """Bytes of the feed-forward matrices of that length, the same in every block."""
+        bits = self.size * 8 / self.parameters if self.parameters else 16.0
+        return (int(self.hidden * ffn * bits / 8),) * self.layers
 
     def _ffn(self) -> int:
         """Feed-forward length of a dense block, from the parameters when the catalog does not state it."""

@@ -61,7 +61,7 @@ class Layout(Struct, frozen=True, kw_only=True, dict=True):
     routed experts. Blocks of a multi-token-prediction head count in `-ngl` but weigh nothing: they are not loaded.
     `largest_up`, `largest_down` and their `expert` twins are bytes of the largest single matrix per block: they size
     the staging space of partial offload. `repack` is the part of all block weights that the CPU backend copies into
-    another order.
+    another order. `rope_factors` is True when positions are rotated with factors from a tensor.
     """
 
     architecture: str
@@ -80,6 +80,7 @@ class Layout(Struct, frozen=True, kw_only=True, dict=True):
     per_layer_width: int = 0
     window: int = 0
     mla: bool = False
+    rope_factors: bool = False
     experts: Experts | None = None
     largest_up: tuple[int, ...] = ()
     largest_down: tuple[int, ...] = ()
@@ -147,6 +148,11 @@ class Layout(Struct, frozen=True, kw_only=True, dict=True):
     def widest_v(self) -> int:
         """Elements of the widest V row of any block."""
         return max((kind.v_dim for kind in self.kinds), default=0)
+
+    @cached_property
+    def widest_ffn(self) -> int:
+        """The largest feed-forward length of any dense block."""
+        return max((kind.ffn for kind in self.kinds), default=0)
 
     @cached_property
     def recurrent(self) -> bool:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from launchpad.fit import weights
 from launchpad.fit.kv import row_bytes
-from launchpad.fit.layout import Layout
+from launchpad.fit.layout import BlockKind, Layout
 from launchpad.fit.result import Band, Settings
 from launchpad.hardware.machine import Accelerator, Cpu
 
@@ -20,19 +20,22 @@ PROMPT = 512  # tokens of the prompt for which prefill and the first token are q
 
 
 class Work(Struct, frozen=True, kw_only=True):
-    """What one token costs: bytes read, blocks run, arithmetic. `experts_aside` blocks have theirs in main memory."""
+    """What one token costs: bytes read, kernels started, arithmetic.
+
+    `blocks` counts blocks by the time that starting their kernels takes, one for a block with attention.
+    """
 
     active_bytes: float
     kv_bytes: float
     state_bytes: float
-    blocks: int
+    blocks: float
     moe: bool
     mla: bool
     gqa: float
     quantization: str
     parameters_active: float
     weights_bytes: float
-    attention_flops: float  # per token of prompt at the mean depth of that prompt
+    attention_flops: float  # per token of a prompt, at the mean depth within that prompt
 
 
 class BackendConstants(Struct, frozen=True, kw_only=True):
@@ -42,7 +45,8 @@ class BackendConstants(Struct, frozen=True, kw_only=True):
     `kernel` the seconds per block, `moe` its factor for blocks with experts, `cache` the share of bandwidth for the
     KV cache at four queries per KV head. `flops` is the share of the FP32 peak that prefill reaches (above 1 where
     matrix units help), `flops_moe` the factor on its time with experts, `attention` the share for attention,
-    `float_factor` the factor on its time with 16-bit weights. `band` is the half width of the range, as a share.
+    `float_factor` the factor on its time with 16-bit weights. `experts_aside` are the seconds of the two
+    synchronizations for each block whose experts are in main memory. `band` is the half width of the range, as a share.
     """
 
     efficiency: dict[str, float]
@@ -54,14 +58,15 @@ class BackendConstants(Struct, frozen=True, kw_only=True):
     flops_moe: float
     attention: float
     float_factor: float
+    experts_aside: dict[str, float]
     band: float
 
 
 BACKENDS = {
     "cuda": BackendConstants(
         efficiency={
-            "": 0.80, "6": 0.41, "7.0": 0.51, "7.2": 0.51, "7.5": 0.67, "8.0": 0.56, "8.6": 0.82, "8.7": 0.82,
-            "8.9": 0.89, "9": 0.64, "10": 0.64, "11": 0.85, "12.0": 0.95, "12.1": 0.85,
+            "": 0.80, "6": 0.41, "7.0": 0.51, "7.2": 0.51, "7.5": 0.67, "8.0": 0.56, "8.6": 0.84, "8.7": 0.82,
+            "8.9": 0.89, "9": 0.64, "10": 0.64, "11": 0.85, "12.0": 1.0, "12.1": 0.85,
         },
         kernel=63e-6, moe=1.65, cache=0.69,
         formats={"Q8_0": 1.07, "Q4_0": 1.08, "MXFP4": 0.90, "Q2_K": 0.83, "Q3_K": 0.83},
@@ -69,28 +74,32 @@ BACKENDS = {
             "": 1.4, "6": 1.0, "7.0": 3.4, "7.2": 3.4, "7.5": 2.0, "8.0": 5.3, "8.6": 1.8, "8.7": 1.8, "8.9": 1.5,
             "9": 2.8, "10": 2.8, "12": 1.3,
         },
-        flops_moe=1.8, attention=1.2, float_factor=0.72, band=0.15,
+        flops_moe=1.8, attention=1.2, float_factor=0.72,
+        experts_aside={"": 0.15e-3}, band=0.22,
     ),
     "rocm": BackendConstants(
         efficiency={"": 0.70, "gfx1100": 0.63, "gfx1151": 0.73, "gfx1201": 0.74},
         kernel=76e-6, moe=1.42, cache=0.59,
         formats={"Q8_0": 1.07, "Q4_0": 1.08, "MXFP4": 0.90, "Q2_K": 0.83, "Q3_K": 0.83},
         flops={"": 0.67, "gfx1030": 0.90, "gfx1100": 0.67, "gfx1151": 0.32, "gfx1201": 0.95},
-        flops_moe=1.3, attention=0.28, float_factor=0.83, band=0.25,
+        flops_moe=1.3, attention=0.28, float_factor=0.83,
+        experts_aside={"": 0.15e-3}, band=0.25,
     ),
     "vulkan": BackendConstants(
-        efficiency={"": 0.71, "gfx1151": 0.76, "gfx1201": 0.88, "gfx1100": 0.67, "xe": 0.36},
+        efficiency={"": 0.71, "gfx1151": 0.82, "gfx1201": 0.88, "gfx1100": 0.67, "xe": 0.36},
         kernel=65e-6, moe=1.49, cache=0.51,
         formats={"BF16": 0.84, "MXFP4": 0.86, "Q2_K": 0.82, "Q3_K": 0.82, "Q6_K": 1.07},
         flops={"": 0.6, "gfx10": 0.68, "gfx1100": 0.43, "gfx1151": 0.34, "gfx1201": 1.4, "nvidia": 1.7, "xe2": 1.35},
-        flops_moe=1.8, attention=0.15, float_factor=1.24, band=0.35,
+        flops_moe=1.8, attention=0.15, float_factor=1.24,
+        experts_aside={"": 0.45e-3, "xe": 2.1e-3}, band=0.35,
     ),
     "metal": BackendConstants(
-        efficiency={"": 0.76, "m4": 0.83, "m5": 0.83},
+        efficiency={"": 0.76, "m4": 0.87, "m5": 0.83},
         kernel=113e-6, moe=1.66, cache=0.37,
         formats={"Q8_0": 1.13, "Q4_0": 1.10, "MXFP4": 1.14, "F16": 1.05},
         flops={"": 0.77, "m1": 0.61, "m2": 0.70, "m3": 0.74, "m4": 0.77},
-        flops_moe=1.14, attention=0.42, float_factor=0.85, band=0.15,
+        flops_moe=1.14, attention=0.42, float_factor=0.85,
+        experts_aside={"": 0.15e-3}, band=0.20,
     ),
 }  # fmt: skip
 BACKENDS["sycl"] = BACKENDS["vulkan"]
@@ -99,9 +108,10 @@ PARTIAL_BAND = 0.35
 CPU_BAND = 0.25
 CPU_SHARE_OF_PEAK = 0.55  # of the theoretical bandwidth; measured bandwidth needs no such share
 CPU_MEASURED = {"plain": 0.89, "repacked": 1.0, "Q8_0": 1.17}
-SECONDS_PER_EXPERT_BLOCK = 0.15e-3  # two synchronizations for each block whose experts are in main memory
 STATE_SHARE = 0.5
 PREFILL_WEIGHTS_SHARE = 0.6
+SCAN_BLOCKS = 1.25  # a recurrent scan starts more kernels than attention does
+SHORT_CONVOLUTION_BLOCKS = 0.64  # and a short convolution fewer
 GQA_REFERENCE, GQA_EXPONENT = 4.0, 0.28
 MLA_CACHE_FACTOR = 1.29
 
@@ -114,7 +124,7 @@ def work(layout: Layout, settings: Settings, depth: int = TYPICAL_DEPTH) -> Work
         active -= sum(layout.block_experts) * (1 - layout.experts.used / layout.experts.total)
     kv = 0.0
     state = 0
-    attention = 0.0
+    blocks = attention = 0.0
     for index, kind in enumerate(layout.kinds):
         number = layout.count(index, 0, layout.layers)
         seen = min(depth, layout.window) if kind.windowed else depth
@@ -123,6 +133,7 @@ def work(layout: Layout, settings: Settings, depth: int = TYPICAL_DEPTH) -> Work
             * seen
             * (row_bytes(kind.k_dim, settings.kv_type_k) + row_bytes(kind.v_dim, settings.kv_type_v))
         )
+        blocks += number * kernels(kind)
         state += number * 4 * (kind.conv_state + kind.scan_state)
         prompt_seen = min(PROMPT // 2, layout.window) if kind.windowed else PROMPT // 2
         attention += number * 4 * layout.gqa * max(kind.k_dim, kind.v_dim) * prompt_seen
@@ -133,7 +144,7 @@ def work(layout: Layout, settings: Settings, depth: int = TYPICAL_DEPTH) -> Work
         active_bytes=active,
         kv_bytes=kv,
         state_bytes=state,
-        blocks=layout.layers,
+        blocks=blocks,
         moe=layout.experts is not None,
         mla=layout.mla,
         gqa=layout.gqa,
@@ -142,6 +153,13 @@ def work(layout: Layout, settings: Settings, depth: int = TYPICAL_DEPTH) -> Work
         weights_bytes=layout.weights,
         attention_flops=attention,
     )
+
+
+def kernels(kind: BlockKind) -> float:
+    """The time for starting the kernels of one block, in that of a block with attention."""
+    if kind.scan_state:
+        return SCAN_BLOCKS
+    return SHORT_CONVOLUTION_BLOCKS if kind.conv_state else 1.0
 
 
 def gpu_seconds(
@@ -160,6 +178,11 @@ def gpu_seconds(
     seconds += cost.kv_bytes * share / (accelerator.bandwidth * cache)
     seconds += 2 * cost.state_bytes * share / (STATE_SHARE * accelerator.bandwidth)
     return seconds + cost.blocks * share * constants.kernel * (constants.moe if cost.moe else 1.0)
+
+
+def experts_aside_seconds(accelerator: Accelerator, api: str) -> float:
+    """Seconds that each block costs whose experts are in main memory."""
+    return _by_family(BACKENDS[api].experts_aside, accelerator)
 
 
 def cpu_rate(cpu: Cpu, quantization: str, *, repacked: bool) -> float | None:

@@ -61,6 +61,7 @@ class WeightSums(Struct, frozen=True, kw_only=True):
     expert_parameters: int = 0
     gated: bool | None = None
     quantization: str | None = None
+    rope_factors: bool = False
 
 
 def sum_weights(tensors: Sequence[Tensor], blocks: int) -> WeightSums:
@@ -144,4 +145,5 @@ class _Sums:
             expert_parameters=self.expert_parameters,
             gated=True if self.gated else None,
             quantization=common[0][0] if common else None,
+            rope_factors=any(name.startswith(("rope_freqs", "rope_factors")) for name in names),
         )
