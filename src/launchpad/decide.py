@@ -56,9 +56,9 @@ def make_plan_for(
 ) -> Plan:
     """Decide and plan. Raises `NoModelFits` when nothing can run."""
     made = decide(host, config, wish, on=on, ask_sources=ask_sources)
-    pick = made.choice.pick
-    arguments = host.backend(pick.fit.backend).arguments if pick else dict
-    return make_plan(made.survey.machine, made.wish, made.choice, arguments)
+    return make_plan(
+        made.survey.machine, made.wish, made.choice, lambda fit: host.backend(fit.backend).arguments(fit)
+    )
 
 
 def _look(

@@ -17,6 +17,7 @@ from launchpad.choose import Availability, Candidate
 from launchpad.errors import BadModelFile
 from launchpad.fit.layout import Layout
 from launchpad.hardware.machine import Machine
+from launchpad.hardware.referee import referee
 from launchpad.plugins.spec import Backend, BackendStatus, ModelSource, Reachability
 from launchpad.wish import Wish
 
@@ -66,6 +67,9 @@ def survey(
             for b in host.backends()
             if wish.backend in (None, b.name)
         )
+        for here in backends:
+            if here.status is not None and here.status.devices:
+                machine = referee(machine, here.backend.name, here.status.devices)
         local = {} if on else _local(host.sources(), backends)
         reach = {scheme: future.result() for scheme, future in asked.items()}
     return Survey(

@@ -27,8 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = _quiet_pipe()
     except (OSError, ValueError):
         code = code or 6
-    # A plugin's stuck thread must not keep the command from ending.
-    os._exit(code) if _stuck_threads() else sys.exit(code)
+    sys.exit(code)
 
 
 def _run(arguments: list[str]) -> int:
@@ -94,9 +93,3 @@ def _tolerant_streams() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 -- lives as long as the process
         elif number and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-
-
-def _stuck_threads() -> bool:
-    import threading
-
-    return any(t.daemon and t.name.startswith("launchpad-plugin") for t in threading.enumerate())

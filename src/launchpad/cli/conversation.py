@@ -54,7 +54,7 @@ def converse(
     session = Session(server.server, options=options, system=system, keep=prompt is None)
     try:
         if prompt is None:
-            return _chat(session)
+            return _chat(session, server, think)
         if app.output.json_mode:
             return _document(app, plan, session, prompt)
         from launchpad.chat.oneshot import answer
@@ -65,10 +65,11 @@ def converse(
         session.close()
 
 
-def _chat(session: Session) -> int:
+def _chat(session: Session, server: RunningServer, think: Think) -> int:
     from launchpad.chat.repl import Repl
 
-    return Repl(session).run()
+    chat = Repl(session, out=sys.stdout, err=sys.stderr, alive=server.alive, thoughts=think == "show")
+    return chat.run()
 
 
 def _document(app: App, plan: Plan, session: Session, prompt: str) -> int:

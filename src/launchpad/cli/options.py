@@ -56,55 +56,51 @@ def json_option(function: Callable[P, R]) -> Callable[P, R]:
     )(function)
 
 
-def wish_options(function: Callable[P, R]) -> Callable[..., R]:
+_WISHES: dict[str, tuple[str, dict[str, Any]]] = {
+    "context": (
+        "--context",
+        {"type": click.IntRange(min=1), "metavar": "TOKENS", "help": "Context that is needed."},
+    ),
+    "purpose": ("--purpose", {"type": click.Choice(PURPOSES), "help": "What it is for. [default: chat]"}),
+    "backend": ("--backend", {"metavar": "NAME", "help": "Use this backend only."}),
+    "licenses": (
+        "--license",
+        {"multiple": True, "metavar": "ID", "help": "osi, commercial, or a license id."},
+    ),
+    "countries": (
+        "--country",
+        {"multiple": True, "metavar": "ISO", "help": "Only labs from these countries."},
+    ),
+    "not_countries": ("--not-country", {"multiple": True, "metavar": "ISO", "help": "No labs from these."}),
+    "labs": ("--lab", {"multiple": True, "metavar": "NAME", "help": "Only models of these labs."}),
+    "needs": (
+        "--needs",
+        {"multiple": True, "metavar": "WHAT", "help": "tools, vision, thinking, code, audio."},
+    ),
+    "min_speed": (
+        "--min-speed",
+        {"type": click.FloatRange(min=0), "metavar": "TOK/S", "help": "Least decode speed."},
+    ),
+    "max_download": ("--max-download", {"type": Size(), "metavar": "SIZE", "help": "Largest download."}),
+    "require_gpu": ("--require-gpu", {"is_flag": True, "help": "Refuse to run on the CPU."}),
+    "allow_swap": (
+        "--allow-swap",
+        {"is_flag": True, "help": "Allow picks that would make the machine swap."},
+    ),
+}
+
+
+def wish_options(function: Callable[..., R]) -> Callable[..., R]:
     """The options that say what the pick must be like; the command receives them as `wishes`."""
-    options = [
-        click.option(
-            "--context", type=click.IntRange(min=1), metavar="TOKENS", help="Context length that is needed."
-        ),
-        click.option(
-            "--purpose", type=click.Choice(PURPOSES), default=None, help="What it is for. [default: chat]"
-        ),
-        click.option("--backend", metavar="NAME", help="Use this backend only."),
-        click.option(
-            "--license", "licenses", multiple=True, metavar="ID", help="osi, commercial, or a license id."
-        ),
-        click.option(
-            "--country", "countries", multiple=True, metavar="ISO", help="Only labs from these countries."
-        ),
-        click.option(
-            "--not-country", "not_countries", multiple=True, metavar="ISO", help="No labs from these."
-        ),
-        click.option("--lab", "labs", multiple=True, metavar="NAME", help="Only models of these labs."),
-        click.option("--needs", multiple=True, metavar="WHAT", help="tools, vision, thinking, code, audio."),
-        click.option(
-            "--min-speed", type=click.FloatRange(min=0), metavar="TOK/S", help="Least decode speed."
-        ),
-        click.option("--max-download", type=Size(), metavar="SIZE", help="Largest download."),
-        click.option("--require-gpu", is_flag=True, help="Refuse to run on the CPU."),
-        click.option("--allow-swap", is_flag=True, help="Allow picks that would make the machine swap."),
-    ]
-    names = (
-        "context",
-        "purpose",
-        "backend",
-        "licenses",
-        "countries",
-        "not_countries",
-        "labs",
-        "needs",
-        "min_speed",
-    )
-    names = (*names, "max_download", "require_gpu", "allow_swap")
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> R:
-        wishes = {name: kwargs.pop(name) for name in names}
-        return function(*args, wishes=wishes, **kwargs)  # type: ignore[arg-type]
+        wishes = {name: kwargs.pop(name) for name in _WISHES}
+        return function(*args, wishes=wishes, **kwargs)
 
     decorated: Callable[..., R] = wrapper
-    for option in reversed(options):
-        decorated = option(decorated)
+    for name, (flag, settings) in reversed(_WISHES.items()):
+        decorated = click.option(flag, name, **settings)(decorated)
     return decorated
 
 

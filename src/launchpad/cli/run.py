@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def run(
     app: App,
+    /,
     model: str | None,
     prompt: str | None,
     wishes: dict[str, Any],
