@@ -1,1 +1,47 @@
-"""For the tests of plugins and of launchpad itself: the conformance kit, the fake engine, simulated machines."""
+"""For the tests of plugins and of launchpad itself: the conformance kit, the fake engine, simulated servers.
+
+A plugin's tests subclass the contracts, and pytest runs every rule of them:
+
+    from launchpad.testing import BackendContract
+
+    class TestMyBackend(BackendContract):
+        def backend(self):
+            return MyBackend()
+
+Names are imported when they are first used. The contracts need pytest.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from launchpad.testing.backend_contract import BackendContract as BackendContract
+    from launchpad.testing.contract import CatalogContract as CatalogContract
+    from launchpad.testing.contract import CommandContract as CommandContract
+    from launchpad.testing.contract import PluginContract as PluginContract
+    from launchpad.testing.contract import ProbeContract as ProbeContract
+    from launchpad.testing.source_contract import SourceContract as SourceContract
+
+_EXPORTS = {
+    "BackendContract": "launchpad.testing.backend_contract",
+    "CatalogContract": "launchpad.testing.contract",
+    "CommandContract": "launchpad.testing.contract",
+    "PluginContract": "launchpad.testing.contract",
+    "ProbeContract": "launchpad.testing.contract",
+    "SourceContract": "launchpad.testing.source_contract",
+}
+
+__all__ = sorted(_EXPORTS)
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _EXPORTS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(_EXPORTS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_EXPORTS})
