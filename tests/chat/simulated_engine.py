@@ -49,6 +49,7 @@ class Reply:
     status: int = 200
     content_type: str = "text/event-stream"
     endless: bytes | None = None  # sent again and again until the client goes away
+    gate: threading.Event | None = None  # wait for it after the first chunk
     hold: bool = False  # send nothing more until the client goes away
     reset: bool = False  # break the connection instead of ending the stream
 
@@ -124,6 +125,8 @@ def _handler(engine: SimulatedEngine) -> type[BaseHTTPRequestHandler]:
             try:
                 for chunk in reply.chunks:
                     self._send(chunk)
+                    if reply.gate is not None:
+                        reply.gate.wait(30)
                 while reply.endless is not None:
                     self._send(reply.endless)
                     time.sleep(0.002)

@@ -103,6 +103,11 @@ def test_think_tags_in_the_text_become_reasoning(engine: SimulatedEngine) -> Non
     assert joined(deltas) == "42"
 
 
+def test_tags_of_an_engine_that_reports_reasoning_are_text(engine: SimulatedEngine) -> None:
+    engine.reply(piece(reasoning_content="hm"), *answer("<think>", " is a tag"))
+    assert ask(engine)[:3] == [Reasoning("hm"), Text("<think>"), Text(" is a tag")]
+
+
 def test_engine_timings_are_used(engine: SimulatedEngine) -> None:
     timings = {"prompt_n": 100, "prompt_ms": 500.0, "predicted_n": 11, "predicted_ms": 2000.0}
     engine.reply(piece("x", finish="stop"), usage(100, 11, timings=timings), DONE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,26 @@ def test_ctrl_c_stops_the_answer_and_keeps_what_came(engine: SimulatedEngine) ->
         leave(chat)
     assert engine.messages()[1][1].startswith("begin more")
     assert "cancelled" in [record.get("finish_reason") for record in read_records(session_path("chat"))]
+
+
+@pytest.mark.parametrize(("term", "enter"), [("xterm", "\r"), ("dumb", "\n")])
+def test_what_is_typed_during_an_answer_comes_after_it(
+    engine: SimulatedEngine, term: str, enter: str
+) -> None:
+    more = threading.Event()
+    engine.reply(piece("begin"), *answer(" end"), gate=more)
+    engine.reply(*answer("second"))
+    with terminal("repl", engine.endpoint, TERM=term) as chat:
+        chat.prompt()
+        chat.send(f"hi{enter}")
+        chat.expect("begin")
+        chat.send(f"typed ahead{enter}")
+        more.set()
+        chat.expect("second")
+        chat.prompt(3)
+        assert "begin end" in chat.shown()
+        leave(chat)
+    assert engine.messages()[-1] == ("user", "typed ahead")
 
 
 def test_ctrl_c_twice_leaves_but_first_clears_the_line(engine: SimulatedEngine) -> None:

@@ -89,16 +89,27 @@ class _Answer:
         self._characters = 0
         self._usage: Usage | None = None
         self._timings: Timings | None = None
+        self._own_reasoning = False
         self._splitter = ThinkSplitter()
 
     def feed(self, data: str) -> Iterator[Text | Reasoning]:
         chunk = read_chunk(data)
         for piece in chunk.pieces():
             self._characters += len(piece.text)
-            yield from self._splitter.feed(piece.text) if isinstance(piece, Text) else (piece,)
+            yield from self._told_apart(piece)
         self.finish_reason = chunk.finish_reason or self.finish_reason
         self._usage = chunk.usage or self._usage
         self._timings = chunk.timings or self._timings
+
+    def _told_apart(self, piece: Text | Reasoning) -> Iterator[Text | Reasoning]:
+        """Look for tags, but not in the text of an engine that reports reasoning by itself."""
+        if isinstance(piece, Reasoning):
+            yield from self.close()
+            self._own_reasoning = True
+        if self._own_reasoning:
+            yield piece
+        else:
+            yield from self._splitter.feed(piece.text)
 
     def close(self) -> Iterator[Text | Reasoning]:
         yield from self._splitter.close()

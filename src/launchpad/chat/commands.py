@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from launchpad.chat.delta import Delta
 from launchpad.chat.export import as_markdown, as_openai_line
 from launchpad.chat.session import Session
-from launchpad.chat.stats import stats_line
+from launchpad.chat.stats import speed_text, stats_line
 from launchpad.chat.transcript import session_path
 from launchpad.errors import UsageError
 from launchpad.sanitize import Sanitizer
@@ -130,7 +130,7 @@ def _timings(session: Session) -> list[str]:
     last = session.last
     if last is None or last.first_token is None:
         return []
-    prefill = f", prompt read at {last.prefill_speed:.3g} tok/s" if last.prefill_speed else ""
+    prefill = f", prompt read at {speed_text(last.prefill_speed)}" if last.prefill_speed else ""
     return [f"time      {last.seconds:.1f} s, first token after {last.first_token:.2f} s{prefill}"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Literal, TextIO
 
 from msgspec.structs import replace
@@ -32,8 +33,8 @@ def answer(
     view.show(session.ask(prompt))
     stats = session.last
     assert stats is not None  # ask() sets it before it ends
-    for notice in stats.notices:
-        write_text(stderr, notice + "\n")
+    with suppress(OSError):  # nobody reads our warnings: no reason to fail
+        write_text(stderr, "".join(f"{notice}\n" for notice in stats.notices))
     if not view.answered:
         raise _empty(stats)
     return stats

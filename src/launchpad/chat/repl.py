@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator
 from contextlib import nullcontext
 from typing import TextIO
@@ -22,7 +23,7 @@ TERMINAL_GONE = 129
 
 
 class Repl:
-    """A conversation at a terminal. Answers go to `out`; prompt, reasoning, figures and errors do not mix with them.
+    """A conversation at a terminal. Answers go to `out` (stdout), reasoning, figures and errors to `err` (stderr).
 
     `alive` tells whether the engine still runs: a chat with a dead engine ends with `EngineError`.
     """
@@ -31,16 +32,16 @@ class Repl:
         self,
         session: Session,
         *,
-        out: TextIO,
-        err: TextIO,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
         alive: Callable[[], bool] = lambda: True,
         reader: Reader | None = None,
         thoughts: bool = True,
     ) -> None:
         self.session = session
         self.thoughts = thoughts
-        self._out = out
-        self._err = err
+        self._out = out or sys.stdout
+        self._err = err or sys.stderr
         self._alive = alive
         self._reader = reader
         self._leaving = False

@@ -39,9 +39,15 @@ def stats_line(stats: AnswerStats) -> str:
     if stats.usage is not None:
         parts.append(f"{stats.usage.completion} token{'s' if stats.usage.completion != 1 else ''}")
     if stats.decode_speed is not None:
-        parts.append(f"{stats.decode_speed:.3g} tok/s")
+        parts.append(speed_text(stats.decode_speed))
     if stats.usage is not None and stats.context is not None:
         parts.append(f"context {stats.usage.total}/{stats.context}")
     if stats.finish_reason not in ("stop", "eos"):
         parts.append(stats.finish_reason)
     return ", ".join(parts)
+
+
+def speed_text(speed: float) -> str:
+    """Tokens/s with as many digits as mean something."""
+    digits = 0 if speed >= 100 else 1 if speed >= 1 else 2
+    return f"{speed:.{digits}f} tok/s"

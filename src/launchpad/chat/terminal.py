@@ -27,13 +27,17 @@ class Writer:
     """One stream for a model's words.
 
     `sanitize` for terminals. `before` is written ahead of the first piece and `after` at the `end`, as they are.
+    A stream that is not `needed` may fail: then what is written to it is lost, and nothing else.
     """
 
-    def __init__(self, stream: TextIO, *, sanitize: bool, before: str = "", after: str = "") -> None:
+    def __init__(
+        self, stream: TextIO, *, sanitize: bool, before: str = "", after: str = "", needed: bool = True
+    ) -> None:
         self._stream = stream
         self._sanitizer = Sanitizer() if sanitize else None
         self._before = before
         self._after = after
+        self._needed = needed
         self._held = ""  # newlines that are only written when more text follows
         self.started = False
         self.broken = False
@@ -78,6 +82,8 @@ class Writer:
         except OSError as error:
             self.broken = True
             silence(self._stream)
+            if not self._needed:
+                return
             if isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL):
                 raise BrokenPipeError(*error.args) from None
             raise AnswerError("The answer could not be written.", why=error.strerror or str(error)) from error

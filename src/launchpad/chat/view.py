@@ -49,6 +49,7 @@ class AnswerView:
 
 
 def _thoughts_writer(err: TextIO) -> Writer:
+    tty = err.isatty()
     if can_style(err):
-        return Writer(err, sanitize=err.isatty(), before=DIM, after=PLAIN)
-    return Writer(err, sanitize=err.isatty(), before="(reasoning) " if err.isatty() else "")
+        return Writer(err, sanitize=tty, before=DIM, after=PLAIN, needed=False)
+    return Writer(err, sanitize=tty, before="(reasoning) " if tty else "", needed=False)
