@@ -76,7 +76,7 @@ def require_private(engine: str, pid: int, port: int) -> None:
         raise LaunchError(
             f"{engine} listens beyond this machine and was stopped.",
             why=f"It listens on {', '.join(public)}.",
-            hint="Remove engine options that open it to the network; `launchpad serve` is the way to share a model.",
+            hint="Remove engine options that open it to the network.",
         )
 
 

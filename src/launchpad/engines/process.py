@@ -158,7 +158,7 @@ class EngineProcess:
     # -- facts --------------------------------------------------------------------------------------------------
 
     def publish(self, endpoint: str) -> None:
-        """Note in the record where the engine answers, for `launchpad ps`."""
+        """Note in the record where the engine answers."""
         self._endpoint = endpoint
         with self._lock:
             if not self._gone.is_set():
@@ -271,8 +271,9 @@ class EngineProcess:
     def _listen(self, guard: subprocess.Popen[bytes]) -> None:
         """Hear what the guard says until it has left; runs in a thread of its own."""
         assert guard.stdout is not None
-        for line in guard.stdout:
-            self._hear(json.loads(line))
+        with guard.stdout:
+            for line in guard.stdout:
+                self._hear(json.loads(line))
         guard.wait()
         if self.exit is None and self._start_error is None:  # the guard itself was killed
             registry.end(self.token, None, 0)
