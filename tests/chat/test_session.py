@@ -53,7 +53,7 @@ def test_figures(engine: SimulatedEngine) -> None:
     session = Session(engine.server(context=512), keep=False)
     list(session.ask("hi"))
     assert session.last is not None
-    assert stats_line(session.last) == "11 tokens, 5 tok/s, context 111/512"
+    assert stats_line(session.last) == "11 tokens, 5.0 tok/s, context 111/512"
     assert session.last.first_token is not None
     assert session.last.seconds >= session.last.first_token
 
