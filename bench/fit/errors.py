@@ -18,10 +18,14 @@ from facts import Row, load
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--memory", type=Path, help="file of buffers that the engine computed")
     parser.add_argument("--speed", type=Path, help="file of published tokens per second")
-    parser.add_argument("--hardware", type=Path, help="table of devices (default: hardware.json beside --speed)")
+    parser.add_argument(
+        "--hardware", type=Path, help="table of devices (default: hardware.json beside --speed)"
+    )
     parser.add_argument("--json", action="store_true", help="print figures for programs, errors as fractions")
     options = parser.parse_args()
     result: Row = {}

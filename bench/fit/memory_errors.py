@@ -81,9 +81,13 @@ def case_errors(case: Row, model: Row, layouts: Row) -> Iterator[Error]:
             yield error("total", device.total, sum(truth) + OVERHEAD["cuda"])
     host = devices[-1]
     on_host = [buffers[name] for name in ("CPU", "GPU_Host") if name in buffers]
-    yield error("weights" if len(devices) == 1 else "host weights", host.term("weights"), sum(b[0] for b in on_host))
+    yield error(
+        "weights" if len(devices) == 1 else "host weights", host.term("weights"), sum(b[0] for b in on_host)
+    )
     yield error("kv_cache", _cache(host), sum(b[1] for b in on_host))
-    yield error("compute" if len(devices) == 1 else "host compute", host.term("compute"), sum(b[2] for b in on_host))
+    yield error(
+        "compute" if len(devices) == 1 else "host compute", host.term("compute"), sum(b[2] for b in on_host)
+    )
 
 
 def kind_of(case: Row) -> str:
@@ -123,7 +127,9 @@ def summary(found: list[Error]) -> Row:
     return {
         "total_one_gpu": {"mape": mape(by_term["total"]), "worst": worst(by_term["total"])},
         "kv_exact_share": _share(error.ours == error.truth for error in by_term["kv_cache"]),
-        "weights_exact_share": _share(abs(error.relative) <= WEIGHTS_TOLERANCE for error in weights if error.truth),
+        "weights_exact_share": _share(
+            abs(error.relative) <= WEIGHTS_TOLERANCE for error in weights if error.truth
+        ),
         "compute": {
             "cpu": of("cpu"),
             "gpu": of("gpu"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from statistics import mean, median
@@ -53,7 +54,15 @@ def errors(facts: Row, devices: Row) -> Iterator[Error]:
         if predicted is not None:
             group, band = predicted
             yield Error(
-                group, row["backend"], row["hardware"], row["model"], row["quant"], row.get("depth") or 0, band, row["tok_s"], row["id"]
+                group,
+                row["backend"],
+                row["hardware"],
+                row["model"],
+                row["quant"],
+                row.get("depth") or 0,
+                band,
+                row["tok_s"],
+                row["id"],
             )
 
 
@@ -78,8 +87,15 @@ def _prediction(row: Row, part: Part) -> tuple[str, Band] | None:
     if row["test"] == "tg":
         band = decode(cost, [part], Cpu(), left=Aside())
         return ("decode", band) if band else None
-    band = prefill(cost, [part], row.get("n_ubatch") or DEFAULT_UBATCH)
+    ubatch = row.get("n_ubatch") or DEFAULT_UBATCH
+    band = prefill(cost, [part], ubatch, build=build_of(row))
     return ("prefill", band) if band else None
+
+
+def build_of(row: Row) -> int | None:
+    """The number of llama.cpp's build, None when the row does not name it."""
+    match = re.search(r"\bb(\d{4,5})\b", row.get("engine_version") or "")
+    return int(match[1]) if match else None
 
 
 def aside_of(row: Row) -> Aside | None:
@@ -116,13 +132,16 @@ def used_share(row: Row) -> float:
 
 def summary(found: list[Error]) -> Row:
     """The figures by which the formulas are judged."""
-    groups = {name: [error for error in found if error.group == name] for name in ("decode", "prefill", "partial")}
+    groups = {
+        name: [error for error in found if error.group == name] for name in ("decode", "prefill", "partial")
+    }
     backends = sorted({error.backend for error in groups["decode"]})
     return {
         "decode": {
             **figures(groups["decode"]),
             "by_backend": {
-                name: figures([error for error in groups["decode"] if error.backend == name]) for name in backends
+                name: figures([error for error in groups["decode"] if error.backend == name])
+                for name in backends
             },
         },
         "prefill": figures(groups["prefill"]),
@@ -150,7 +169,12 @@ def tables(found: list[Error]) -> Iterator[tuple[str, list[tuple[str, Row]]]]:
         ("backend", lambda error: f"{error.group}, {error.backend}"),
         ("device", lambda error: f"{error.group}, {error.backend}, {error.hardware}"),
         ("quantization", lambda error: f"{error.group}, {error.quant}"),
-        ("depth", lambda error: f"{error.group}, {'≥ 32k' if error.depth >= 32_000 else '≥ 4k' if error.depth >= 4000 else 'short'}"),
+        (
+            "depth",
+            lambda error: (
+                f"{error.group}, {'≥ 32k' if error.depth >= 32_000 else '≥ 4k' if error.depth >= 4000 else 'short'}"
+            ),
+        ),
     ):
         groups: dict[str, list[Error]] = defaultdict(list)
         for error in found:

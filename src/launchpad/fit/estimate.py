@@ -77,9 +77,7 @@ def decode(
         rate = speed.cpu_rate(cpu, cost.quantization, repacked=repacked)
         if rate is None:
             return None
-        return speed.band(
-            rate / (cost.active_bytes + cost.kv_bytes + 2 * cost.state_bytes), speed.CPU_BAND
-        )
+        return speed.band(rate / (cost.active_bytes + cost.kv_bytes + 2 * cost.state_bytes), speed.CPU_BAND)
     seconds = 0.0
     for part in parts:
         on_gpu = speed.gpu_seconds(
@@ -93,7 +91,7 @@ def decode(
             return None
         seconds += on_gpu
     if not left.weights:
-        return speed.band(1 / seconds, _width(parts))
+        return speed.band(1 / seconds, max(speed.BACKENDS[part.api].band for part in parts))
     rate = speed.cpu_rate(cpu, cost.quantization, repacked=False)
     if rate is None:
         return None
@@ -103,16 +101,12 @@ def decode(
     return speed.band(1 / seconds, speed.PARTIAL_BAND)
 
 
-def prefill(cost: speed.Work, parts: Sequence[Part], ubatch: int) -> Band | None:
+def prefill(cost: speed.Work, parts: Sequence[Part], ubatch: int, *, build: int | None = None) -> Band | None:
     """Tokens of a prompt per second, None when a device's arithmetic is unknown."""
     seconds = 0.0
     for part in parts:
-        each = speed.prefill_seconds(cost, part.accelerator, part.api, ubatch)
+        each = speed.prefill_seconds(cost, part.accelerator, part.api, ubatch, build=build)
         if each is None:
             return None
         seconds += each * part.share
-    return speed.band(1 / seconds, _width(parts))
-
-
-def _width(parts: Sequence[Part]) -> float:
-    return max(speed.BACKENDS[part.api].band for part in parts)
+    return speed.band(1 / seconds, max(speed.BACKENDS[part.api].prefill_band for part in parts))

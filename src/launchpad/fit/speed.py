@@ -44,9 +44,10 @@ class BackendConstants(Struct, frozen=True, kw_only=True):
     `efficiency` is the share of the memory's theoretical bandwidth that weights are read with, by device family,
     `kernel` the seconds per block, `moe` its factor for blocks with experts, `cache` the share of bandwidth for the
     KV cache at four queries per KV head. `flops` is the share of the FP32 peak that prefill reaches (above 1 where
-    matrix units help), `flops_moe` the factor on its time with experts, `attention` the share for attention,
+    matrix units help), `flops_moe` and `flops_recurrent` the factors on its time with experts and with recurrent blocks, `attention` the share for attention,
     `float_factor` the factor on its time with 16-bit weights. `experts_aside` are the seconds of the two
-    synchronizations for each block whose experts are in main memory. `band` is the half width of the range, as a share.
+    synchronizations for each block whose experts are in main memory. `before_b8000` is the share of this that llama.cpp's builds before b8000 (early 2026) reach on AMD's
+    devices. `band` and `prefill_band` are the half widths of the ranges, wide enough for 85 % of the measurements.
     """
 
     efficiency: dict[str, float]
@@ -56,10 +57,13 @@ class BackendConstants(Struct, frozen=True, kw_only=True):
     formats: dict[str, float]
     flops: dict[str, float]
     flops_moe: float
+    flops_recurrent: float
     attention: float
     float_factor: float
     experts_aside: dict[str, float]
+    before_b8000: float
     band: float
+    prefill_band: float
 
 
 BACKENDS = {
@@ -72,44 +76,45 @@ BACKENDS = {
         formats={"Q8_0": 1.07, "Q4_0": 1.08, "MXFP4": 0.90, "Q2_K": 0.83, "Q3_K": 0.83},
         flops={
             "": 1.4, "6": 1.0, "7.0": 3.4, "7.2": 3.4, "7.5": 2.0, "8.0": 5.3, "8.6": 1.8, "8.7": 1.8, "8.9": 1.5,
-            "9": 2.8, "10": 2.8, "12": 1.3,
+            "9": 2.8, "10": 2.8, "12": 1.18,
         },
-        flops_moe=1.8, attention=1.2, float_factor=0.72,
-        experts_aside={"": 0.15e-3}, band=0.22,
+        flops_moe=1.8, flops_recurrent=0.70, attention=1.37, float_factor=0.72,
+        experts_aside={"": 0.15e-3}, before_b8000=1.0, band=0.22, prefill_band=0.35,
     ),
     "rocm": BackendConstants(
         efficiency={"": 0.70, "gfx1100": 0.63, "gfx1151": 0.73, "gfx1201": 0.74},
         kernel=76e-6, moe=1.42, cache=0.59,
         formats={"Q8_0": 1.07, "Q4_0": 1.08, "MXFP4": 0.90, "Q2_K": 0.83, "Q3_K": 0.83},
-        flops={"": 0.67, "gfx1030": 0.90, "gfx1100": 0.67, "gfx1151": 0.32, "gfx1201": 0.95},
-        flops_moe=1.3, attention=0.28, float_factor=0.83,
-        experts_aside={"": 0.15e-3}, band=0.25,
+        flops={"": 0.67, "gfx1030": 0.90, "gfx1100": 0.67, "gfx1151": 0.50, "gfx1201": 0.95},
+        flops_moe=1.3, flops_recurrent=1.0, attention=0.28, float_factor=0.83,
+        experts_aside={"": 0.15e-3}, before_b8000=0.6, band=0.25, prefill_band=0.50,
     ),
     "vulkan": BackendConstants(
         efficiency={"": 0.71, "gfx1151": 0.82, "gfx1201": 0.88, "gfx1100": 0.67, "xe": 0.36},
         kernel=65e-6, moe=1.49, cache=0.51,
         formats={"BF16": 0.84, "MXFP4": 0.86, "Q2_K": 0.82, "Q3_K": 0.82, "Q6_K": 1.07},
-        flops={"": 0.6, "gfx10": 0.68, "gfx1100": 0.43, "gfx1151": 0.34, "gfx1201": 1.4, "nvidia": 1.7, "xe2": 1.35},
-        flops_moe=1.8, attention=0.15, float_factor=1.24,
-        experts_aside={"": 0.45e-3, "xe": 2.1e-3}, band=0.35,
+        flops={"": 0.6, "gfx10": 0.68, "gfx1100": 0.43, "gfx1151": 0.42, "gfx1201": 1.6, "nvidia": 1.7, "xe2": 1.41},
+        flops_moe=1.8, flops_recurrent=1.15, attention=0.14, float_factor=1.24,
+        experts_aside={"": 0.45e-3, "xe": 2.1e-3}, before_b8000=0.7, band=0.35, prefill_band=0.45,
     ),
     "metal": BackendConstants(
         efficiency={"": 0.76, "m4": 0.87, "m5": 0.83},
         kernel=113e-6, moe=1.66, cache=0.37,
         formats={"Q8_0": 1.13, "Q4_0": 1.10, "MXFP4": 1.14, "F16": 1.05},
         flops={"": 0.77, "m1": 0.61, "m2": 0.70, "m3": 0.74, "m4": 0.77},
-        flops_moe=1.14, attention=0.42, float_factor=0.85,
-        experts_aside={"": 0.15e-3}, band=0.20,
+        flops_moe=1.14, flops_recurrent=1.0, attention=0.49, float_factor=0.85,
+        experts_aside={"": 0.15e-3}, before_b8000=1.0, band=0.20, prefill_band=0.25,
     ),
 }  # fmt: skip
 BACKENDS["sycl"] = BACKENDS["vulkan"]
 
+KERNELS_OF_2026 = 8000  # llama.cpp's build from which AMD's matrix units are used well
 PARTIAL_BAND = 0.35
 CPU_BAND = 0.25
 CPU_SHARE_OF_PEAK = 0.55  # of the theoretical bandwidth; measured bandwidth needs no such share
 CPU_MEASURED = {"plain": 0.89, "repacked": 1.0, "Q8_0": 1.17}
 STATE_SHARE = 0.5
-PREFILL_WEIGHTS_SHARE = 0.6
+PREFILL_WEIGHTS_SHARE = 0.76
 SCAN_BLOCKS = 1.25  # a recurrent scan starts more kernels than attention does
 SHORT_CONVOLUTION_BLOCKS = 0.64  # and a short convolution fewer
 GQA_REFERENCE, GQA_EXPONENT = 4.0, 0.28
@@ -195,15 +200,24 @@ def cpu_rate(cpu: Cpu, quantization: str, *, repacked: bool) -> float | None:
     return cpu.bandwidth * CPU_MEASURED[kind]
 
 
-def prefill_seconds(cost: Work, accelerator: Accelerator, api: str, ubatch: int) -> float | None:
-    """Seconds per token of a prompt, None when the device's arithmetic is not known."""
+def prefill_seconds(
+    cost: Work, accelerator: Accelerator, api: str, ubatch: int, *, build: int | None = None
+) -> float | None:
+    """Seconds per token of a prompt, None when the device's arithmetic is not known.
+
+    `build` is the number of llama.cpp's build; None means a current one.
+    """
     constants = BACKENDS.get(api)
     if constants is None or not accelerator.bandwidth or not accelerator.fp32_flops:
         return None
     flops = accelerator.fp32_flops
     factor = constants.flops_moe if cost.moe else 1.0
+    if cost.state_bytes:
+        factor *= constants.flops_recurrent
     if cost.quantization in ("F16", "BF16"):
         factor *= constants.float_factor
+    if build is not None and build < KERNELS_OF_2026 and accelerator.vendor == "amd":
+        factor /= constants.before_b8000
     seconds = 2 * cost.parameters_active * factor / (flops * _by_family(constants.flops, accelerator))
     seconds += cost.weights_bytes / (PREFILL_WEIGHTS_SHARE * accelerator.bandwidth * ubatch)
     return seconds + cost.attention_flops / (flops * constants.attention)
