@@ -17,7 +17,10 @@ from launchpad.fit.result import Fit, Placement, Settings
 from launchpad.hardware.machine import Machine
 from launchpad.paths import data_dir
 from launchpad.plan import StartStep
+from launchpad.plugins.discovery import load_file
 from launchpad.plugins.host import Host
+from launchpad.plugins.spec import Backend
+from launchpad.testing import BackendContract, PluginContract
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plugin_echo.py"
 SETTINGS = Settings(context=4096)
@@ -96,3 +99,21 @@ def test_it_keeps_a_diary(host: Host) -> None:
     host.emit(EngineReady(backend="echo", seconds=1.0, summary="B, CPU"))
     assert (data_dir() / "echo-diary.txt").read_text() == "echo: B, CPU\n"
     assert host.failures == ()
+
+
+class TestItKeepsTheContract(BackendContract):
+    """The kit of every plugin, with the real engine process. `echo` reads no file, so any will do."""
+
+    def backend(self) -> Backend:
+        return load_file(EXAMPLE).Echo()
+
+    def model_file(self) -> Path:
+        return EXAMPLE
+
+    def test_a_file_that_is_no_model_is_refused_with_an_error_for_people(self, tmp_path: Path) -> None:
+        pytest.skip("echo reads no model")
+
+
+class TestItIsAPlugin(PluginContract):
+    def plugin(self) -> object:
+        return load_file(EXAMPLE)

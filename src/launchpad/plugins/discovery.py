@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -171,26 +171,22 @@ def _from_files(paths: Sequence[str], failures: FailureLog) -> Iterator[Found]:
         for file in files:
             if file.resolve() not in seen:
                 seen.add(file.resolve())
-                yield Found(name=file.stem, origin="file", load=_file_loader(file), location=str(file))
+                yield Found(name=file.stem, origin="file", load=partial(load_file, file), location=str(file))
 
 
-def _file_loader(file: Path) -> Callable[[], ModuleType]:
-    """A function that imports the file under a name that cannot hide another module."""
+def load_file(file: Path) -> ModuleType:
+    """Import a one-file plugin under a name that cannot hide another module."""
+    import importlib.util
 
-    def load() -> ModuleType:
-        import importlib.util
-
-        name = f"launchpad_file_plugin_{file.stem}"
-        spec = importlib.util.spec_from_file_location(name, file)
-        if spec is None or spec.loader is None:
-            raise ImportError(f"{file} is no Python file")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module  # dataclasses, pickle and command targets look it up there
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            sys.modules.pop(name, None)
-            raise
-        return module
-
-    return load
+    name = f"launchpad_file_plugin_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses, pickle and command targets look it up there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module

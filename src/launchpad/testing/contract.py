@@ -79,11 +79,14 @@ class ProbeContract:
     def test_it_finds_the_same_hardware_again(self) -> None:
         first, second = self.probe().probe(), self.probe().probe()
         names = [[(a.index, a.vendor, a.name) for a in result.accelerators] for result in (first, second)]
-        assert names[0] == names[1]
+        assert names[0] == names[1], f"first {names[0]}, then {names[1]}"
 
     def test_it_does_without_tools_and_variables(self) -> None:
         with mock.patch.dict("os.environ", {"PATH": ""}, clear=True):
-            valid(self.probe().probe(), ProbeResult)
+            try:
+                valid(self.probe().probe(), ProbeResult)
+            except Exception as error:
+                raise AssertionError(f"without PATH and HOME: {error!r}") from error
 
 
 class CatalogContract:
@@ -121,7 +124,7 @@ class CatalogContract:
         catalog = self.catalog()
         with offline(), silent():
             first, second = tuple(catalog.models()), tuple(catalog.models())
-        assert first == second
+        assert first == second, "its models change"
 
 
 class CommandContract:
@@ -155,8 +158,8 @@ class CommandContract:
         from click.testing import CliRunner
 
         result = CliRunner().invoke(self._target(), ["--help"])
-        assert result.exit_code == 0, result.output
-        assert "Usage:" in result.output
+        assert result.exit_code == 0, f"--help ends with {result.exit_code}: {result.exception!r}"
+        assert "Usage:" in result.output, f"--help shows no usage: {result.output!r}"
 
     def _target(self) -> Any:
         from importlib import import_module
