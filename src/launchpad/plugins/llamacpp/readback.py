@@ -14,7 +14,7 @@ from launchpad.plugins import EngineBuffers, EngineReport
 
 MIB = 2**20
 _END = "chat template, example_format"
-_BUFFER = re.compile(r": +(\S+) (model|KV|RS|compute|output) buffer size = +([\d.]+) MiB")
+_BUFFER = re.compile(r": +(\S+) +(model|KV|RS|compute|output) buffer size = +([\d.]+) MiB")
 _FIELD = {"model": "model", "KV": "context", "RS": "context", "compute": "compute", "output": "compute"}
 _KV_TYPES = re.compile(r"K \((\w+)\): .*V \((\w+)\): ")
 _OFFLOADED = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
