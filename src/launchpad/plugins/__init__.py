@@ -69,10 +69,10 @@ if TYPE_CHECKING:
     from launchpad.events import Report as Report
     from launchpad.events import ignore as ignore
     from launchpad.fit import fit as default_fit  # noqa: F401
+    from launchpad.fit.layout import Layout as Layout
     from launchpad.fit.result import Band as Band
     from launchpad.fit.result import Basis as Basis
     from launchpad.fit.result import DeviceMemory as DeviceMemory
-    from launchpad.fit.layout import Layout as Layout
     from launchpad.fit.result import Fit as Fit
     from launchpad.fit.result import KvType as KvType
     from launchpad.fit.result import Placement as Placement

@@ -15,7 +15,6 @@ from launchpad.engines.server import RunningServer, Server
 from launchpad.errors import EngineError, LaunchError, LaunchpadError, PullError
 from launchpad.events import Report
 from launchpad.fit.layout import Layout
-from launchpad.fit.layout import Layout
 from launchpad.fit.result import Fit
 from launchpad.hardware.machine import Machine, ProbeResult
 from launchpad.plan import EngineArguments, StartStep
