@@ -136,7 +136,7 @@ def _until(condition: Callable[[], bool], seconds: float) -> None:
 def _tidy_logs() -> None:
     live = {record.token for record in records()}
     logs = [path for path in log_dir().glob("*.log*") if path.name.partition(".")[0] not in live]
-    logs.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # another launchpad tidies, too
+        logs.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
         for path in logs[LOGS_KEPT:]:
             path.unlink(missing_ok=True)
