@@ -1,0 +1,122 @@
+"""Speed: the law's parts, each against a case that can be computed by hand."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec import structs
+
+from fit_facts import GPT_OSS_120B, GPT_OSS_120B_MXFP4, QWEN3_8B, QWEN3_8B_Q4, apple, layouts, nvidia
+from launchpad.fit.estimate import Aside, Part, aside, decode, prefill
+from launchpad.fit.from_shape import layout_from_model
+from launchpad.fit.layout import Layout
+from launchpad.fit.result import Settings
+from launchpad.fit.speed import BACKENDS, Work, cpu_rate, work
+from launchpad.hardware.machine import Accelerator, Cpu
+
+LAYOUT = layout_from_model(QWEN3_8B, QWEN3_8B_Q4)
+assert isinstance(LAYOUT, Layout)
+SETTINGS = Settings(context=8192, gpu_layers=37)
+WORK = work(LAYOUT, SETTINGS)
+CARD = Part(accelerator=nvidia(24), api="cuda")
+NOTHING = Aside()
+
+
+def rate(cost: Work, *parts: Part, cpu: Cpu = Cpu(), left: Aside = NOTHING) -> float:  # noqa: B008
+    found = decode(cost, parts, cpu, left=left)
+    assert found is not None
+    return found.value
+
+
+def test_a_token_reads_everything_but_the_embedding_table() -> None:
+    assert WORK.active_bytes == LAYOUT.weights - LAYOUT.token_embd
+    assert WORK.kv_bytes == 1024 * 36 * 2 * 1024 * 2
+
+
+def test_a_token_reads_only_the_experts_in_use() -> None:
+    layout = layout_from_model(GPT_OSS_120B, GPT_OSS_120B_MXFP4)
+    assert isinstance(layout, Layout)
+    cost = work(layout, SETTINGS)
+    assert 3.0e9 < cost.active_bytes < 4.5e9  # 3.59 GB by the file's own tensors
+    assert cost.moe
+
+
+def test_decode_on_a_well_known_card_is_plausible() -> None:
+    # Measured: 100 to 130 tokens/s on an RTX 3090.
+    assert 95 < rate(WORK, CARD) < 135
+
+
+def test_depth_costs_speed_and_a_quantized_cache_less_of_it() -> None:
+    deep = work(LAYOUT, structs.replace(SETTINGS, context=65536), 60000)
+    quantized = work(
+        LAYOUT, structs.replace(SETTINGS, context=65536, kv_type_k="q8_0", kv_type_v="q8_0"), 60000
+    )
+    assert rate(deep, CARD) < rate(quantized, CARD) < rate(WORK, CARD)
+
+
+def test_two_cards_add_memory_but_not_speed() -> None:
+    halves = [structs.replace(CARD, share=0.5)] * 2
+    assert rate(WORK, *halves) == pytest.approx(rate(WORK, CARD))
+
+
+@pytest.mark.parametrize("api", BACKENDS)
+def test_every_backend_gives_a_range_around_its_value(api: str) -> None:
+    found = decode(WORK, [structs.replace(CARD, api=api)], Cpu(), left=NOTHING)
+    assert found is not None
+    assert found.low == pytest.approx(found.value * (1 - BACKENDS[api].band))
+    assert found.high == pytest.approx(found.value * (1 + BACKENDS[api].band))
+
+
+@pytest.mark.parametrize(
+    ("arch", "vendor", "api"),
+    [
+        ("gfx1151", "amd", "rocm"),
+        ("gfx9999", "amd", "vulkan"),
+        ("99.9", "nvidia", "cuda"),
+        (None, "intel", "vulkan"),
+    ],
+)
+def test_an_unknown_family_gets_the_backend_s_general_constant(
+    arch: str | None, vendor: str, api: str
+) -> None:
+    card = Accelerator(index=0, vendor=vendor, name="x", arch=arch, bandwidth=500e9, fp32_flops=20e12)  # type: ignore[arg-type]
+    part = Part(accelerator=card, api=api)
+    assert rate(WORK, part) > 10
+    assert prefill(WORK, [part], 512) is not None
+
+
+def test_prefill_is_arithmetic_and_old_builds_use_less_of_amd_s() -> None:
+    card = Accelerator(index=0, vendor="amd", name="x", arch="gfx1151", bandwidth=256e9, fp32_flops=29.7e12)
+    part = Part(accelerator=card, api="rocm")
+    new, old = prefill(WORK, [part], 512), prefill(WORK, [part], 512, build=6000)
+    assert new is not None
+    assert old is not None
+    assert old.value < new.value
+    assert prefill(WORK, [Part(accelerator=structs.replace(card, fp32_flops=None), api="rocm")], 512) is None
+
+
+def test_an_apple_gpu_is_slower_than_its_bandwidth_alone() -> None:
+    found = rate(WORK, Part(accelerator=apple(18), api="metal"))
+    assert 25 < found < 273e9 / WORK.active_bytes
+
+
+def test_a_measured_processor_reads_what_was_measured() -> None:
+    cpu = Cpu(bandwidth=50e9, bandwidth_measured=True)
+    assert cpu_rate(cpu, "Q4_K_M", repacked=True) == 50e9
+    assert cpu_rate(cpu, "Q4_K_M", repacked=False) == pytest.approx(0.89 * 50e9)
+    assert cpu_rate(cpu, "Q8_0", repacked=False) == pytest.approx(1.17 * 50e9)
+    assert cpu_rate(Cpu(bandwidth=50e9), "Q4_K_M", repacked=True) == pytest.approx(0.55 * 50e9)
+    assert cpu_rate(Cpu(), "Q4_K_M", repacked=True) is None
+
+
+def test_what_is_left_to_main_memory_is_read_from_there() -> None:
+    layout = layouts()["mixtral-8x7b"]
+    some = aside(layout, Settings(context=4096, gpu_layers=17))
+    assert some.blocks == 0.5
+    assert some.weights == pytest.approx(layout.cumulative_weights[16] - layout.cumulative_experts[16] * 0.75)
+    only_experts = aside(layout, Settings(context=4096, gpu_layers=33, cpu_moe_layers=16))
+    assert (only_experts.blocks, only_experts.expert_blocks) == (0, 16)
+    assert only_experts.weights == pytest.approx(layout.cumulative_experts[16] * 0.25)
+    cpu = Cpu(bandwidth=50e9, bandwidth_measured=True)
+    cost = work(layout, Settings(context=4096))
+    assert rate(cost, cpu=cpu) < rate(cost, CARD, cpu=cpu, left=some) < rate(cost, CARD)
+    assert decode(cost, [CARD], Cpu(), left=some) is None
