@@ -3,7 +3,7 @@
 Try it, without installing anything:
 
     LAUNCHPAD_PLUGIN_PATH=examples/plugin_echo.py launchpad plugins
-    LAUNCHPAD_PLUGIN_PATH=examples/plugin_echo.py launchpad run --backend echo "Hello"
+    LAUNCHPAD_PLUGIN_PATH=examples/plugin_echo.py launchpad run any-model.gguf --backend echo "Hello"
 
 A real backend differs in one place: `_serve`, which here is a web server of thirty lines, is an engine of its own.
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -173,6 +174,12 @@ def load_config(
     layers.append(_environment_layer(environ))
     layers.append(_flag_layer(overrides or {}))
     return _merged(layers)
+
+
+@cache
+def setting(key: str) -> Any:
+    """The value of one setting, for plugins; read once per process. Raises `ConfigError`."""
+    return load_config().get(key)
 
 
 def user_config_path() -> Path:

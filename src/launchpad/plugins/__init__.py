@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from launchpad.choose import Availability as Availability
     from launchpad.choose import Candidate as Candidate
     from launchpad.choose import Choice as Choice
+    from launchpad.config import setting as setting
     from launchpad.engines.command import EngineCommand as EngineCommand
     from launchpad.engines.command import clean_environment as clean_environment
     from launchpad.engines.identity import boot_id as boot_id
@@ -223,6 +224,7 @@ _EXPORTS = {
     "get_loopback": "launchpad.engines.loopback",
     "read_header": "launchpad.gguf",
     "BackendBase": "launchpad.plugins.base",
+    "setting": "launchpad.config",
     "GROUP": "launchpad.plugins.spec",
     "Backend": "launchpad.plugins.spec",
     "BackendCapabilities": "launchpad.plugins.spec",
