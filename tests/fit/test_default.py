@@ -26,6 +26,7 @@ from fit_facts import (
 )
 from launchpad.catalog.load import load_packaged
 from launchpad.catalog.model import Shape
+from launchpad.errors import UsageError
 from launchpad.fit import fit
 from launchpad.fit.result import Fit
 from launchpad.hardware.machine import Machine, Memory
@@ -157,6 +158,11 @@ def test_an_asked_context_is_kept_and_the_cache_is_quantized_first() -> None:
 def test_an_asked_cache_type_is_kept() -> None:
     found = small(machine(32, nvidia(24)), Wish(kv_type="q4_0"))
     assert (found.settings.kv_type_k, found.settings.kv_type_v) == ("q4_0", "q4_0")
+
+
+def test_an_unheard_of_cache_type_is_refused_with_the_choices() -> None:
+    with pytest.raises(UsageError, match="q8_0"):
+        small(machine(32), Wish(kv_type="q3"))
 
 
 def test_a_short_model_context_caps_the_default() -> None:

@@ -48,7 +48,7 @@ RECURRENT_WITHOUT_KV_HEADS_AND_FFN = frozenset({"nemotron_h", "nemotron_h_moe"})
 PARALLEL_RECURRENT = frozenset({"falcon-h1"})
 
 # Every block has a state, none attends.
-PURE_RECURRENT = frozenset({"mamba", "mamba2"})
+PURE_RECURRENT = frozenset({"mamba", "mamba2", "rwkv6", "rwkv7", "rwkv6qwen2", "arwkv7"})
 
 # Blocks of a multi-token-prediction head get no row of the main KV cache.
 MTP_WITHOUT_CACHE = frozenset({"qwen35", "qwen35moe", "step35", "hy_v3", "glm4moe"})
@@ -92,6 +92,11 @@ def ssm_state(conv_kernel: int, inner: int, groups: int, state: int) -> State:
 def short_conv_state(hidden: int, cache: int) -> State:
     """The state of LFM2's short convolutions."""
     return State(hidden * (cache - 1), 0)
+
+
+def wkv_state(hidden: int, head_size: int, token_shifts: int) -> State:
+    """The state of RWKV."""
+    return State(token_shifts * hidden, hidden * head_size)
 
 
 def kda_state(conv_kernel: int, heads: int, head_dim: int) -> State:

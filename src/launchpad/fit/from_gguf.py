@@ -224,6 +224,10 @@ class _Reader:
                 0,
                 0,
             )
+        if figures.raw("wkv.head_size") is not None:
+            shifts = figures.count("token_shift_count", 2)
+            state = architectures.wkv_state(self.hidden, figures.count("wkv.head_size"), shifts)
+            return state, 0, widths.scan(self.hidden)
         if figures.raw("ssm.conv_kernel") is None:
             return architectures.State(0, 0), 0, 0
         kernel = figures.count("ssm.conv_kernel", least=1)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct, structs
 
+from launchpad.errors import UsageError
+from launchpad.fit.kv import KV_BLOCKS
 from launchpad.fit.layout import Layout
 from launchpad.fit.memory import Gpu, memory
 from launchpad.fit.pool import Pool, Usable, is_tight, short_of
@@ -18,6 +20,12 @@ CPU_CONTEXTS = (16384, 8192)
 PARTIAL_CONTEXTS = (8192,)
 SMALL_UBATCH = 256
 LEAST_SHARE_ON_GPU = 0.1  # below it the traffic between the devices costs what the GPU saves
+
+
+def _kv_type(name: str | None) -> KvType | None:
+    if name is None or name in KV_BLOCKS:
+        return name
+    raise UsageError(f"{name!r} is not a type for the KV cache", hint=f"choose one of {', '.join(KV_BLOCKS)}")
 
 
 class Placed(Struct, frozen=True, kw_only=True):
@@ -47,14 +55,14 @@ class Request(Struct, frozen=True, kw_only=True):
 
     @staticmethod
     def of(layout: Layout, pool: Pool, wish: Wish, most_context: int | None, threads: int | None) -> Request:
-        """The request that a wish makes; a wish for a cache type that does not exist is not checked here."""
+        """The request that a wish makes. Raises `UsageError` for a cache type that no engine has."""
         most = most_context or GPU_CONTEXTS[0]
         return Request(
             layout=layout,
             pool=pool,
             asked_context=wish.context,
             most_context=most,
-            kv_type=wish.kv_type,  # type: ignore[arg-type]
+            kv_type=_kv_type(wish.kv_type),
             require_gpu=wish.require_gpu,
             threads=threads,
         )
