@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from factories import UNREACHABLE, candidate, local
 from hypothesis import given
 from hypothesis import strategies as st
 
+from factories import UNREACHABLE, candidate, local
 from launchpad.choose import Availability, choose
 from launchpad.wish import Wish
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from factories import UNREACHABLE, candidate, local
 
+from factories import UNREACHABLE, candidate, local
 from launchpad.choose import Availability, choose
 from launchpad.errors import NoModelFits
 from launchpad.hardware.machine import Machine

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from factories import candidate, local
 
+from factories import candidate, local
 from launchpad.choose import Availability, choose
 from launchpad.engines.server import EngineBuffers, EngineReport, Server
 from launchpad.errors import BadModelFile, EngineError, LaunchError

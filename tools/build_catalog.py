@@ -28,7 +28,7 @@ import quality_rate
 import quality_scores
 
 from launchpad.catalog.load import Lab
-from launchpad.catalog.model import Build, Model, Quality
+from launchpad.catalog.model import Build, Defaults, Model, Quality
 from launchpad.catalog.packed import SCHEMA, PackedBuilds, PackedModel
 
 Record = Mapping[str, Any]
@@ -84,7 +84,8 @@ def _models(records: list[Record], additions: Mapping[str, Any]) -> list[Model]:
     if len(ids) < len(records):
         sys.exit("two records have the same id")
     shapes = additions.get("shape", {})
-    named = {entry["model"] for entry in additions.get("builds", ())} | set(shapes)
+    defaults = additions.get("defaults", {})
+    named = {entry["model"] for entry in additions.get("builds", ())} | set(shapes) | set(defaults)
     if unknown := named - ids:
         print(
             f"catalog_additions.toml names models without facts: {', '.join(sorted(unknown))}",
@@ -97,8 +98,14 @@ def _models(records: list[Record], additions: Mapping[str, Any]) -> list[Model]:
             entry = catalog_records.model(record, shapes.get(record["id"], {}))
         except (KeyError, TypeError, msgspec.ValidationError) as error:
             sys.exit(f"{record['id']}: {type(error).__name__}: {error}")
-        aliases = catalog_records.aliases(record)
-        models.append(msgspec.structs.replace(entry, aliases=aliases, quality=quality.get(record["id"])))
+        models.append(
+            msgspec.structs.replace(
+                entry,
+                aliases=catalog_records.aliases(record),
+                quality=quality.get(record["id"]),
+                defaults=msgspec.convert(defaults.get(record["id"]), Defaults | None),
+            )
+        )
     return catalog_records.unique_aliases(models)
 
 

@@ -83,13 +83,16 @@ class Chat:
     """A conversation with an engine that this process started."""
 
     def __init__(self, plan: Plan, server: RunningServer, *, system: str | None = None) -> None:
-        from launchpad.chat.options import ChatOptions
+        from launchpad.chat.options import chat_options
         from launchpad.chat.session import Session
 
         self.plan = plan
         self._server = server
-        options = ChatOptions(think=plan.start.thinking)
-        self._session = Session(server.server, system=system, options=options, keep=False)
+        defaults = plan.start.defaults
+        options = chat_options(defaults, think=plan.start.thinking)
+        if system is None and defaults is not None:
+            system = defaults.system
+        self._session = Session(server.server, system=system or None, options=options, keep=False)
 
     @property
     def server(self) -> Server:

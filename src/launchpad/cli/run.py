@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")
-@click.option("--system", metavar="TEXT", help="System prompt.")
+@click.option("--system", metavar="TEXT", help="System prompt; empty for none. [default: the model's own]")
 @click.option(
     "--think", type=click.Choice(["show", "hide", "off"]), default="show", help="What to do with thinking."
 )

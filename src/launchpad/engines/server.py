@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -45,6 +45,13 @@ class Server(Struct, frozen=True, kw_only=True):
     model: str
     settings: Settings
     report: EngineReport
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """All fields but the key: a repr ends up in logs and bug reports."""
+        return [(name, getattr(self, name)) for name in self.__struct_fields__ if name != "api_key"]
+
+    def __repr__(self) -> str:
+        return f"Server({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
 
 class RunningServer(Protocol):

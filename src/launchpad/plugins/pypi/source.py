@@ -24,13 +24,14 @@ from launchpad.plugins import (
     check_step,
     fetch_json,
     scan_store,
+    setting,
     store_dir,
 )
 
 _REFERENCE = re.compile(
     r"pypi://(?P<project>[A-Za-z0-9][\w.-]{0,99})(?:@(?P<version>[\w.!+]{1,64}))?/(?P<member>.+)", re.ASCII
 )
-_VARIABLES = ("LAUNCHPAD_PYPI_INDEX_URL", "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
+_VARIABLES = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
 _DEFAULT_INDEX = "https://pypi.org/simple"
 _ACCEPT = "application/vnd.pypi.simple.v1+json"
 
@@ -92,9 +93,10 @@ class PackageIndex:
 
 
 def index_url() -> str:
-    """The index's address: launchpad's own variable, then pip's and uv's, then PyPI."""
+    """The index's address: launchpad's own setting, then pip's and uv's variables, then PyPI."""
     found = (value for name in _VARIABLES if (value := os.environ.get(name)))
-    return next(found, _DEFAULT_INDEX).rstrip("/")
+    own: str | None = setting("pypi.index_url")
+    return (own or next(found, _DEFAULT_INDEX)).rstrip("/")
 
 
 def _normal(project: str) -> str:
