@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from fit_facts import GPT_OSS_120B, GPT_OSS_120B_MXFP4, QWEN3_8B, QWEN3_8B_Q4, apple, layouts, nvidia
-from launchpad.fit.estimate import Aside, Part, aside, decode, prefill
+from launchpad.fit.estimate import Aside, Part, aside, decode, prefill, token_times
 from launchpad.fit.from_shape import layout_from_model
 from launchpad.fit.layout import Layout
 from launchpad.fit.result import Settings
@@ -120,3 +120,17 @@ def test_what_is_left_to_main_memory_is_read_from_there() -> None:
     cost = work(layout, Settings(context=4096))
     assert rate(cost, cpu=cpu) < rate(cost, CARD, cpu=cpu, left=some) < rate(cost, CARD)
     assert decode(cost, [CARD], Cpu(), left=some) is None
+
+
+def test_the_parts_of_a_token_s_time_add_up_to_the_speed() -> None:
+    layout = layouts()["mixtral-8x7b"]
+    settings = Settings(context=4096, gpu_layers=33, cpu_moe_layers=16)
+    cpu = Cpu(bandwidth=50e9, bandwidth_measured=True)
+    cost, left = work(layout, settings), aside(layout, settings)
+    times = token_times(cost, [CARD], cpu, left=left)
+    assert times is not None
+    assert [time.device for time in times] == ["nvidia:0", "cpu"]
+    assert sum(time.total for time in times) == pytest.approx(1 / rate(cost, CARD, cpu=cpu, left=left))
+    assert times[0].weights + times[0].kv_cache + times[0].kernels == pytest.approx(times[0].total)
+    assert times[1].weights == pytest.approx(left.weights / cpu_rate(cpu, "Q4_K_M", repacked=False))  # type: ignore[operator]
+    assert (times[1].kv_cache, times[1].kernels) == (0, pytest.approx(16 * 0.15e-3))

@@ -73,14 +73,28 @@ def decode(
     cost: speed.Work, parts: Sequence[Part], cpu: Cpu, *, left: Aside, repacked: bool = False
 ) -> Band | None:
     """Tokens per second of one conversation, None when a device's bandwidth is unknown. Times add."""
+    times = token_times(cost, parts, cpu, left=left, repacked=repacked)
+    if times is None:
+        return None
+    if not parts:
+        half_width = speed.CPU_BAND
+    elif left.weights:
+        half_width = speed.PARTIAL_BAND
+    else:
+        half_width = max(speed.BACKENDS[part.api].band for part in parts)
+    return speed.band(1 / sum(time.total for time in times), half_width)
+
+
+def token_times(
+    cost: speed.Work, parts: Sequence[Part], cpu: Cpu, *, left: Aside, repacked: bool = False
+) -> tuple[speed.TokenTime, ...] | None:
+    """What each device contributes to the time of one token, None when a device's bandwidth is unknown."""
     if not parts:
         rate = speed.cpu_rate(cpu, cost.quantization, repacked=repacked)
-        if rate is None:
-            return None
-        return speed.band(rate / (cost.active_bytes + cost.kv_bytes + 2 * cost.state_bytes), speed.CPU_BAND)
-    seconds = 0.0
+        return None if rate is None else (_cpu_time(cost, rate, weights=cost.active_bytes, share=1.0),)
+    times: list[speed.TokenTime] = []
     for part in parts:
-        on_gpu = speed.gpu_seconds(
+        on_gpu = speed.gpu_time(
             cost,
             part.accelerator,
             part.api,
@@ -89,16 +103,27 @@ def decode(
         )
         if on_gpu is None:
             return None
-        seconds += on_gpu
+        times.append(on_gpu)
     if not left.weights:
-        return speed.band(1 / seconds, max(speed.BACKENDS[part.api].band for part in parts))
+        return tuple(times)
     rate = speed.cpu_rate(cpu, cost.quantization, repacked=False)
     if rate is None:
         return None
-    read = left.weights + (cost.kv_bytes + 2 * cost.state_bytes) * left.blocks
-    seconds += read / rate
-    seconds += left.expert_blocks * speed.experts_aside_seconds(parts[0].accelerator, parts[0].api)
-    return speed.band(1 / seconds, speed.PARTIAL_BAND)
+    waiting = left.expert_blocks * speed.experts_aside_seconds(parts[0].accelerator, parts[0].api)
+    times.append(_cpu_time(cost, rate, weights=left.weights, share=left.blocks, waiting=waiting))
+    return tuple(times)
+
+
+def _cpu_time(
+    cost: speed.Work, rate: float, *, weights: float, share: float, waiting: float = 0.0
+) -> speed.TokenTime:
+    return speed.TokenTime(
+        device="cpu",
+        weights=weights / rate,
+        kv_cache=cost.kv_bytes * share / rate,
+        recurrent_state=2 * cost.state_bytes * share / rate,
+        kernels=waiting,
+    )
 
 
 def prefill(cost: speed.Work, parts: Sequence[Part], ubatch: int, *, build: int | None = None) -> Band | None:

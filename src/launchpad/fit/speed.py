@@ -12,6 +12,7 @@ from msgspec import Struct
 from launchpad.fit import weights
 from launchpad.fit.kv import row_bytes
 from launchpad.fit.layout import BlockKind, Layout
+from launchpad.fit.pool import device_name
 from launchpad.fit.result import Band, Settings
 from launchpad.hardware.machine import Accelerator, Cpu
 
@@ -36,6 +37,24 @@ class Work(Struct, frozen=True, kw_only=True):
     parameters_active: float
     weights_bytes: float
     attention_flops: float  # per token of a prompt, at the mean depth within that prompt
+
+
+class TokenTime(Struct, frozen=True, kw_only=True):
+    """Seconds that one device spends on one decoded token, by what they are spent on.
+
+    `device` is named as in `DeviceMemory`. `kernels` is the time for starting them, and for handing over between devices.
+    """
+
+    device: str
+    weights: float
+    kv_cache: float = 0.0
+    recurrent_state: float = 0.0
+    kernels: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Sum of all parts in seconds."""
+        return self.weights + self.kv_cache + self.recurrent_state + self.kernels
 
 
 class BackendConstants(Struct, frozen=True, kw_only=True):
@@ -167,10 +186,10 @@ def kernels(kind: BlockKind) -> float:
     return SHORT_CONVOLUTION_BLOCKS if kind.conv_state else 1.0
 
 
-def gpu_seconds(
+def gpu_time(
     cost: Work, accelerator: Accelerator, api: str, *, active: float, share: float
-) -> float | None:
-    """Seconds per decoded token for `active` bytes of weights and that share of the blocks; None when unknown."""
+) -> TokenTime | None:
+    """The time of a decoded token for `active` bytes of weights and that share of the blocks; None when unknown."""
     constants = BACKENDS.get(api)
     if constants is None or not accelerator.bandwidth:
         return None
@@ -179,10 +198,13 @@ def gpu_seconds(
     cache: float = constants.cache * min(1.0, (GQA_REFERENCE / max(cost.gqa, 0.1)) ** GQA_EXPONENT)
     if cost.mla:
         cache = constants.cache / MLA_CACHE_FACTOR
-    seconds: float = active / rate
-    seconds += cost.kv_bytes * share / (accelerator.bandwidth * cache)
-    seconds += 2 * cost.state_bytes * share / (STATE_SHARE * accelerator.bandwidth)
-    return seconds + cost.blocks * share * constants.kernel * (constants.moe if cost.moe else 1.0)
+    return TokenTime(
+        device=device_name(accelerator),
+        weights=active / rate,
+        kv_cache=cost.kv_bytes * share / (accelerator.bandwidth * cache),
+        recurrent_state=2 * cost.state_bytes * share / (STATE_SHARE * accelerator.bandwidth),
+        kernels=cost.blocks * share * constants.kernel * (constants.moe if cost.moe else 1.0),
+    )
 
 
 def experts_aside_seconds(accelerator: Accelerator, api: str) -> float:
