@@ -171,7 +171,7 @@ MUTATIONS: tuple[Callable[[random.Random, bytearray], None], ...] = (flip, renum
 def specimen(seed: int, honest: Sequence[bytes]) -> tuple[bytes, int]:
     """The header of this seed, and the size that its file pretends to have."""
     dice = random.Random(seed)
-    base = dice.choice(honest) if honest and dice.random() < 0.2 else made_up(dice)
+    base = dice.choice(honest) if honest and dice.random() < 0.02 else made_up(dice)
     data = bytearray(base)
     for _ in range(dice.choice((0, 1, 1, 2, 3))):
         if data:

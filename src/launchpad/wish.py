@@ -12,7 +12,7 @@ Purpose = Literal["chat", "code", "reasoning", "vision", "tools", "multilingual"
 class Wish(Struct, frozen=True, kw_only=True):
     """What must be true of the pick. None or empty = no demand.
 
-    `context` in tokens, `min_speed` in decode tokens/s, `max_download` in bytes. Licenses and countries hold lower-case
+    `context` in tokens, shared by the `parallel` conversations; `ubatch` in tokens; `min_speed` in decode tokens/s, `max_download` in bytes. Licenses and countries hold lower-case
     license ids or classes ("osi", "commercial") and ISO 3166 alpha-2 codes. `model` limits the choice to one reference.
     """
 
@@ -28,6 +28,8 @@ class Wish(Struct, frozen=True, kw_only=True):
     max_download: int | None = None
     backend: str | None = None
     kv_type: str | None = None
+    parallel: int | None = None
+    ubatch: int | None = None
     require_gpu: bool = False
     offline: bool = False
     allow_swap: bool = False

@@ -18,6 +18,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 PURPOSES = ("chat", "code", "reasoning", "vision", "tools", "multilingual")
+KV_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
 
 
 class Size(click.ParamType[int]):
@@ -60,6 +61,18 @@ _WISHES: dict[str, tuple[str, dict[str, Any]]] = {
     "context": (
         "--context",
         {"type": click.IntRange(min=1), "metavar": "TOKENS", "help": "Context that is needed."},
+    ),
+    "parallel": (
+        "--parallel",
+        {"type": click.IntRange(1, 256), "metavar": "N", "help": "Conversations that share the context."},
+    ),
+    "kv_type": (
+        "--kv-type",
+        {"type": click.Choice(KV_TYPES), "metavar": "TYPE", "help": "Type of the KV cache, such as q8_0."},
+    ),
+    "ubatch": (
+        "--ubatch",
+        {"type": click.IntRange(1, 1 << 20), "metavar": "TOKENS", "help": "Tokens computed at once."},
     ),
     "purpose": ("--purpose", {"type": click.Choice(PURPOSES), "help": "What it is for. [default: chat]"}),
     "backend": ("--backend", {"metavar": "NAME", "help": "Use this backend only."}),
@@ -127,6 +140,9 @@ def make_wish(app: App, wishes: dict[str, Any], *, model: str | None = None, off
         model=model,
         purpose=purpose,  # type: ignore[arg-type]
         context=wishes["context"] or run.context,
+        parallel=wishes["parallel"],
+        kv_type=wishes["kv_type"],
+        ubatch=wishes["ubatch"],
         min_speed=wishes["min_speed"] if wishes["min_speed"] is not None else run.min_speed,
         licenses=_words(wishes["licenses"], str.lower) or run.licenses,
         countries=_words(wishes["countries"], str.upper) or run.countries,

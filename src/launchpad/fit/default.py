@@ -34,8 +34,9 @@ def fit(
     """
     found = layout or layout_from_model(model, build)
     blank = _Blank(model, build, wish, backend)
-    if wish.context and model.context and wish.context > model.context:
-        why = f"{wish.context} tokens of context were asked for, the model is made for {model.context}"
+    each = (wish.context or 0) // (wish.parallel or 1)
+    if model.context and each > model.context:
+        why = f"{each} tokens of context were asked for, the model is made for {model.context}"
         return blank.result("no", why)
     if isinstance(found, UnknownFigure):
         return blank.result("unknown", f"the catalog does not state {found.field} of this model")

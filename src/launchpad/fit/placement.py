@@ -52,6 +52,8 @@ class Request(Struct, frozen=True, kw_only=True):
     kv_type: KvType | None
     require_gpu: bool
     threads: int | None
+    parallel: int | None = None
+    ubatch: int | None = None
 
     @staticmethod
     def of(layout: Layout, pool: Pool, wish: Wish, most_context: int | None, threads: int | None) -> Request:
@@ -65,6 +67,8 @@ class Request(Struct, frozen=True, kw_only=True):
             kv_type=_kv_type(wish.kv_type),
             require_gpu=wish.require_gpu,
             threads=threads,
+            parallel=wish.parallel,
+            ubatch=wish.ubatch,
         )
 
     def contexts(self, comfortable: Sequence[int]) -> list[int]:
@@ -81,7 +85,17 @@ class Request(Struct, frozen=True, kw_only=True):
     def settings(self, context: int) -> Settings:
         """The settings with every knob where it is best."""
         kv = self.kv_type or "f16"
-        return Settings(context=context, kv_type_k=kv, kv_type_v=kv, threads=self.threads)
+        best = Settings(
+            context=context,
+            kv_type_k=kv,
+            kv_type_v=kv,
+            threads=self.threads,
+            parallel=self.parallel or 1,
+        )
+        if self.ubatch is None:
+            return best
+        # A graph computes no more tokens than the batch that it is a part of.
+        return structs.replace(best, ubatch=self.ubatch, batch=max(best.batch, self.ubatch))
 
 
 def place(request: Request) -> Placed | None:
@@ -129,7 +143,8 @@ def _economical(request: Request, context: int) -> list[Settings]:
     steps = [settings]
     if request.kv_type is None and can_quantize_cache(request.layout):
         steps.append(structs.replace(settings, kv_type_k="q8_0", kv_type_v="q8_0"))
-    steps.append(structs.replace(steps[-1], ubatch=SMALL_UBATCH))
+    if request.ubatch is None:
+        steps.append(structs.replace(steps[-1], ubatch=SMALL_UBATCH))
     return steps
 
 
