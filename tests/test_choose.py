@@ -142,6 +142,15 @@ def test_a_faster_alternative_is_the_best_of_the_clearly_faster():
     assert choice.faster.reason == "about 3.0 times as fast"
 
 
+def test_without_a_pick_every_model_says_why_rated_or_not():
+    choice = choose(
+        [candidate("unrated", None, kind="cpu"), candidate("rated", 5, kind="cpu")], Wish(require_gpu=True)
+    )
+    assert choice.pick is None
+    assert [loss.model_id for loss in choice.losses] == ["rated", "unrated"]
+    assert all("GPU" in loss.reason for loss in choice.losses)
+
+
 def test_nothing_at_all():
     choice = choose([], WISH)
     assert choice.pick is None

@@ -266,37 +266,38 @@ def _faster(obtainable: Iterable[_Rated], pick: _Rated | None) -> Option | None:
     return _option(best, f"about {best.speed / pick.speed:.1f} times as fast")
 
 
+def _above(models: Iterable[_Rated], pick: _Rated | None) -> list[_Rated]:
+    """The models that score better than the pick, best first; without a pick, all of them."""
+    if pick is None:
+        return sorted(models, key=_rank, reverse=True)
+    floor = pick.score if pick.score is not None else -1.0
+    above = (r for r in models if r is not pick and r.score is not None and r.score > floor)
+    return sorted(above, key=_rank, reverse=True)
+
+
 def _better(models: Iterable[_Rated], pick: _Rated | None) -> Option | None:
     """The next better model that costs more: one that runs but was ruled out, else the nearest that does not fit."""
-    above = [
-        r
-        for r in models
-        if r is not pick and r.score is not None and (not pick or r.score > (pick.score or 0.0))
-    ]
+    above = _above(models, pick)
     if not above:
         return None
     holds = [r for r in above if r.candidate.fit.runs]
     best = (
-        max(holds, key=_rank)
-        if holds
-        else min(above, key=lambda r: (r.candidate.build.size or 0, r.candidate.model.id))
+        holds[0] if holds else min(above, key=lambda r: (r.candidate.build.size or 0, r.candidate.model.id))
     )
-    return _option(best, best.obstacle or best.candidate.availability.why_not or "not obtainable from here")
+    return _option(best, _against(best))
 
 
 def _losses(models: Iterable[_Rated], pick: _Rated | None) -> tuple[Loss, ...]:
-    floor = pick.score if pick and pick.score is not None else -1.0
-    above = sorted(
-        (r for r in models if r is not pick and r.score is not None and r.score > floor),
-        key=_rank,
-        reverse=True,
-    )
     return tuple(
         Loss(
             model_id=r.candidate.model.id,
             name=r.candidate.model.name,
             score=r.score,
-            reason=r.obstacle or r.candidate.availability.why_not or "not obtainable from here",
+            reason=_against(r),
         )
-        for r in above
+        for r in _above(models, pick)
     )
+
+
+def _against(rated: _Rated) -> str:
+    return rated.obstacle or rated.candidate.availability.why_not or "not obtainable from here"

@@ -131,9 +131,26 @@ def no_pick(choice: Choice, wish: Wish) -> NoModelFits:
             hint=missed.availability.hint,
         )
     nearest = choice.better
-    subject = nearest.model.name if nearest else (wish.model or "Every model")
+    if nearest is None:
+        return NoModelFits("No model runs here as wished.", hint="`launchpad recommend` shows what fits.")
+    named = wish.model is not None
     return NoModelFits(
-        f"{subject} does not run here as wished." if wish.model else "No model runs here as wished.",
-        why=f"{subject}: {nearest.reason}" if nearest else None,
-        hint="Try a smaller --context, a lower --min-speed, or `launchpad recommend` to see what fits.",
+        f"{nearest.model.name} does not run here as wished." if named else "No model runs here as wished.",
+        why=_capital(nearest.reason) if named else f"The nearest is {nearest.model.name}: {nearest.reason}",
+        hint=_way_out(nearest, wish),
     )
+
+
+def _way_out(nearest: Option, wish: Wish) -> str:
+    """What to type next when nothing runs."""
+    if wish.require_gpu:
+        return "Run it without --require-gpu; `launchpad hardware --evidence` shows which GPUs were found."
+    if wish.min_speed and nearest.fit.runs:
+        return "Lower --min-speed, or take a smaller model: `launchpad recommend` shows what fits."
+    if wish.context and not nearest.fit.runs:
+        return "Lower --context, or take a smaller model: `launchpad recommend` shows what fits."
+    return "Take a smaller model or build: `launchpad recommend` shows what fits."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

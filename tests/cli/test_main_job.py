@@ -124,7 +124,9 @@ def test_a_model_of_the_hub_by_name_as_one_document(launchpad, index):
 
 
 def test_a_file_of_ones_own(launchpad, smollm2):
-    ran = launchpad("run", str(smollm2), QUESTION, "--temperature", "0")
+    ran = launchpad(
+        "run", str(smollm2), QUESTION, "--temperature", "0", "--system", "You are a helpful assistant."
+    )
     assert ran.code == 0, ran.err
     assert "Paris" in ran.out
 
