@@ -129,7 +129,7 @@ def devices() -> None:
     """Print the devices of this build."""
     import xllamacpp
 
-    keys = ("name", "description", "memory_total")
+    keys = ("name", "description", "memory_total", "memory_free")
     found = [{key: device.get(key) for key in keys} for device in xllamacpp.get_device_info()]
     sys.stdout.write(json.dumps(found))
 

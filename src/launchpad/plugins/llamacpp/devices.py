@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ _APIS: dict[str, Api] = {
 def devices(version: str, machine: Machine) -> tuple[EngineDevice, ...]:
     """Ask the engine, in a process of its own, at most once per boot, version and set of accelerators.
 
-    Free memory is not part of the answer: it changes by the second, and the probes have it. Raises `EngineError` when
-    the engine cannot even list its devices.
+    Free memory changes by the second and is the probes' to tell. Where they could not, the engine is asked anew and
+    its figure is given. Raises `EngineError` when the engine cannot even list its devices.
     """
     key = [version, boot_id(), [[a.name, a.driver] for a in machine.accelerators]]
     cache = cache_dir() / "llamacpp-devices.json"
@@ -35,16 +36,24 @@ def devices(version: str, machine: Machine) -> tuple[EngineDevice, ...]:
     if rows is None:
         rows = _ask()
         _keep(cache, {"key": key, "devices": rows})
-    return tuple(_device(row) for row in rows)
+    found = tuple(_device(row, fresh=False) for row in rows)
+    return tuple(_device(row, fresh=True) for row in _ask()) if _wanted(found, machine) else found
 
 
-def _device(row: dict[str, Any]) -> EngineDevice:
+def _wanted(found: Sequence[EngineDevice], machine: Machine) -> bool:
+    """Whether the engine sees a GPU whose free memory no probe knows."""
+    gpus = sum(device.api is not None for device in found)
+    return gpus > sum(accelerator.memory_free is not None for accelerator in machine.accelerators)
+
+
+def _device(row: dict[str, Any], *, fresh: bool) -> EngineDevice:
     name = str(row["name"])
     return EngineDevice(
         name=name,
         api=_APIS.get(name.rstrip("0123456789")),
         description=row.get("description"),
         memory_total=row.get("memory_total") or None,
+        memory_free=row.get("memory_free") if fresh else None,
     )
 
 
