@@ -146,7 +146,7 @@ def consider(seen: Survey, wish: Wish, models: Sequence[Model]) -> list[Candidat
                 continue
             for build in here.backend.builds(model):
                 can = availability(build, seen)
-                layout = _layout(can.local)
+                layout = local_layout(can.local)
                 fit = here.backend.fit(model, build, seen.machine, wish, layout)
                 if fit is not None:
                     candidates.append(
@@ -161,7 +161,7 @@ def consider(seen: Survey, wish: Wish, models: Sequence[Model]) -> list[Candidat
     return candidates
 
 
-def _layout(local: LocalModel | None) -> Layout | None:
+def local_layout(local: LocalModel | None) -> Layout | None:
     """What the header of a file on this machine says; None when it is not here, or not readable as GGUF.
 
     A bad file is not refused here: the catalog's figures rank it, and `run` refuses it by name before it starts.
