@@ -6,11 +6,11 @@ import pytest
 from msgspec import structs
 
 from fit_facts import GPT_OSS_120B, GPT_OSS_120B_MXFP4, QWEN3_8B, QWEN3_8B_Q4, apple, layouts, nvidia
-from launchpad.fit.estimate import Aside, Part, aside, decode, prefill, token_times
+from launchpad.fit.estimate import Aside, Part, aside, cpu_prefill, decode, prefill, token_times
 from launchpad.fit.from_shape import layout_from_model
 from launchpad.fit.layout import Layout
 from launchpad.fit.result import Settings
-from launchpad.fit.speed import BACKENDS, Work, cpu_rate, work
+from launchpad.fit.speed import BACKENDS, TYPICAL_DEPTH, Work, cpu_rate, work
 from launchpad.hardware.machine import Accelerator, Cpu
 
 LAYOUT = layout_from_model(QWEN3_8B, QWEN3_8B_Q4)
@@ -29,7 +29,7 @@ def rate(cost: Work, *parts: Part, cpu: Cpu = Cpu(), left: Aside = NOTHING) -> f
 
 def test_a_token_reads_everything_but_the_embedding_table() -> None:
     assert WORK.active_bytes == LAYOUT.weights - LAYOUT.token_embd
-    assert WORK.kv_bytes == 1024 * 36 * 2 * 1024 * 2
+    assert WORK.kv_bytes == TYPICAL_DEPTH * 36 * 2 * 1024 * 2
 
 
 def test_a_token_reads_only_the_experts_in_use() -> None:
@@ -134,3 +134,70 @@ def test_the_parts_of_a_token_s_time_add_up_to_the_speed() -> None:
     assert times[0].weights + times[0].kv_cache + times[0].kernels == pytest.approx(times[0].total)
     assert times[1].weights == pytest.approx(left.weights / cpu_rate(cpu, "Q4_K_M", repacked=False))  # type: ignore[operator]
     assert (times[1].kv_cache, times[1].kernels) == (0, pytest.approx(16 * 0.15e-3))
+
+
+TWO_CORES = Cpu(
+    cores_physical=2, isa=("avx2", "avx512f"), bandwidth=37e9, bandwidth_measured=True, cores_available=2.0
+)
+
+
+def smollm2_like(depth: int) -> Work:
+    """What a token of SmolLM2-135M Q4_1 costs: 30 blocks, 9 query heads on 3 KV heads of 64."""
+    products = 30 * 9 * 2 * 64 * depth
+    return Work(
+        active_bytes=96.6e6,
+        kv_bytes=products / 3 * 2,
+        state_bytes=0,
+        blocks=30,
+        moe=False,
+        mla=False,
+        gqa=3.0,
+        quantization="Q4_1",
+        parameters_active=134.5e6,
+        weights_bytes=96.6e6,
+        attention_flops=30 * 4 * 9 * 64 * 256,
+        cache_products=products,
+    )
+
+
+def test_a_tiny_network_is_slowed_by_waiting_and_attention_not_by_reading() -> None:
+    found = decode(smollm2_like(TYPICAL_DEPTH), (), TWO_CORES, left=NOTHING)
+    assert found is not None
+    # Measured on such a machine: 95 to 140 tokens/s early in a conversation; reading alone would allow 340.
+    assert found.low < 95 < 140 < found.high < 200
+    assert rate(smollm2_like(2048), cpu=TWO_CORES) < 0.6 * rate(smollm2_like(16), cpu=TWO_CORES)
+
+
+def test_a_large_network_on_a_processor_is_as_fast_as_it_is_read() -> None:
+    # Llama-3.2-1B Q4_K_M on two cores that read 27 GB/s: 29.9 tokens/s plain, 33.7 repacked.
+    cost = structs.replace(
+        smollm2_like(1),
+        active_bytes=799.9e6,
+        blocks=16,
+        kv_bytes=0.0,
+        cache_products=0.0,
+        quantization="Q4_K_M",
+    )
+    cpu = structs.replace(TWO_CORES, bandwidth=27e9)
+    plain = decode(cost, (), cpu, left=NOTHING)
+    repacked = decode(cost, (), cpu, left=NOTHING, repacked=True)
+    assert plain is not None
+    assert repacked is not None
+    assert plain.low < 29.9 < plain.high
+    assert repacked.low < 33.7 < repacked.high
+    assert plain.high / plain.low < 1.75
+
+
+def test_one_thread_waits_for_nobody() -> None:
+    one = structs.replace(TWO_CORES, cores_physical=1)
+    assert rate(smollm2_like(1), cpu=one) > rate(smollm2_like(1), cpu=TWO_CORES)
+
+
+def test_prefill_on_a_processor_needs_its_cores_and_its_instructions() -> None:
+    found = cpu_prefill(smollm2_like(TYPICAL_DEPTH), TWO_CORES, repacked=False)
+    assert found is not None
+    assert found.low < 450 < found.high  # measured: 306 to 447 tokens/s
+    assert (
+        cpu_prefill(smollm2_like(1), structs.replace(TWO_CORES, cores_physical=None), repacked=False) is None
+    )
+    assert cpu_prefill(smollm2_like(1), structs.replace(TWO_CORES, isa=()), repacked=False) is None

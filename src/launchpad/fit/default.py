@@ -11,6 +11,7 @@ from launchpad.fit.layout import Layout
 from launchpad.fit.placement import Placed, Request, least, place
 from launchpad.fit.pool import Pool, is_tight, pool
 from launchpad.fit.result import DeviceMemory, Fit, Placement, Settings, Speed, Term, Verdict
+from launchpad.fit.speed import cpu_threads
 from launchpad.hardware.machine import Machine
 from launchpad.wish import Wish
 
@@ -41,7 +42,7 @@ def fit(
     if isinstance(found, UnknownFigure):
         return blank.result("unknown", f"the catalog does not state {found.field} of this model")
     usable = pool(machine, apis, allow_swap=wish.allow_swap)
-    request = Request.of(found, usable, wish, model.context, _threads(machine))
+    request = Request.of(found, usable, wish, model.context, cpu_threads(machine.cpu))
     placed = place(request)
     if placed is None:
         return _refusal(blank, request, usable, machine, found)
@@ -158,12 +159,3 @@ def _shares(placed: Placed, usable: Pool) -> list[float]:
     if not split:
         return [1.0] * len(placed.used)
     return [split[usable.gpus.index(item)] for item in placed.used]
-
-
-def _threads(machine: Machine) -> int | None:
-    """Performance cores, no more than may be used: more never helps decode."""
-    cpu = machine.cpu
-    cores = cpu.cores_performance or cpu.cores_physical
-    if cores is None:
-        return None
-    return max(1, min(cores, int(cpu.cores_available))) if cpu.cores_available else cores

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from launchpad.fit import speed
 from launchpad.fit.layout import Layout
@@ -51,7 +52,11 @@ def estimate(
     repacked = settings.repack and layout.repack > 0
     left = aside(layout, settings) if parts else Aside()
     decoded = decode(cost, parts, cpu, left=left, repacked=repacked)
-    prefilled = None if not parts or left.weights else prefill(cost, parts, settings.ubatch)
+    prefilled = None
+    if not parts:
+        prefilled = cpu_prefill(cost, cpu, repacked=repacked)
+    elif not left.weights:
+        prefilled = prefill(cost, parts, settings.ubatch)
     first = speed.PROMPT / prefilled.value + 1 / decoded.value if prefilled and decoded else None
     download = size / download_rate if size and download_rate else None
     return Speed(decode=decoded, prefill=prefilled, first_token=first, download=download)
@@ -77,7 +82,7 @@ def decode(
     if times is None:
         return None
     if not parts:
-        half_width = speed.CPU_BAND
+        half_width = _cpu_half_width(times[0])
     elif left.weights:
         half_width = speed.PARTIAL_BAND
     else:
@@ -91,7 +96,7 @@ def token_times(
     """What each device contributes to the time of one token, None when a device's bandwidth is unknown."""
     if not parts:
         rate = speed.cpu_rate(cpu, cost.quantization, repacked=repacked)
-        return None if rate is None else (_cpu_time(cost, rate, weights=cost.active_bytes, share=1.0),)
+        return None if rate is None else (_cpu_alone(cost, cpu, rate),)
     times: list[speed.TokenTime] = []
     for part in parts:
         on_gpu = speed.gpu_time(
@@ -114,6 +119,22 @@ def token_times(
     return tuple(times)
 
 
+def _cpu_alone(cost: speed.Work, cpu: Cpu, rate: float) -> speed.TokenTime:
+    """The time of a token that no accelerator has a part in."""
+    threads = speed.cpu_threads(cpu) or 1
+    each = speed.CPU_BLOCK if threads == 1 else speed.CPU_WAITING_BLOCK
+    reading = _cpu_time(cost, rate, weights=cost.active_bytes, share=1.0, waiting=cost.blocks * each)
+    products = cost.cache_products * speed.CPU_PRODUCT / threads
+    return replace(reading, kv_cache=max(reading.kv_cache, products))
+
+
+def _cpu_half_width(time: speed.TokenTime) -> float:
+    """Each part of the time with its own uncertainty."""
+    reading = time.weights + time.recurrent_state
+    doubt = speed.CPU_BAND * reading + speed.CPU_BLOCK_BAND * time.kernels
+    return (doubt + speed.CPU_PRODUCT_BAND * time.kv_cache) / time.total
+
+
 def _cpu_time(
     cost: speed.Work, rate: float, *, weights: float, share: float, waiting: float = 0.0
 ) -> speed.TokenTime:
@@ -124,6 +145,12 @@ def _cpu_time(
         recurrent_state=2 * cost.state_bytes * share / rate,
         kernels=waiting,
     )
+
+
+def cpu_prefill(cost: speed.Work, cpu: Cpu, *, repacked: bool) -> Band | None:
+    """Tokens of a prompt per second without any accelerator, None when the processor is not known well enough."""
+    seconds = speed.cpu_prefill_seconds(cost, cpu, repacked=repacked)
+    return None if seconds is None else speed.band(1 / seconds, speed.CPU_PREFILL_BAND)
 
 
 def prefill(cost: speed.Work, parts: Sequence[Part], ubatch: int, *, build: int | None = None) -> Band | None:

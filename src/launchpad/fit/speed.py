@@ -16,7 +16,7 @@ from launchpad.fit.pool import device_name
 from launchpad.fit.result import Band, Settings
 from launchpad.hardware.machine import Accelerator, Cpu
 
-TYPICAL_DEPTH = 1024  # tokens in the context for which decode is quoted
+TYPICAL_DEPTH = 512  # tokens in the context for which decode is quoted: a question or two into a conversation
 PROMPT = 512  # tokens of the prompt for which prefill and the first token are quoted
 
 
@@ -37,6 +37,7 @@ class Work(Struct, frozen=True, kw_only=True):
     parameters_active: float
     weights_bytes: float
     attention_flops: float  # per token of a prompt, at the mean depth within that prompt
+    cache_products: float = 0.0  # multiplications with elements of the KV cache, over all query heads
 
 
 class TokenTime(Struct, frozen=True, kw_only=True):
@@ -132,6 +133,25 @@ PARTIAL_BAND = 0.35
 CPU_BAND = 0.25
 CPU_SHARE_OF_PEAK = 0.55  # of the theoretical bandwidth; measured bandwidth needs no such share
 CPU_MEASURED = {"plain": 0.89, "repacked": 1.0, "Q8_0": 1.17}
+
+# What a processor needs beside reading weights; nothing of it shows with large models, most of it with tiny ones.
+# Measured on two cores of a Zen 5 server with llama.cpp b11549: SmolLM2-135M and networks of true shape filled with
+# zeros. Threads that sleep while they wait cost 118 µs a block (60 blocks of width 128 in 7.7 ms on two threads, in
+# 0.95 ms on one). Attention is arithmetic there: each query head reads its cache by itself, 40 ns per head and token
+# on one core at a head size of 64 (SmolLM2: 6.5 ms a token at depth 16, 28.3 ms at depth 2048).
+CPU_BLOCK = 16e-6  # s a block on one thread
+CPU_WAITING_BLOCK = 100e-6  # s a block that several threads wait for each other
+CPU_PRODUCT = 0.31e-9  # s a product with an element of the KV cache, on one core
+CPU_BLOCK_BAND = 0.5  # these two depend on the processor more than reading does
+CPU_PRODUCT_BAND = 0.4
+
+# FLOP/s of one core in prefill by instruction set: medians over published runs on 30 processors of known core
+# count (2025-2026), of which a tenth is below half and a tenth above one and a half times the figure.
+CPU_CORE_FLOPS = {"avx512f": 85e9, "avx2": 73e9, "neon": 73e9}
+CPU_CORE_FLOPS_PLAIN = 33e9
+CPU_PREFILL_REPACKED = 1.3
+CPU_ATTENTION_SHARE = 0.4  # of that rate in attention
+CPU_PREFILL_BAND = 0.6
 STATE_SHARE = 0.5
 PREFILL_WEIGHTS_SHARE = 0.76
 SCAN_BLOCKS = 1.25  # a recurrent scan starts more kernels than attention does
@@ -148,7 +168,7 @@ def work(layout: Layout, settings: Settings, depth: int = TYPICAL_DEPTH) -> Work
         active -= sum(layout.block_experts) * (1 - layout.experts.used / layout.experts.total)
     kv = 0.0
     state = 0
-    blocks = attention = 0.0
+    blocks = attention = products = 0.0
     for index, kind in enumerate(layout.kinds):
         number = layout.count(index, 0, layout.layers)
         seen = min(depth, layout.window) if kind.windowed else depth
@@ -157,6 +177,7 @@ def work(layout: Layout, settings: Settings, depth: int = TYPICAL_DEPTH) -> Work
             * seen
             * (row_bytes(kind.k_dim, settings.kv_type_k) + row_bytes(kind.v_dim, settings.kv_type_v))
         )
+        products += number * seen * layout.gqa * (kind.k_dim + kind.v_dim)
         blocks += number * kernels(kind)
         state += number * 4 * (kind.conv_state + kind.scan_state)
         prompt_seen = min(PROMPT // 2, layout.window) if kind.windowed else PROMPT // 2
@@ -176,6 +197,7 @@ def work(layout: Layout, settings: Settings, depth: int = TYPICAL_DEPTH) -> Work
         parameters_active=parameters,
         weights_bytes=layout.weights,
         attention_flops=attention,
+        cache_products=products,
     )
 
 
@@ -220,6 +242,25 @@ def cpu_rate(cpu: Cpu, quantization: str, *, repacked: bool) -> float | None:
         return cpu.bandwidth * CPU_SHARE_OF_PEAK
     kind = "Q8_0" if quantization == "Q8_0" else "repacked" if repacked else "plain"
     return cpu.bandwidth * CPU_MEASURED[kind]
+
+
+def cpu_threads(cpu: Cpu) -> int | None:
+    """Threads that decode is fastest with: performance cores, no more than may be used. None when not known."""
+    cores = cpu.cores_performance or cpu.cores_physical
+    if cores is None:
+        return None
+    return max(1, min(cores, int(cpu.cores_available))) if cpu.cores_available else cores
+
+
+def cpu_prefill_seconds(cost: Work, cpu: Cpu, *, repacked: bool) -> float | None:
+    """Seconds per token of a prompt on the processor, None when its cores or instruction set are not known."""
+    threads = cpu_threads(cpu)
+    if threads is None or not cpu.isa:
+        return None
+    rate = next((flops for name, flops in CPU_CORE_FLOPS.items() if name in cpu.isa), CPU_CORE_FLOPS_PLAIN)
+    rate *= threads
+    weights_rate = rate * (CPU_PREFILL_REPACKED if repacked else 1.0)
+    return 2 * cost.parameters_active / weights_rate + cost.attention_flops / (CPU_ATTENTION_SHARE * rate)
 
 
 def prefill_seconds(
