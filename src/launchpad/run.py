@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from launchpad.catalog.model import LocalModel
     from launchpad.config import Config
     from launchpad.engines.server import EngineReport, RunningServer
-    from launchpad.events import Report
+    from launchpad.events import Event, Report
     from launchpad.plan import Plan, PullStep, StartStep
     from launchpad.plugins.host import Host
 
@@ -112,6 +112,7 @@ class RealEffects:
 
     def pull(self, step: PullStep, report: Report) -> LocalModel:
         """Resolve at the source that owns the scheme, then fetch through the one verified path."""
+        from launchpad.download_rate import remember
         from launchpad.pull.options import PullOptions
         from launchpad.pull.store import pull
 
@@ -124,7 +125,12 @@ class RealEffects:
             lock_timeout=settings.lock_timeout,
             max_rate=settings.max_rate,
         )
-        return pull(source.resolve(step.build), report, options=options)
+
+        def noting(event: Event) -> None:
+            remember(event)
+            report(event)
+
+        return pull(source.resolve(step.build), noting, options=options)
 
     def verify(self, path: str) -> None:
         """Read the headers of a GGUF model: a malformed or incomplete one must not reach an engine."""

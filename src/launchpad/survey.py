@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from launchpad.catalog.model import Build, LocalModel, Model
 from launchpad.choose import Availability, Candidate
+from launchpad.download_rate import remembered_rate
 from launchpad.errors import BadModelFile
 from launchpad.fit.layout import Layout
 from launchpad.hardware.machine import Machine
@@ -86,7 +88,8 @@ def detect_machine(host: Host, *, measure_bandwidth: bool = True) -> Machine:
     """The machine at hand, from all probes."""
     from launchpad.hardware.detect import detect
 
-    return detect(((p.name, p.probe) for p in host.probes()), measure_bandwidth=measure_bandwidth)
+    machine = detect(((p.name, p.probe) for p in host.probes()), measure_bandwidth=measure_bandwidth)
+    return replace(machine, download_rate=remembered_rate())
 
 
 def local_models(host: Host) -> list[LocalModel]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from launchpad.cli.app import App
     from launchpad.plan import Plan, PullStep
 
+COMMON_LINE = 100e6  # bit/s
+
 
 def consent(app: App, plan: Plan, *, yes: bool, interactive: bool) -> None:
     """Ask on a terminal; elsewhere go ahead up to `run.max_unattended_download`, above that only with `--yes`.
@@ -39,9 +41,18 @@ def consent(app: App, plan: Plan, *, yes: bool, interactive: bool) -> None:
         app.output.note(announcement, "bold")
 
 
+def _guess(size: int | None) -> str:
+    """Before the first pull nobody knows the line; a common one gives the order."""
+    return (
+        ""
+        if size is None
+        else f", about {duration(8 * size / COMMON_LINE)} at {COMMON_LINE / 1e6:.0f} Mbit/s"
+    )
+
+
 def _announcement(plan: Plan, step: PullStep) -> str:
     start = plan.start
     time = plan.start.fit.speed.download
-    took = f", about {duration(time)}" if time is not None else ""
+    took = f", about {duration(time)}" if time is not None else _guess(step.size)
     name = f"{start.model_name} {step.build.quantization}"
     return f"{name}: a download of {gb(step.size)}{took}, {license_text(step.license)}."
