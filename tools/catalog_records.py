@@ -9,16 +9,8 @@ from typing import Any
 import catalog_ffn
 import msgspec
 
-from launchpad.catalog.model import (
-    Capabilities,
-    License,
-    Model,
-    Moe,
-    MultiHeadLatent,
-    Recurrent,
-    Shape,
-    SlidingWindow,
-)
+from launchpad.catalog import facts
+from launchpad.catalog.model import Capabilities, License, Model
 
 Record = Mapping[str, Any]
 
@@ -28,14 +20,6 @@ _LICENSE_KINDS = {
     "commercial-with-conditions": "conditions",
     "restricted-noncommercial": "noncommercial",
     "own-licence-unclassified": "own",
-}
-_MIXERS = {
-    "gated-deltanet": "gated_delta_net",
-    "kimi-delta-attention": "kda",
-    "lightning-attention": "lightning",
-    "mamba1": "mamba",
-    "mamba2": "mamba2",
-    "short-conv": "short_conv",
 }
 _EXACT_WITHIN = 0.02  # a stored count further than this from the published total counts packed bytes
 
@@ -61,7 +45,7 @@ def _plain_model(record: Record, shape_additions: Mapping[str, Any]) -> Model:
         license=_license(record["licence"]),
         parameters=_parameters(record),
         parameters_active=_active(record),
-        shape=_shape(record["architecture"], shape_additions),
+        shape=facts.shape(record["architecture"], shape_additions),
         context=record["max_context"],
         modalities=tuple(record["modalities_in"]),
         capabilities=_capabilities(record["capabilities"]),
@@ -69,14 +53,14 @@ def _plain_model(record: Record, shape_additions: Mapping[str, Any]) -> Model:
     )
 
 
-def _license(facts: Record) -> License:
+def _license(terms: Record) -> License:
     return License(
-        id=facts["key"],
-        name=facts["name"],
-        spdx=facts["spdx"],
-        kind=None if facts["class"] is None else _LICENSE_KINDS[facts["class"]],  # type: ignore[arg-type]  # checked by the schema
-        commercial=facts["commercial_use"],
-        verified=bool(facts["verified"]),
+        id=terms["key"],
+        name=terms["name"],
+        spdx=terms["spdx"],
+        kind=None if terms["class"] is None else _LICENSE_KINDS[terms["class"]],  # type: ignore[arg-type]  # checked by the schema
+        commercial=terms["commercial_use"],
+        verified=bool(terms["verified"]),
     )
 
 
@@ -95,53 +79,14 @@ def _active(record: Record) -> float | None:
     return float(active) * 1e9
 
 
-def _shape(facts: Record, additions: Mapping[str, Any]) -> Shape:
-    fields = {
-        "architecture": facts["llama_cpp"],
-        **{name: facts[name] for name in _SHAPE_FIELDS},
-        "mla": _struct(facts["mla"], MultiHeadLatent),
-        "window": _struct(facts["sliding_window"], SlidingWindow),
-        "recurrent": _recurrent(facts["hybrid"]),
-        "moe": _struct(facts["moe"], Moe),
-        **additions,
-    }
-    return msgspec.convert(fields, Shape)
-
-
-_SHAPE_FIELDS = (
-    "layers",
-    "hidden_size",
-    "attention_heads",
-    "kv_heads",
-    "head_dim_k",
-    "head_dim_v",
-    "vocab_size",
-    "kv_shared_layers",
-)
-
-
-def _struct(facts: Record | None, kind: type[msgspec.Struct]) -> dict[str, Any] | None:
-    """The facts that `kind` has fields for."""
-    if facts is None:
-        return None
-    return {name: facts[name] for name in kind.__struct_fields__ if facts.get(name) is not None}
-
-
-def _recurrent(facts: Record | None) -> dict[str, Any] | None:
-    if facts is None:
-        return None
-    renamed = {**facts, "kind": _MIXERS[facts["kind"]], "conv_l_cache": facts.get("conv_L_cache")}
-    return _struct(renamed, Recurrent)
-
-
-def _capabilities(facts: Record) -> Capabilities:
+def _capabilities(stated: Record) -> Capabilities:
     return Capabilities(
-        tools=facts["tools"],
-        thinking=facts["thinking"],
-        vision=facts["vision"],
-        audio=facts["audio"],
-        code=facts["code_specialised"],
-        multilingual=facts["multilingual"],
+        tools=stated["tools"],
+        thinking=stated["thinking"],
+        vision=stated["vision"],
+        audio=stated["audio"],
+        code=stated["code_specialised"],
+        multilingual=stated["multilingual"],
     )
 
 
