@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from launchpad.cli.root import COMMANDS
+from launchpad.cli.table import COMMANDS
 from launchpad.testing.hub import SimulatedHub
 
 

@@ -47,7 +47,7 @@ class App:
 
         if not self.third_party or not any_third_party():
             return {}
-        from launchpad.cli.root import COMMANDS
+        from launchpad.cli.table import COMMANDS
 
         return {spec.name: spec for spec in self.host.commands(reserved=COMMANDS)}
 

@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 import click
 
 from launchpad import __version__
 from launchpad.cli.app import App
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-COMMANDS: Mapping[str, tuple[str, str]] = {
-    "run": ("launchpad.cli.run:run", "Pick the best model that fits, pull it, start it, chat."),
-    "recommend": ("launchpad.cli.recommend:recommend", "Show the best models for this machine, or another."),
-    "plan": ("launchpad.cli.plan:plan", "Show what `run` would do, step by step."),
-    "fit": ("launchpad.cli.fit:fit", "Show how much memory a model needs and how fast it would be."),
-    "models": ("launchpad.cli.models:models", "List the models of the catalog."),
-    "hardware": (
-        "launchpad.cli.hardware:hardware",
-        "Show what is known about this machine, with the evidence.",
-    ),
-    "pull": ("launchpad.cli.pull:pull", "Fetch and verify a model without starting it."),
-    "list": ("launchpad.cli.list:list_models", "List the models on this machine."),
-    "rm": ("launchpad.cli.rm:rm", "Remove a model from this machine."),
-    "plugins": ("launchpad.cli.plugins:plugins", "List the plugins and what went wrong with them."),
-    "config": ("launchpad.cli.config:config", "Show and change the configuration."),
-}
+from launchpad.cli.table import COMMANDS
 
 
 class LazyGroup(click.Group):

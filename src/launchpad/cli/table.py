@@ -1,0 +1,26 @@
+"""The command table: name -> (module:attribute, help). Nothing is imported before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "run": ("launchpad.cli.run:run", "Pick the best model that fits, pull it, start it, chat."),
+    "recommend": ("launchpad.cli.recommend:recommend", "Show the best models for this machine, or another."),
+    "plan": ("launchpad.cli.plan:plan", "Show what `run` would do, step by step."),
+    "fit": ("launchpad.cli.fit:fit", "Show how much memory a model needs and how fast it would be."),
+    "explain": (
+        "launchpad.cli.explain:explain",
+        "Explain a model's memory, speed and quality, and what would make it fit.",
+    ),
+    "models": ("launchpad.cli.models:models", "List the models of the catalog."),
+    "hardware": (
+        "launchpad.cli.hardware:hardware",
+        "Show what is known about this machine, with the evidence.",
+    ),
+    "pull": ("launchpad.cli.pull:pull", "Fetch and verify a model without starting it."),
+    "list": ("launchpad.cli.list:list_models", "List the models on this machine."),
+    "rm": ("launchpad.cli.rm:rm", "Remove a model from this machine."),
+    "plugins": ("launchpad.cli.plugins:plugins", "List the plugins and what went wrong with them."),
+    "config": ("launchpad.cli.config:config", "Show and change the configuration."),
+}
