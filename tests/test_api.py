@@ -1,0 +1,46 @@
+"""launchpad from Python."""
+
+from __future__ import annotations
+
+import psutil
+import pytest
+
+import launchpad
+from launchpad import errors
+
+
+def test_everything_exported_is_there():
+    for name in dir(launchpad):
+        assert getattr(launchpad, name) is not None
+    with pytest.raises(AttributeError, match="nope"):
+        launchpad.nope  # noqa: B018
+
+
+def test_detect_and_recommend_make_no_connection(monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    machine = launchpad.detect()
+    assert machine.memory.total
+    choice = launchpad.recommend(launchpad.Wish(purpose="code"), on="RTX 4090")
+    assert choice.pick is not None
+    assert choice.pick.fit.placement.kind == "gpu"
+
+
+@pytest.mark.engine
+def test_launch_answers_and_leaves_nothing(smollm2):
+    before = {p.pid for p in psutil.process_iter()}
+    with launchpad.launch(str(smollm2), system="You are a helpful assistant.") as chat:
+        assert "Paris" in chat.ask("What is the capital of France?", options=None)
+        assert chat.server.report.context == 8192
+        pid = chat.server.pid
+        assert pid not in before
+    assert not psutil.pid_exists(pid)
+
+
+def test_a_download_needs_consent(monkeypatch):
+    from launchpad.testing.hub import SimulatedHub
+
+    with SimulatedHub() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+        monkeypatch.setenv("LAUNCHPAD_PYPI_INDEX_URL", hub.index_url)
+        with pytest.raises(errors.RefusedError, match="download"):
+            launchpad.launch("smollm2-135m-instruct", max_download=1000)
