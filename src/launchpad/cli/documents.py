@@ -13,6 +13,7 @@ from msgspec import Struct
 from launchpad.catalog.model import Build, LocalModel, Model
 from launchpad.choose import Choice
 from launchpad.engines.server import EngineReport
+from launchpad.explain.result import Explanation
 from launchpad.fit.result import Fit
 from launchpad.hardware.machine import Machine
 from launchpad.plan import Plan
@@ -153,6 +154,7 @@ KINDS: dict[str, type[Struct]] = {
     "answer": Answer,
     "config": ConfigDocument,
     "error": ErrorDocument,
+    "explanation": Explanation,
     "fits": FitList,
     "local-models": LocalModelList,
     "machine": Machine,

@@ -1,0 +1,83 @@
+"""`launchpad explain`: the memory budget, the time of a token, what fits at which context, what would help, sources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from launchpad.cli.app import App
+from launchpad.cli.options import json_option, make_wish, on_option, simulated, wish_options
+from launchpad.cli.output import clean_line
+
+if TYPE_CHECKING:
+    from launchpad.cli.explain_text import Table
+    from launchpad.cli.output import Output
+    from launchpad.explain.result import Explanation
+
+
+WIDTH_IN_A_FILE = 100
+WIDEST = 120  # longer lines are hard to read
+
+
+@click.command()
+@click.argument("model")
+@wish_options
+@on_option
+@json_option
+@click.pass_obj
+def explain(app: App, model: str, wishes: dict[str, Any], on: str | None) -> None:
+    """Explain how MODEL runs on this machine, or another (--on), and what every figure rests on.
+
+    Shows the memory budget line by line, where the time of a token goes, which contexts fit with which type of KV cache,
+    the cheapest change that would make a misfit fit, and the published results behind the quality figure.
+    MODEL is a catalog id, id:QUANT, a reference or a file; with `auto` it is what launchpad would pick.
+    Makes no connection.
+    """
+    from launchpad.explained import explained
+
+    wish = make_wish(app, wishes, model=model)
+    found = explained(app.host, app.config, wish, on=simulated(on))
+    if app.output.json_mode:
+        app.output.data(found)
+        return
+    _show(app.output, found)
+
+
+def _show(out: Output, found: Explanation) -> None:
+    from shutil import get_terminal_size
+
+    from launchpad.cli import explain_text as text
+    from launchpad.cli.explain_sources import cited
+
+    width = min(get_terminal_size((WIDTH_IN_A_FILE, 24)).columns, WIDEST)
+    title, *rest = text.summary(found)
+    out.line(out.style(clean_line(title), "bold"))
+    for line in rest:
+        out.line(clean_line(line))
+    for table, remarks in (
+        (text.budget(found), text.budget_remarks(found)),
+        (text.token_time(found), text.token_remarks(found)),
+        (text.ladder(found), text.ladder_remarks(found)),
+        (text.remedies(found), text.remedy_remarks(found)),
+    ):
+        _section(out, table, remarks, width)
+    for heading, lines in cited(found, width):
+        out.line()
+        out.line(out.style(clean_line(heading), "bold"))
+        for line in lines:
+            out.line(f"  {clean_line(line)}")
+
+
+def _section(out: Output, table: Table | None, remarks: list[str], width: int) -> None:
+    """A table with the remarks below it, nothing where there is neither."""
+    from textwrap import wrap
+
+    if table is None and not remarks:
+        return
+    out.line()
+    if table is not None:
+        out.table(table.headers, table.rows, right=table.right)
+    for remark in remarks:
+        for line in wrap(clean_line(remark), width, subsequent_indent="  ", break_on_hyphens=False):
+            out.line(out.style(line, "dim"))

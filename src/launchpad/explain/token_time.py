@@ -1,0 +1,71 @@
+"""Where the time of a token goes, at one depth of the conversation."""
+
+from __future__ import annotations
+
+from launchpad.explain.result import TokenCost
+from launchpad.explain.subject import Subject
+from launchpad.fit.estimate import Aside, Part, aside, decode, token_times
+from launchpad.fit.layout import Layout
+from launchpad.fit.result import Fit
+from launchpad.fit.speed import TYPICAL_DEPTH, work
+
+AGREEMENT = (
+    0.01  # a backend whose own speed differs by more than this has laws of its own, which these parts are not
+)
+
+
+def token_costs(subject: Subject) -> tuple[TokenCost, ...]:
+    """The cost of a token early in a conversation and with a full context; empty where it is not known.
+
+    Parts are shown only where they add up to the speed that the fit states (a measured speed aside).
+    """
+    fit = subject.fit
+    stated = fit.speed.decode
+    layout = subject.layout_of(subject.build)
+    if layout is None or stated is None:
+        return ()
+    early = token_cost(subject, layout, fit, TYPICAL_DEPTH)
+    if early is None:
+        return ()
+    if stated.basis != "measured" and abs(early.speed.value / stated.value - 1) > AGREEMENT:
+        return ()
+    if fit.settings.context <= TYPICAL_DEPTH:
+        return (early,)
+    full = token_cost(subject, layout, fit, fit.settings.context)
+    return (early, full) if full else (early,)
+
+
+def token_cost(subject: Subject, layout: Layout, fit: Fit, depth: int) -> TokenCost | None:
+    """The cost of one token with `depth` tokens before it; None when a device's bandwidth is unknown."""
+    if not fit.runs:
+        return None
+    settings, cpu = fit.settings, subject.machine.cpu
+    parts = _parts(subject, fit)
+    cost = work(layout, settings, depth)
+    left = aside(layout, settings) if parts else Aside()
+    repacked = settings.repack and layout.repack > 0
+    times = token_times(cost, parts, cpu, left=left, repacked=repacked)
+    speed = decode(cost, parts, cpu, left=left, repacked=repacked)
+    if times is None or speed is None:
+        return None
+    return TokenCost(
+        depth=min(depth, settings.context),
+        weights_read=cost.active_bytes,
+        kv_read=cost.kv_bytes,
+        times=times,
+        speed=speed,
+    )
+
+
+def _parts(subject: Subject, fit: Fit) -> list[Part]:
+    """The accelerators that the fit uses, each with its part of the blocks."""
+    split = fit.settings.tensor_split
+    return [
+        Part(
+            accelerator=usable.accelerator,
+            api=usable.gpu.api,
+            share=split[index] if index < len(split) else 1.0,
+        )
+        for index, usable in enumerate(subject.pool.gpus)
+        if usable.gpu.device in fit.placement.devices
+    ]
