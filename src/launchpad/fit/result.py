@@ -63,6 +63,26 @@ class DeviceMemory(Struct, frozen=True, kw_only=True):
         return sum(term.bytes for term in self.terms if term.name == name)
 
 
+class MemoryCheck(Struct, frozen=True, kw_only=True):
+    """Bytes of one device, as predicted and as the engine says, without what belongs to no buffer (overhead).
+
+    `difference` is the engine's figure over ours, less one.
+    """
+
+    device: str
+    predicted: dict[str, int]  # weights, context, compute
+    engine: dict[str, int]
+    difference: float
+
+
+class Confirmation(Struct, frozen=True, kw_only=True):
+    """The engine's own word on a fit. `agrees` is False when a device differs by more than 3 %."""
+
+    engine: str
+    devices: tuple[MemoryCheck, ...]
+    agrees: bool
+
+
 class Band(Struct, frozen=True, kw_only=True):
     """A figure with its honest range. Units are those of the field that holds it."""
 

@@ -15,7 +15,7 @@ from launchpad.plugins.spec import BackendCapabilities, BackendStatus
 from launchpad.wish import Wish
 
 if TYPE_CHECKING:
-    from launchpad.engines.server import RunningServer
+    from launchpad.engines.server import EngineReport, RunningServer
     from launchpad.events import Report
 
 
@@ -49,6 +49,10 @@ class BackendBase(ABC):
     def local(self) -> Iterable[LocalModel]:
         """Nothing: weights come from launchpad's own store."""
         return ()
+
+    def dry_run(self, start: StartStep) -> EngineReport | None:
+        """None: this engine cannot say what it would allocate without doing so."""
+        return None
 
     @abstractmethod
     def launch(self, start: StartStep, report: Report) -> RunningServer:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from launchpad.catalog.model import Build, LocalModel, Model
-from launchpad.engines.server import RunningServer, Server
+from launchpad.engines.server import EngineReport, RunningServer, Server
 from launchpad.errors import EngineError, LaunchError, LaunchpadError, PullError
 from launchpad.events import Report
 from launchpad.fit.layout import Layout
@@ -25,7 +25,9 @@ from launchpad.plugins.spec import (
     Backend,
     BackendCapabilities,
     BackendStatus,
+    BuildLister,
     Catalog,
+    DryRuns,
     HardwareProbe,
     ModelSource,
     Reachability,
@@ -120,6 +122,20 @@ class GuardedSource:
             _REMOTE * self.plugin.limit,
         )
 
+    def builds(self, ref: str) -> Iterable[Build]:
+        """The builds at a place; none where the source cannot list them. Raises `PullError`."""
+        source, stage = self._source, f"{self.name}.builds"
+        if not isinstance(source, BuildLister):
+            return ()
+        return _required(
+            self.plugin,
+            stage,
+            lambda: tuple(listed(source.builds(ref), stage, MAX_ITEMS)),
+            lambda found: tuple(checked(build, Build, stage) for build in found),
+            lambda why: PullError(f"{ref} cannot be looked up.", why=why, hint=_HINT),
+            _REMOTE * self.plugin.limit,
+        )
+
     def local(self) -> Iterable[LocalModel]:
         """What its store holds; nothing when it failed."""
         return _items(self.plugin, f"{self.name}.local", self._source.local, LocalModel, MAX_ITEMS)
@@ -187,6 +203,20 @@ class GuardedBackend:
     def local(self) -> Iterable[LocalModel]:
         """What its own store holds; nothing when it failed."""
         return _items(self.plugin, f"{self.name}.local", self._backend.local, LocalModel, MAX_ITEMS)
+
+    def dry_run(self, start: StartStep) -> EngineReport | None:
+        """What the engine says that it would allocate; None when it cannot, does not, or failed."""
+        backend = self._backend
+        if not isinstance(backend, DryRuns):
+            return None
+        stage = f"{self.name}.dry_run"
+        return self.plugin.attempt(
+            stage,
+            partial(backend.dry_run, start),
+            lambda _: None,
+            check=lambda result: None if result is None else checked(result, EngineReport, stage),
+            limit=_REMOTE * self.plugin.limit,
+        )
 
     def launch(self, start: StartStep, report: Report) -> RunningServer:
         """Start in the caller's thread, for as long as it takes. Raises `LaunchError`."""

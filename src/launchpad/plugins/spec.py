@@ -24,7 +24,7 @@ from launchpad.wish import Wish
 
 if TYPE_CHECKING:
     from launchpad.choose import Candidate, Choice
-    from launchpad.engines.server import RunningServer
+    from launchpad.engines.server import EngineReport, RunningServer
     from launchpad.events import Event, Report
 
 GROUP = "launchpad.v1"
@@ -146,6 +146,15 @@ class ModelSource(Protocol):
         ...
 
 
+@runtime_checkable
+class BuildLister(Protocol):
+    """A `ModelSource` that can also say which builds there are at a place. Optional."""
+
+    def builds(self, ref: str) -> Iterable[Build]:
+        """The builds at `ref` (`scheme://place`, maybe `@revision`), with sizes and files. Raises `PullError`."""
+        ...
+
+
 class BackendCapabilities(Struct, frozen=True, kw_only=True):
     """What a backend can do."""
 
@@ -224,6 +233,19 @@ class Backend(Protocol):
 
     def launch(self, start: StartStep, report: Report) -> RunningServer:
         """Start and return when ready; raises `LaunchError` with the cause and the log's tail."""
+        ...
+
+
+@runtime_checkable
+class DryRuns(Protocol):
+    """What a `Backend` may have besides: its engine says what it would allocate without doing so."""
+
+    def dry_run(self, start: StartStep) -> EngineReport | None:
+        """Buffers per device for `start`, exact for this build and these devices; None when the engine cannot say.
+
+        `start.model_path` is a file whose header is true and whose weights may be missing. In a process of its own,
+        within a few seconds.
+        """
         ...
 
 

@@ -12,6 +12,7 @@ from launchpad.plugins import (
     BackendStatus,
     EngineArguments,
     EngineError,
+    EngineReport,
     Fit,
     Machine,
     Report,
@@ -82,6 +83,12 @@ class LlamaCpp(BackendBase):
     def arguments(self, fit: Fit) -> EngineArguments:
         """Exactly what llama.cpp is told, under its own names."""
         return arguments(fit)
+
+    def dry_run(self, start: StartStep) -> EngineReport | None:
+        """What llama.cpp says that it would allocate; nothing is, and of the file only the header is read."""
+        from launchpad.plugins.llamacpp.dry_run import dry_run
+
+        return dry_run(start)
 
     def launch(self, start: StartStep, report: Report) -> RunningServer:
         """Load the model in a child process under the guard; returns when it answers."""

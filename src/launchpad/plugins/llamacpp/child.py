@@ -1,6 +1,7 @@
 """The engine process: llama.cpp's own HTTP server, embedded by xllamacpp. Started by path; imports nothing of launchpad.
 
     python -P child.py serve      settings as JSON on standard input (they hold the API key)
+    python -P child.py dry-run    the same settings; tells in the log what memory they would take, and dies of it
     python -P child.py devices    prints what this build can compute on, as JSON
 
 `serve` writes `{"port": …, "load_seconds": …}` to the file that LAUNCHPAD_READY_FILE names when the model is loaded.
@@ -125,6 +126,19 @@ def _setters(xllamacpp: Any, params: Any) -> dict[str, Callable[[Any], object]]:
     }
 
 
+def dry_run() -> None:
+    """Size every buffer and allocate none. The server object does not survive that: its end says nothing."""
+    settings = json.load(sys.stdin)
+    import xllamacpp
+
+    params = parameters(xllamacpp, settings)
+    params.warmup = False
+    params.no_alloc = True
+    params.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_NONE
+    params.fit_params = True  # the step of llama.cpp that prints the sums; it changes nothing that was set
+    xllamacpp.Server(params)
+
+
 def devices() -> None:
     """Print the devices of this build."""
     import xllamacpp
@@ -135,4 +149,4 @@ def devices() -> None:
 
 
 if __name__ == "__main__":
-    {"serve": serve, "devices": devices}[sys.argv[1]]()
+    {"serve": serve, "dry-run": dry_run, "devices": devices}[sys.argv[1]]()
