@@ -1,0 +1,108 @@
+"""The engine's dry run: its table read, and its word on a header without weights equal to a real load."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from launchpad.catalog.model import Build, Model
+from launchpad.check import check_memory
+from launchpad.errors import BadModelFile
+from launchpad.events import ignore
+from launchpad.fit.result import Fit, Placement, Settings
+from launchpad.hardware.machine import Cpu, Machine, Memory
+from launchpad.model_file import read_layout
+from launchpad.plan import StartStep
+from launchpad.plugins.llamacpp.backend import LlamaCpp
+from launchpad.plugins.llamacpp.dry_run import dry_run, read_table
+from launchpad.wish import Wish
+
+GIB = 1 << 30
+MIB = 1 << 20
+HEADER = 4 * MIB  # holds the whole header of the small model
+TOLD = "0.01 I common_memory_breakdown_print: "
+HOST_ROW = (
+    f"{TOLD}|   - Host               |                  200 =    92 +      90 +      18                |"
+)
+GPU_ROW = (
+    f"{TOLD}|   - CUDA0 (RTX 4090)   | 24080 = 22000 + ( 5000 =  4000 +     500 +     501) +        1000 |"
+)
+
+
+def test_the_table_of_a_machine_with_a_gpu_is_read() -> None:
+    gpu, host = read_table([GPU_ROW, HOST_ROW])
+    assert (gpu.device, gpu.model, gpu.context, gpu.compute) == ("CUDA0", 4000 * MIB, 500 * MIB, 501 * MIB)
+    assert (host.device, host.model, host.context, host.compute) == ("cpu", 92 * MIB, 90 * MIB, 18 * MIB)
+
+
+def test_other_lines_are_no_rows() -> None:
+    assert read_table(["| memory breakdown [MiB] | total   free    self |", "- Host 1 = 2 + 3 + 4"]) == ()
+
+
+def fit_of(path: Path, context: int) -> Fit:
+    """The fit of that file on one core with 16 GiB."""
+    machine = Machine(
+        name="test",
+        cpu=Cpu(cores_physical=1, isa=("avx2",)),
+        memory=Memory(total=24 * GIB, available=16 * GIB),
+    )
+    build = Build(ref=path.as_uri(), format="gguf", quantization="Q4_1")
+    model = Model(id="small", name="Small", lab="Lab", lab_id="lab", builds=(build,))
+    fit = LlamaCpp().fit(model, build, machine, Wish(context=context), read_layout(path))
+    assert fit is not None
+    return fit
+
+
+def start_of(path: Path, fit: Fit) -> StartStep:
+    return StartStep(
+        backend="llamacpp",
+        model_id="small",
+        model_name="Small",
+        build=fit.build,
+        model_path=str(path),
+        settings=fit.settings,
+        arguments=LlamaCpp().arguments(fit),
+        fit=fit,
+    )
+
+
+@pytest.mark.engine
+def test_the_word_on_a_header_equals_the_real_load(smollm2: Path, tmp_path: Path) -> None:
+    sparse = tmp_path / "header.gguf"
+    sparse.write_bytes(smollm2.read_bytes()[:HEADER])
+    with sparse.open("r+b") as file:
+        file.truncate(smollm2.stat().st_size)
+    fit = fit_of(sparse, 4096)
+    begin = time.monotonic()
+    said = dry_run(start_of(sparse, fit))
+    assert time.monotonic() - begin < 8
+    assert said is not None
+    confirmation = check_memory(fit, said, loaded=False)
+    assert confirmation is not None
+    assert confirmation.agrees
+    running = LlamaCpp().launch(start_of(smollm2, fit), ignore)
+    try:
+        (real,) = running.server.report.buffers
+    finally:
+        running.stop()
+    (host,) = said.buffers
+    for dry, did in ((host.model, real.model), (host.context, real.context), (host.compute, real.compute)):
+        assert abs(dry - did) <= 2 * MIB
+
+
+def test_a_malformed_file_never_reaches_the_engine(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.gguf"
+    bad.write_bytes(b"GGUF" + bytes(64))
+    fit = Fit(
+        model_id="bad",
+        build="file:///bad",
+        backend="llamacpp",
+        settings=Settings(context=512),
+        placement=Placement(kind="cpu"),
+        devices=(),
+        verdict="fits",
+    )
+    with pytest.raises(BadModelFile):
+        dry_run(start_of(bad, fit))
