@@ -197,6 +197,12 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
+def header_bytes(path: Path) -> bytes:
+    """The part of a file before its weights."""
+    with path.open("rb") as file:
+        return file.read(read_header(path).data_offset)
+
+
 def main() -> int:
     """Run and report; exit code 1 when something happened that must not."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -206,7 +212,7 @@ def main() -> int:
         "--honest", type=Path, nargs="*", default=[], help="GGUF files whose headers to damage too"
     )
     arguments = parser.parse_args()
-    honest = [path.read_bytes()[: read_header(path).data_offset] for path in arguments.honest]
+    honest = [header_bytes(path) for path in arguments.honest]
     judge(*specimen(0, honest))
     begin, ends, bad, slow, slowest = peak(), Counter[str](), [], [], 0.0
     for seed in range(arguments.first, arguments.first + arguments.count):
@@ -227,6 +233,7 @@ def main() -> int:
         "slower_than_100_ms": slow[:20],
         "slowest_seconds": round(slowest, 4),
         "grown_bytes": peak() - begin,
+        "peak_bytes": peak(),
     }
     print(json.dumps(report, indent=1))
     return 1 if bad or slow else 0

@@ -230,8 +230,16 @@ def _preference(rated: _Rated, good: Callable[[_Rated], bool]) -> tuple[bool, bo
     is_good = good(rated)
     here = rated.candidate.availability.local is not None
     # Of those that cannot run, the smallest build tells best why the model lost.
-    score = (rated.score or 0.0) if is_good else 0.0
+    score = _worth(rated) if is_good else 0.0
     return (is_good, rated.obstacle is None, score, float(here), -(rated.candidate.build.size or 0))
+
+
+def _worth(rated: _Rated) -> float:
+    """The score; of a model that nobody has rated, the share that its quantization leaves of it."""
+    if rated.score is not None:
+        return rated.score
+    loss = rated.candidate.quantization_loss
+    return 0.0 if loss is None else 1.0 - loss
 
 
 def _option(rated: _Rated, reason: str) -> Option:

@@ -15,7 +15,7 @@ from launchpad.hardware.machine import Machine
 from launchpad.named import is_auto, named_models
 from launchpad.plan import Plan, make_plan
 from launchpad.plugins.spec import BackendStatus
-from launchpad.survey import Survey, consider, survey
+from launchpad.survey import Survey, consider, survey, unread
 from launchpad.wish import Wish
 
 if TYPE_CHECKING:
@@ -47,9 +47,12 @@ def decide(
 def fits_of(
     host: Host, config: Config, wish: Wish, *, on: Machine | None = None
 ) -> tuple[Survey, list[Candidate]]:
-    """Every way to run the model that the wish names, fitting or not. Makes no connection."""
-    seen, models, _ = _look(host, config, wish, on, ask_sources=False)
-    return seen, consider(seen, wish, models)
+    """Every way to run the model that the wish names, fitting or not.
+
+    A place is looked up at its source, headers only. Where no engine here reads the format, the built-in fit speaks.
+    """
+    seen, models, _ = _look(host, config, wish, on, ask_sources=False, to_run=False)
+    return seen, consider(seen, wish, models) or unread(seen, wish, models)
 
 
 def make_plan_for(
@@ -77,7 +80,7 @@ def _remark(status: BackendStatus | None) -> str | None:
 
 
 def _look(
-    host: Host, config: Config, wish: Wish, on: Machine | None, ask_sources: bool
+    host: Host, config: Config, wish: Wish, on: Machine | None, ask_sources: bool, *, to_run: bool = True
 ) -> tuple[Survey, Sequence[Model], dict[str, str]]:
     """The world, the models that the wish allows, and why the others were dropped."""
     if wish.backend is not None:
@@ -86,5 +89,7 @@ def _look(
     if is_auto(wish.model):
         selection = select(seen.models, wish)
         return seen, selection.kept, {x.model_id: x.reason for x in selection.dropped}
-    named = named_models(wish.model or "", seen, host, connect=ask_sources and not wish.offline)
-    return replace(seen, local={**seen.local, **named.local}), named.models, {}
+    connect = (ask_sources or not to_run) and not wish.offline
+    named = named_models(wish.model or "", seen, host, connect=connect, to_run=to_run)
+    seen = replace(seen, local={**seen.local, **named.local}, layouts=named.layouts)
+    return seen, named.models, {}

@@ -1,37 +1,19 @@
-"""A GGUF model on this machine: its header, all files of a split model taken together, and what it says."""
+"""A model on this machine: its headers, all files of a split model taken together, and what they say."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from msgspec import Struct
-
+from launchpad.catalog.hub_config import LONGEST_CONFIG, parse_config
 from launchpad.errors import BadModelFile
 from launchpad.fit import Layout, layout_from_gguf
 from launchpad.gguf import GGUFHeader, join_splits, read_header
 from launchpad.gguf.split import split_count
+from launchpad.model_facts import ModelFacts, facts_of_config, facts_of_gguf
+from launchpad.safetensors import read_safetensors
 
 _SPLIT_NAME = re.compile(r"(.*-)\d{5}(-of-\d{5}\.gguf)", re.IGNORECASE | re.DOTALL)
-
-# `general.file_type` of llama.cpp (enum llama_ftype): the mix of types that the file was quantized to.
-_FILE_TYPES = {
-    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K", 11: "Q3_K_S",
-    12: "Q3_K_M", 13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS",
-    20: "IQ2_XS", 21: "Q2_K_S", 22: "IQ3_XS", 23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M",
-    28: "IQ2_S", 29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4",
-}  # fmt: skip
-
-
-class FileFacts(Struct, frozen=True, kw_only=True):
-    """What a model file says about itself. `size` in bytes over all its files, `context` in tokens."""
-
-    name: str | None
-    architecture: str
-    quantization: str
-    size: int
-    parameters: float
-    context: int | None
 
 
 def read_model(path: Path) -> GGUFHeader:
@@ -62,27 +44,47 @@ def read_layout(path: Path) -> Layout:
     return layout_from_gguf(read_model(path))
 
 
-def describe(path: Path) -> FileFacts:
-    """What the file says about itself. Raises `BadModelFile`, `OSError`."""
-    header = read_model(path)
-    architecture = header.architecture
-    if architecture is None:
-        raise BadModelFile(f"{path.name} does not name its architecture.")
-    name = header.metadata.get("general.name")
-    context = header.metadata.get(f"{architecture}.context_length")
-    kind = header.metadata.get("general.file_type")
-    return FileFacts(
-        name=name if isinstance(name, str) else None,
-        architecture=architecture,
-        quantization=_FILE_TYPES.get(kind, "unknown") if isinstance(kind, int) else "unknown",
-        size=header.size,
-        parameters=float(sum(_elements(tensor.dims) for tensor in header.tensors)),
-        context=context if isinstance(context, int) and context > 0 else None,
-    )
+def describe(path: Path) -> ModelFacts:
+    """What a GGUF file, or a folder with safetensors files, says about itself. Raises `BadModelFile`, `OSError`."""
+    if path.is_dir():
+        return _describe_folder(path)
+    if path.suffix.lower() == ".safetensors":
+        return _describe_folder(path.parent)
+    return facts_of_gguf(read_model(path))
 
 
-def _elements(dims: tuple[int, ...]) -> int:
-    product = 1
-    for dim in dims:
-        product *= dim
-    return product
+def _describe_folder(folder: Path) -> ModelFacts:
+    weights = _weights(folder)
+    config = folder / "config.json"
+    if not weights or not config.is_file():
+        raise BadModelFile(
+            f"{folder.name} is not the folder of a model.",
+            why="A model in safetensors files has config.json beside them.",
+            hint="Give the folder as it was downloaded, or a .gguf file.",
+        )
+    headers = [read_safetensors(path) for path in weights]
+    names = [tensor.name for header in headers for tensor in header.tensors]
+    tied = not any(name.endswith("lm_head.weight") for name in names)
+    with config.open("rb") as file:
+        text = file.read(LONGEST_CONFIG + 1)
+    return facts_of_config(parse_config(text, tied=tied), sum(header.tensor_bytes for header in headers))
+
+
+def _weights(folder: Path) -> list[Path]:
+    """The files that hold the model: all, or those of the usual name where another form lies beside them."""
+    found = sorted(folder.glob("*.safetensors"))
+    return [path for path in found if path.name.startswith("model")] or found
+
+
+def check(path: Path) -> None:
+    """Refuse what no engine should be given: malformed headers, absurd figures, other formats under these names.
+
+    Raises `BadModelFile`, `OSError`.
+    """
+    if path.is_dir():
+        for weights in sorted(path.glob("*.safetensors")):
+            read_safetensors(weights)
+    elif path.suffix.lower() == ".safetensors":
+        read_safetensors(path)
+    elif path.suffix.lower() == ".gguf":
+        read_layout(path)

@@ -10,20 +10,26 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from launchpad.catalog.find import allowed_builds, find, resolve_model, unlisted_build
-from launchpad.catalog.model import Build, LocalModel, Model, Shape
+from launchpad.catalog.model import Build, LocalModel, Model
 from launchpad.catalog.reference import Reference, parse
-from launchpad.errors import UnknownModel
+from launchpad.errors import SourceUnreachable, UnknownModel, UsageError
+from launchpad.fit.layout import Layout
 
 if TYPE_CHECKING:
+    from launchpad.model_facts import ModelFacts
     from launchpad.plugins.host import Host
     from launchpad.survey import Survey
 
 
 class Named(Struct, frozen=True, kw_only=True):
-    """The models that a name means, with only the builds that it allows; `local` are files found on the way."""
+    """The models that a name means, with only the builds that it allows.
+
+    `local` are files found on the way; `layouts`, by `Build.ref`, what headers said that were read on the way.
+    """
 
     models: tuple[Model, ...]
     local: Mapping[str, LocalModel] = {}
+    layouts: Mapping[str, Layout] = {}
 
 
 def is_auto(text: str | None) -> bool:
@@ -31,60 +37,124 @@ def is_auto(text: str | None) -> bool:
     return text is None or parse(text).kind == "auto"
 
 
-def named_models(text: str, seen: Survey, host: Host, *, connect: bool) -> Named:
-    """What `text` names. With `connect`, a repository that no catalog lists is looked up at its source.
+def named_models(text: str, seen: Survey, host: Host, *, connect: bool, to_run: bool = True) -> Named:
+    """What `text` names. With `connect`, a place is looked up at its source, down to the headers of its files.
 
-    Raises `UnknownModel`, or `UsageError` when the name is ambiguous or malformed.
+    A description (a .json file) has no weights, and is refused where they are `to_run`.
+    Raises `UnknownModel`, `UsageError` when the name is ambiguous or malformed, or what the source raises.
     """
     reference = parse(text)
     if reference.kind == "path":
-        return _file(Path(reference.location).expanduser())
-    if reference.kind == "place" and not find(reference, seen.models):
-        return _unlisted(reference, host, connect=connect)
-    model, build = resolve_model(text, seen.models)
+        return _path(Path(reference.location).expanduser().absolute(), to_run=to_run)
+    if reference.kind == "place":
+        return _place(reference, seen, host, connect=connect)
+    return _listed(reference, seen)
+
+
+def _listed(reference: Reference, seen: Survey) -> Named:
+    model, build = resolve_model(reference.text, seen.models)
     builds = (build,) if build is not None else allowed_builds(reference, model)
     return Named(models=(replace(model, builds=builds),))
 
 
-def _file(path: Path) -> Named:
-    """A GGUF file that the user points at: its header is its catalog entry. Raises `BadModelFile` for others."""
-    from launchpad.model_file import describe
-
-    path = path.absolute()
-    if not path.is_file():
+def _path(path: Path, *, to_run: bool) -> Named:
+    if not path.exists():
         raise UnknownModel(
             f"There is no model file at {path}.",
             hint="Check the path; a reference looks like hf://org/repo:QUANT.",
         )
-    known = describe(path)
-    ref = path.as_uri()
-    build = Build(ref=ref, format="gguf", quantization=known.quantization, size=known.size, size_exact=True)
-    model = Model(
-        id=path.stem,
-        name=known.name or path.stem,
-        lab="a file of yours",
-        lab_id="file",
-        parameters=known.parameters,
-        context=known.context,
-        shape=Shape(architecture=known.architecture),
-        builds=(build,),
+    if path.suffix.lower() == ".json":
+        return _description(path, to_run=to_run)
+    return _file(path)
+
+
+def _description(path: Path, *, to_run: bool) -> Named:
+    """A model that a JSON file describes: enough to compute with, nothing to run."""
+    from launchpad.catalog.facts import LONGEST_FACTS, described
+
+    if to_run:
+        raise UsageError(
+            f"{path.name} describes a model, and holds no weights.",
+            hint=f"`launchpad fit {path.name}` tells what it would need.",
+        )
+    with path.open("rb") as file:
+        return Named(models=(described(file.read(LONGEST_FACTS + 1), path.as_uri()),))
+
+
+def _file(path: Path) -> Named:
+    """A model that the user points at: what it says is its catalog entry. Raises `BadModelFile`."""
+    from launchpad.model_file import describe
+
+    facts = describe(path)
+    is_gguf = path.is_file() and path.suffix.lower() != ".safetensors"
+    folder = path if is_gguf or path.is_dir() else path.parent
+    build = Build(
+        ref=folder.as_uri(),
+        format="gguf" if is_gguf else "safetensors",
+        quantization=facts.quantization or "unknown",
+        size=facts.size,
+        size_exact=True,
     )
-    local = LocalModel(ref=ref, path=str(path), size=known.size, format="gguf", owner="user")
-    return Named(models=(model,), local={ref: local})
+    model = Model(id=folder.stem, name=folder.stem, lab="a file of yours", lab_id="file", builds=(build,))
+    local = LocalModel(ref=build.ref, path=str(folder), size=facts.size, format=build.format, owner="user")
+    return Named(
+        models=(_informed(model, facts),),
+        local={build.ref: local},
+        layouts={build.ref: facts.layout} if facts.layout else {},
+    )
 
 
-def _unlisted(reference: Reference, host: Host, *, connect: bool) -> Named:
-    """A build that no catalog lists. Its size is known once its source was asked."""
-    build = unlisted_build(reference)
-    source = host.source(reference.scheme or "")
-    if connect:
-        build = source.resolve(build).build
+def _place(reference: Reference, seen: Survey, host: Host, *, connect: bool) -> Named:
+    """A place at a source. What a catalog says of it stands where the source cannot be asked."""
+    from launchpad.place import look_up
+
+    listed = _listed(reference, seen) if find(reference, seen.models) else None
+    if listed and (not connect or _is_here(listed, seen)):
+        return listed
+    try:
+        source = host.source(reference.scheme or "")
+        if not connect:
+            return Named(models=(_unlisted(reference, source.name, (unlisted_build(reference),)),))
+        found = look_up(reference, source)
+    except (SourceUnreachable, UnknownModel):
+        if listed is None:
+            raise
+        return listed
+    model = listed.models[0] if listed else _unlisted(reference, source.name, ())
+    if found.facts:
+        model = _informed(model, found.facts)
+    return Named(models=(replace(model, builds=found.builds),), layouts=found.layouts)
+
+
+def _is_here(listed: Named, seen: Survey) -> bool:
+    """Whether the one build that is meant lies on this machine: then its own file tells more than its source."""
+    from launchpad.survey import build_key
+
+    builds = listed.models[0].builds
+    return len(builds) == 1 and build_key(builds[0].ref) in seen.local
+
+
+def _unlisted(reference: Reference, source: str, builds: tuple[Build, ...]) -> Model:
+    """A model that no catalog lists: its name is all that is known."""
     lab, _, name = reference.location.partition("/")
-    model = Model(
+    return Model(
         id=reference.canonical,
         name=name or lab,
-        lab=lab if name else source.name,
-        lab_id=(lab if name else source.name).lower(),
-        builds=(build,),
+        lab=lab if name else source,
+        lab_id=(lab if name else source).lower(),
+        builds=builds,
     )
-    return Named(models=(model,))
+
+
+def _informed(model: Model, facts: ModelFacts) -> Model:
+    """The model with what its own header says, where nothing else said it."""
+    if model.shape.layers:
+        return model
+    name = facts.name if facts.name and model.lab_id == "file" else model.name
+    return replace(
+        model,
+        name=name,
+        shape=facts.shape,
+        parameters=model.parameters or facts.parameters,
+        context=model.context or facts.context,
+    )

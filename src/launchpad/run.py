@@ -133,13 +133,12 @@ class RealEffects:
         return pull(source.resolve(step.build), noting, options=options)
 
     def verify(self, path: str) -> None:
-        """Read the headers of a GGUF model: a malformed or incomplete one must not reach an engine."""
+        """Read the headers of a model: a malformed or incomplete one must not reach an engine."""
         from pathlib import Path
 
-        from launchpad.model_file import read_layout
+        from launchpad.model_file import check
 
-        if path.lower().endswith(".gguf"):
-            read_layout(Path(path))
+        check(Path(path))
 
     def launch(self, start: StartStep, report: Report) -> RunningServer:
         """Start the engine of the plan's backend."""

@@ -41,7 +41,10 @@ class BackendHere(Struct, frozen=True, kw_only=True):
 
 
 class Survey(Struct, frozen=True, kw_only=True):
-    """Everything that was read. `reach` maps each URI scheme to whether its source answers (empty: not asked)."""
+    """Everything that was read. `reach` maps each URI scheme to whether its source answers (empty: not asked).
+
+    `layouts` are, by `Build.ref`, what the headers of remote files said that were read.
+    """
 
     machine: Machine
     models: tuple[Model, ...]
@@ -49,6 +52,7 @@ class Survey(Struct, frozen=True, kw_only=True):
     backends: tuple[BackendHere, ...]
     local: Mapping[str, LocalModel]
     reach: Mapping[str, Reachability]
+    layouts: Mapping[str, Layout] = {}
 
 
 def survey(
@@ -149,7 +153,7 @@ def consider(seen: Survey, wish: Wish, models: Sequence[Model]) -> list[Candidat
                 continue
             for build in here.backend.builds(model):
                 can = availability(build, seen)
-                layout = local_layout(can.local)
+                layout = seen.layouts.get(build.ref) or local_layout(can.local)
                 fit = here.backend.fit(model, build, seen.machine, wish, layout)
                 if fit is not None:
                     candidates.append(
@@ -162,6 +166,31 @@ def consider(seen: Survey, wish: Wish, models: Sequence[Model]) -> list[Candidat
                         )
                     )
     return candidates
+
+
+def unread(seen: Survey, wish: Wish, models: Sequence[Model]) -> list[Candidate]:
+    """Every build of `models` by the built-in fit, for formats that no engine here reads."""
+    from launchpad.catalog.quality import quantization_penalty
+    from launchpad.fit import fit
+
+    found = []
+    for model in models:
+        for build in model.builds:
+            why = f"no engine here reads {build.format}"
+            computed = fit(
+                model, build, seen.machine, wish, backend="none", layout=seen.layouts.get(build.ref)
+            )
+            note = f"{why}: the figures are what llama.cpp would need for the same weights"
+            found.append(
+                Candidate(
+                    model=model,
+                    build=build,
+                    fit=replace(computed, notes=(note, *computed.notes)),
+                    availability=Availability(obtainable=False, why_not=why),
+                    quantization_loss=quantization_penalty(build.quantization, model.parameters),
+                )
+            )
+    return found
 
 
 def local_layout(local: LocalModel | None) -> Layout | None:

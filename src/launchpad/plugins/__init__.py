@@ -107,6 +107,7 @@ if TYPE_CHECKING:
     from launchpad.plugins.spec import Backend as Backend
     from launchpad.plugins.spec import BackendCapabilities as BackendCapabilities
     from launchpad.plugins.spec import BackendStatus as BackendStatus
+    from launchpad.plugins.spec import BuildLister as BuildLister
     from launchpad.plugins.spec import Catalog as Catalog
     from launchpad.plugins.spec import CommandSpec as CommandSpec
     from launchpad.plugins.spec import EngineDevice as EngineDevice
@@ -116,6 +117,7 @@ if TYPE_CHECKING:
     from launchpad.plugins.spec import RemoteFile as RemoteFile
     from launchpad.plugins.spec import Resolved as Resolved
     from launchpad.plugins.spec import hookimpl as hookimpl
+    from launchpad.pull.gguf_names import is_model as is_model
     from launchpad.pull.gguf_names import pick_files as pick_files
     from launchpad.pull.gguf_names import quantization_of as quantization_of
     from launchpad.pull.http import fetch_json as fetch_json
@@ -229,6 +231,7 @@ _EXPORTS = {
     "Backend": "launchpad.plugins.spec",
     "BackendCapabilities": "launchpad.plugins.spec",
     "BackendStatus": "launchpad.plugins.spec",
+    "BuildLister": "launchpad.plugins.spec",
     "Catalog": "launchpad.plugins.spec",
     "CommandSpec": "launchpad.plugins.spec",
     "EngineDevice": "launchpad.plugins.spec",
@@ -243,6 +246,7 @@ _EXPORTS = {
     "check_name": "launchpad.pull.names",
     "check_step": "launchpad.pull.urls",
     "fetch_json": "launchpad.pull.http",
+    "is_model": "launchpad.pull.gguf_names",
     "pick_files": "launchpad.pull.gguf_names",
     "quantization_of": "launchpad.pull.gguf_names",
     "scan_store": "launchpad.pull.inventory",

@@ -12,7 +12,9 @@ from msgspec import Struct
 
 from launchpad.plugins import (
     Build,
+    Format,
     LocalModel,
+    ModelFile,
     PullError,
     Reachability,
     RefusedError,
@@ -25,6 +27,7 @@ from launchpad.plugins import (
     check_name,
     fetch_json,
     hub_cache,
+    is_model,
     pick_files,
     quantization_of,
     scan_store,
@@ -79,14 +82,7 @@ class HuggingFace:
 
     def resolve(self, build: Build) -> Resolved:
         """Pin revision, files, sizes and hashes by the repository's metadata. Raises `PullError`, `RefusedError`."""
-        match = _REFERENCE.fullmatch(build.ref)
-        if not match:
-            raise UsageError(
-                f"{build.ref!a} is not a reference to a model on the Hub.",
-                why="The form is hf://org/repo[@revision][:QUANTIZATION].",
-                hint="For example: hf://org/repo-GGUF:Q4_K_M",
-            )
-        repo, asked, quantization = match["repo"], match["revision"], match["quantization"]
+        repo, asked, quantization = _parts(build.ref)
         token = _token()
         metadata = _metadata(repo, asked, token)
         commit = _commit(metadata, repo, asked)
@@ -106,9 +102,59 @@ class HuggingFace:
             token_host=_host(),
         )
 
+    def builds(self, ref: str) -> Iterable[Build]:
+        """One build per quantization, and the safetensors files together, as the repository's metadata lists them."""
+        repo, asked, _ = _parts(ref)
+        metadata = _metadata(repo, asked, _token())
+        base = f"hf://{repo}@{asked}" if asked else f"hf://{repo}"
+        siblings = {sibling.path: sibling for sibling in metadata.siblings}
+        for quantization, paths in _quantizations(list(siblings)):
+            files = [siblings[path] for path in paths]
+            yield _listed(f"{base}:{quantization}", "gguf", quantization, files)
+        if weights := [sibling for path, sibling in siblings.items() if path.endswith(".safetensors")]:
+            yield _listed(base, "safetensors", "original", weights)
+
     def local(self) -> Iterable[LocalModel]:
         """The GGUF and safetensors models in the Hub's cache, whoever brought them."""
         return scan_store(hub_cache().resolve())
+
+
+def _parts(ref: str) -> tuple[str, str | None, str | None]:
+    """Repository, revision and quantization."""
+    match = _REFERENCE.fullmatch(ref)
+    if not match:
+        raise UsageError(
+            f"{ref!a} is not a reference to a model on the Hub.",
+            why="The form is hf://org/repo[@revision][:QUANTIZATION].",
+            hint="For example: hf://org/repo-GGUF:Q4_K_M",
+        )
+    return match["repo"], match["revision"], match["quantization"]
+
+
+def _quantizations(names: Sequence[str]) -> Iterable[tuple[str, tuple[str, ...]]]:
+    """Each quantization that a repository has whole, with its files."""
+    ggufs = [name for name in names if name.lower().endswith(".gguf") and is_model(name)]
+    for quantization in sorted({found for name in ggufs if (found := quantization_of(name))}):
+        if paths := pick_files(ggufs, quantization):
+            yield quantization, paths
+
+
+def _listed(ref: str, form: Format, quantization: str, siblings: Sequence[_Sibling]) -> Build:
+    """A build with its size; the files of GGUF builds are named, so that the same ones are pulled."""
+    sizes = [sibling.lfs.size if sibling.lfs else sibling.size for sibling in siblings]
+    known = [size for size in sizes if size is not None]
+    files = tuple(
+        ModelFile(path=check_name(s.path), size=size, sha256=s.lfs.sha256 if s.lfs else None)
+        for s, size in zip(siblings, sizes, strict=True)
+    )
+    return Build(
+        ref=ref,
+        format=form,
+        quantization=quantization,
+        size=sum(known) if len(known) == len(sizes) else None,
+        size_exact=len(known) == len(sizes),
+        files=files if form == "gguf" else (),
+    )
 
 
 def endpoint() -> str:

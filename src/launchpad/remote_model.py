@@ -1,0 +1,139 @@
+"""What a model at a source says about itself, read from the headers of its files: no weights are fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from launchpad.catalog.hub_config import LONGEST_CONFIG, parse_config
+from launchpad.catalog.model import Build
+from launchpad.errors import BadModelFile
+from launchpad.gguf import GGUFHeader, join_splits, read_header
+from launchpad.gguf.split import split_count
+from launchpad.model_facts import ModelFacts, facts_of_config, facts_of_gguf
+from launchpad.plugins.spec import RemoteFile, Resolved
+from launchpad.pull.ranges import Ranges, ranges
+from launchpad.safetensors import SafetensorsHeader, read_safetensors
+
+FIRST_READ = 1 << 20  # a header without tokenizer fits, one with it takes 2 to 12 MB
+SHARD_READ = 1 << 16  # later shards hold a tensor table only
+LONGEST_INDEX = 1 << 25
+INDEX = "model.safetensors.index.json"
+
+
+class RemoteGGUF(Struct, frozen=True, kw_only=True):
+    """The header of a GGUF model, all shards joined, and the first bytes of each of its files, in their order."""
+
+    header: GGUFHeader
+    prefixes: tuple[bytes, ...]
+
+
+class _IndexMetadata(Struct, frozen=True):
+    total_size: int | float | None = None
+
+
+class _Index(Struct, frozen=True):
+    """`model.safetensors.index.json`: which file holds which tensor."""
+
+    weight_map: dict[str, str]
+    metadata: _IndexMetadata = _IndexMetadata()
+
+
+def read_remote(resolved: Resolved) -> ModelFacts | None:
+    """What the files of a resolved build say; None when they are of a kind whose header cannot be read from afar.
+
+    Raises `BadModelFile` for files that no engine should be given, and what a pull raises.
+    """
+    if any(file.member for file in resolved.files) or not resolved.files:
+        return None
+    if resolved.files[0].path.lower().endswith(".gguf"):
+        return facts_of_gguf(read_remote_gguf(resolved).header)
+    if any(file.path.endswith(".safetensors") for file in resolved.files):
+        return _safetensors(resolved)
+    return None
+
+
+def read_remote_gguf(resolved: Resolved) -> RemoteGGUF:
+    """The header of a GGUF build and the bytes that it was read from. Raises as `read_remote` does."""
+    with ranges(resolved) as reader:
+        first, data = _gguf(reader, resolved.files[0], FIRST_READ)
+        if split_count(first) != len(resolved.files):
+            raise BadModelFile(
+                "The model at the source is not complete.",
+                why=f"It consists of {split_count(first)} files, and {len(resolved.files)} are there.",
+                hint="Choose another repository.",
+            )
+        rest = [_gguf(reader, file, SHARD_READ) for file in resolved.files[1:]]
+    header = join_splits([first, *(header for header, _ in rest)]) if rest else first
+    return RemoteGGUF(header=header, prefixes=(data, *(prefix for _, prefix in rest)))
+
+
+def _gguf(reader: Ranges, file: RemoteFile, first: int) -> tuple[GGUFHeader, bytes]:
+    return reader.header(file, first, partial(read_header, size=_size(file)))
+
+
+def _safetensors(resolved: Resolved) -> ModelFacts:
+    """`config.json`, and the index or the header of the one file that there is."""
+    files = {file.path: file for file in resolved.files}
+    config = files.get("config.json")
+    if config is None:
+        raise BadModelFile(
+            "The repository does not say what its weights are.",
+            why="It has safetensors files and no config.json.",
+            hint="Look for a repository with .gguf files.",
+        )
+    with ranges(resolved) as reader:
+        text = _whole(reader, config, LONGEST_CONFIG)
+        names, size = _weights(reader, files)
+    tied = not any(name.endswith("lm_head.weight") for name in names)
+    return facts_of_config(parse_config(text, tied=tied), size)
+
+
+def _weights(reader: Ranges, files: dict[str, RemoteFile]) -> tuple[Sequence[str], int]:
+    """Names of the tensors, and their bytes."""
+    if INDEX in files:
+        index = _index(_whole(reader, files[INDEX], LONGEST_INDEX))
+        total = index.metadata.total_size
+        used = set(index.weight_map.values())
+        known = sum(_size(file) for path, file in files.items() if path in used)
+        # What the index claims cannot be more than its files hold.
+        return tuple(index.weight_map), int(total) if total and 0 < total <= known else known
+    weights = [file for path, file in files.items() if path.endswith(".safetensors")]
+    headers = [_safetensors_header(reader, file) for file in weights]
+    return [t.name for h in headers for t in h.tensors], sum(h.tensor_bytes for h in headers)
+
+
+def _safetensors_header(reader: Ranges, file: RemoteFile) -> SafetensorsHeader:
+    parse: Callable[[bytes], SafetensorsHeader] = partial(read_safetensors, size=_size(file))
+    return reader.header(file, SHARD_READ, parse)[0]
+
+
+def _index(text: bytes) -> _Index:
+    try:
+        return msgspec.json.decode(text, type=_Index)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise BadModelFile(f"{INDEX} cannot be used.", why=f"{str(error)[:120]}.") from error
+
+
+def _whole(reader: Ranges, file: RemoteFile, most: int) -> bytes:
+    if _size(file) > most:
+        raise BadModelFile(f"{file.path} cannot be used.", why=f"It has {file.size:,} bytes.")
+    return reader.read(file, 0, _size(file))
+
+
+def _size(file: RemoteFile) -> int:
+    if file.size is None:
+        raise BadModelFile(f"The size of {file.path} is not known.", why="Its source does not state it.")
+    return file.size
+
+
+def with_sizes(build: Build, resolved: Resolved) -> Build:
+    """The build with the bytes that its files have, as the source states them."""
+    sizes = [file.size for file in resolved.files]
+    if not sizes or None in sizes:
+        return build
+    return replace(build, size=sum(size or 0 for size in sizes), size_exact=True)
