@@ -13,6 +13,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "launchpad.cli.explain:explain",
         "Explain a model's memory, speed and quality, and what would make it fit.",
     ),
+    "bench": ("launchpad.cli.bench:bench", "Measure how fast a model is here, beside the prediction."),
     "models": ("launchpad.cli.models:models", "List the models of the catalog."),
     "hardware": (
         "launchpad.cli.hardware:hardware",
