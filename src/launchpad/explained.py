@@ -4,72 +4,95 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from launchpad.catalog.load import load_evidence
 from launchpad.catalog.model import Build, Model
 from launchpad.catalog.quality import quantization_penalty
-from launchpad.decide import Decision, decide
+from launchpad.choose import Candidate
+from launchpad.decide import fits_of
 from launchpad.errors import NoModelFits
 from launchpad.explain.explain import explain
 from launchpad.explain.result import Explanation
-from launchpad.explain.subject import Subject
+from launchpad.explain.subject import Attempt, Subject
+from launchpad.fit.layout import Layout
 from launchpad.fit.result import Fit
 from launchpad.hardware.machine import Machine
-from launchpad.named import is_auto, named_models
+from launchpad.named import is_auto
 from launchpad.plan import no_pick
-from launchpad.survey import availability, consider, local_layout
+from launchpad.survey import Survey, availability, local_layout
 from launchpad.wish import Wish
 
 if TYPE_CHECKING:
     from launchpad.config import Config
     from launchpad.plugins.host import Host
+    from launchpad.plugins.spec import Backend
 
 
 def explained(host: Host, config: Config, wish: Wish, *, on: Machine | None = None) -> Explanation:
-    """Explain the build that `run` would take on this machine, or on `on`. Makes no connection.
+    """Explain the build that `run` would take on this machine, or on `on`.
 
     When no build of the named model fits, the smallest is explained. Raises `UnknownModel`, or `NoModelFits` when
     the choice was left to launchpad and nothing can run.
     """
-    made = decide(host, config, wish, on=on)
-    model, build, fit, reason = _chosen(made, wish, host)
-    seen = made.survey
-    backend = host.backend(fit.backend)
-    whole = next((known for known in seen.models if known.id == model.id), model)
-    layout = local_layout(availability(build, seen).local)
-
-    def attempt(other: Build, machine: Machine, wanted: Wish) -> Fit | None:
-        return backend.fit(whole, other, machine, wanted, layout if other == build else None)
-
-    builds = {build: None, **dict.fromkeys(backend.builds(whole))}
+    seen, candidates = fits_of(host, config, wish, on=on)
+    chosen, reason = _chosen(host, candidates, wish)
+    build = chosen.build
+    model = _with_all_builds(chosen.model, seen)
+    layout = seen.layouts.get(build.ref) or local_layout(availability(build, seen).local)
+    backend = next((here.backend for here in seen.backends if here.backend.name == chosen.fit.backend), None)
+    builds = dict.fromkeys((build, *(backend.builds(model) if backend else model.builds)))
     subject = Subject(
-        model=whole,
+        model=model,
         build=build,
         machine=seen.machine,
         wish=wish,
-        fit=fit,
-        attempt=attempt,
+        fit=chosen.fit,
+        attempt=_attempt(model, build, layout, backend),
         layout=layout,
-        apis=backend.capabilities.apis,
-        losses={one: quantization_penalty(one.quantization, whole.parameters) for one in builds},
+        apis=backend.capabilities.apis if backend else None,
+        losses={one: quantization_penalty(one.quantization, model.parameters) for one in builds},
     )
     return explain(subject, reason=reason, evidence=load_evidence(model.id))
 
 
-def _chosen(made: Decision, wish: Wish, host: Host) -> tuple[Model, Build, Fit, str]:
-    """The pick; where nothing fits, the smallest build of the model that was named."""
-    pick = made.choice.pick
+def _chosen(host: Host, candidates: list[Candidate], wish: Wish) -> tuple[Candidate, str]:
+    """The pick and why; where nothing that was named fits, its smallest build."""
+    named = not is_auto(wish.model)
+    if named and wish.min_speed is None:
+        wish = replace(wish, min_speed=0.0)  # as for `run`: who names a model wants it, however slow
+    choice = host.choose(candidates, wish)
+    pick = choice.pick or choice.unobtainable
     if pick is not None:
-        return pick.model, pick.build, pick.fit, pick.reason
-    if is_auto(wish.model):
-        raise no_pick(made.choice, wish)
-    models = named_models(wish.model or "", made.survey, host, connect=False).models
-    candidates = consider(made.survey, wish, models)
+        mine = (pick.build, pick.fit.backend)
+        found = next(one for one in candidates if (one.build, one.fit.backend) == mine)
+        return found, pick.reason
+    if not named:
+        raise no_pick(choice, wish)
     if not candidates:
         raise NoModelFits(
             f"There is no build of {wish.model} that an engine here can run.",
             hint="`launchpad plugins` lists the engines, `launchpad models` the models.",
         )
-    smallest = min(candidates, key=lambda candidate: candidate.build.size or 1 << 62)
-    several = len({candidate.build for candidate in candidates}) > 1
-    reason = "the smallest build; none fits" if several else "the build that you named"
-    return smallest.model, smallest.build, smallest.fit, reason
+    smallest = min(candidates, key=lambda one: one.build.size or 1 << 62)
+    several = len({one.build for one in candidates}) > 1
+    return smallest, "the smallest build; none runs as wished" if several else "you asked for it"
+
+
+def _with_all_builds(model: Model, seen: Survey) -> Model:
+    """The model with every build that is known of it, not only those that its name allowed."""
+    known = next((one.builds for one in seen.models if one.id == model.id), ())
+    return replace(model, builds=tuple(dict.fromkeys((*model.builds, *known))))
+
+
+def _attempt(model: Model, build: Build, layout: Layout | None, backend: Backend | None) -> Attempt:
+    """The fit of other builds, machines and wishes: the backend's own, else the built-in one."""
+    from launchpad.fit import fit
+
+    def attempt(other: Build, machine: Machine, wish: Wish) -> Fit | None:
+        known = layout if other == build else None
+        if backend is None:
+            return fit(model, other, machine, wish, layout=known)
+        return backend.fit(model, other, machine, wish, known)
+
+    return attempt

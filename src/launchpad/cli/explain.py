@@ -11,7 +11,7 @@ from launchpad.cli.options import json_option, make_wish, on_option, simulated, 
 from launchpad.cli.output import clean_line
 
 if TYPE_CHECKING:
-    from launchpad.cli.explain_text import Table
+    from launchpad.cli.explain_budget import Table
     from launchpad.cli.output import Output
     from launchpad.explain.result import Explanation
 
@@ -47,16 +47,16 @@ def explain(app: App, model: str, wishes: dict[str, Any], on: str | None) -> Non
 def _show(out: Output, found: Explanation) -> None:
     from shutil import get_terminal_size
 
+    from launchpad.cli import explain_budget as memory
     from launchpad.cli import explain_text as text
     from launchpad.cli.explain_sources import cited
 
     width = min(get_terminal_size((WIDTH_IN_A_FILE, 24)).columns, WIDEST)
-    title, *rest = text.summary(found)
-    out.line(out.style(clean_line(title), "bold"))
-    for line in rest:
-        out.line(clean_line(line))
+    title, *rest = memory.summary(found)
+    _lines(out, [title], width, "bold")
+    _lines(out, rest, width)
     for table, remarks in (
-        (text.budget(found), text.budget_remarks(found)),
+        (memory.budget(found), memory.budget_remarks(found)),
         (text.token_time(found), text.token_remarks(found)),
         (text.ladder(found), text.ladder_remarks(found)),
         (text.remedies(found), text.remedy_remarks(found)),
@@ -64,20 +64,25 @@ def _show(out: Output, found: Explanation) -> None:
         _section(out, table, remarks, width)
     for heading, lines in cited(found, width):
         out.line()
-        out.line(out.style(clean_line(heading), "bold"))
+        _lines(out, [heading], width, "bold")
         for line in lines:
             out.line(f"  {clean_line(line)}")
 
 
 def _section(out: Output, table: Table | None, remarks: list[str], width: int) -> None:
     """A table with the remarks below it, nothing where there is neither."""
-    from textwrap import wrap
-
     if table is None and not remarks:
         return
     out.line()
     if table is not None:
         out.table(table.headers, table.rows, right=table.right)
-    for remark in remarks:
-        for line in wrap(clean_line(remark), width, subsequent_indent="  ", break_on_hyphens=False):
-            out.line(out.style(line, "dim"))
+    _lines(out, remarks, width, "dim")
+
+
+def _lines(out: Output, texts: list[str], width: int, *styles: str) -> None:
+    """Each text in as many lines as it takes."""
+    from textwrap import wrap
+
+    for text in texts:
+        for line in wrap(clean_line(text), width, subsequent_indent="  ", break_on_hyphens=False):
+            out.line(out.style(line, *styles))

@@ -17,7 +17,7 @@ def cited(found: Explanation, width: int) -> list[tuple[str, list[str]]]:
     """Headings, each with its lines, wrapped to `width` columns."""
     sections = [
         (_quality_heading(found), _quality(found, width)),
-        (f"license: {license_text(found.model.license)}", _license(found, width)),
+        (f"license: {_terms(found)}", _license(found, width)),
         ("answers best with", _defaults(found, width)),
         ("size and shape", _figures(found, width)),
     ]
@@ -61,11 +61,7 @@ def _scores(scores: Iterable[Score], width: int) -> list[str]:
         kind, source, date, setting = origin
         lines += _wrapped([" · ".join(part for part in (setting, kind, date, source) if part)], width)
         text = ", ".join(_result(one) for one in group)
-        kept = wrap(
-            text.replace(" ", TOGETHER).replace(f",{TOGETHER}", ", "),
-            width - 2 - len(INDENT),
-            break_on_hyphens=False,
-        )
+        kept = wrap(text, width - 2 - len(INDENT), break_on_hyphens=False)
         lines += [INDENT + line.replace(TOGETHER, " ") for line in kept]
     return lines
 
@@ -75,10 +71,13 @@ def _origin(one: Score) -> tuple[str, str, str, str]:
 
 
 def _result(one: Score) -> str:
-    unit = "" if one.unit in (None, "%") or one.unit.startswith("index") else f" {one.unit}"
-    return f"{one.benchmark} {one.value:g}{unit}{' (estimated)' if one.estimated else ''}".replace(
-        " ", "\N{NO-BREAK SPACE}"
-    )
+    plain = one.unit is None or one.unit == "%" or one.unit.startswith("index")
+    text = f"{one.benchmark} {one.value:g}{'' if plain else f' {one.unit}'}"
+    return f"{text}{' (estimated)' if one.estimated else ''}".replace(" ", TOGETHER)
+
+
+def _terms(found: Explanation) -> str:
+    return license_text(found.model.license).removeprefix("license ")
 
 
 def _license(found: Explanation, width: int) -> list[str]:
