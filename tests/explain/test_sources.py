@@ -17,7 +17,7 @@ def test_every_score_is_cited_with_source_and_date() -> None:
     assert found.license == tuple(evidence["license_evidence"])
     assert found.shape
     assert found.released
-    assert found.parameters[0] == "8.19 B, 8.19 B active: Artificial Analysis 2026-07-10"
+    assert found.parameters[0] == "8.19 B, 8.19 B active (Artificial Analysis 2026-07-10)"
 
 
 def test_a_model_that_no_catalog_knows_has_no_sources() -> None:
@@ -28,4 +28,4 @@ def test_a_model_that_no_catalog_knows_has_no_sources() -> None:
 def test_missing_parts_are_not_invented() -> None:
     found = sources({"scores": [{"benchmark": "B", "value": 1}], "params_evidence": [{"source": "S"}]})
     assert found.scores[0].date is None
-    assert found.parameters == ("S",)
+    assert found.parameters == ("not stated (S)",)

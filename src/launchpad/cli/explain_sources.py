@@ -54,16 +54,13 @@ def _percent(share: float) -> str:
 
 
 def _scores(scores: Iterable[Score], width: int) -> list[str]:
-    """One paragraph for each source, date and setting, its benchmarks in one line where they have room."""
-    ordered = sorted(scores, key=_origin)
-    lines: list[str] = []
-    for origin, group in groupby(ordered, key=_origin):
+    """One paragraph for each origin: its results, then setting, kind, date and source."""
+    paragraphs = []
+    for origin, group in groupby(sorted(scores, key=_origin), key=_origin):
         kind, source, date, setting = origin
-        lines += _wrapped([" · ".join(part for part in (setting, kind, date, source) if part)], width)
-        text = ", ".join(_result(one) for one in group)
-        kept = wrap(text, width - 2 - len(INDENT), break_on_hyphens=False)
-        lines += [INDENT + line.replace(TOGETHER, " ") for line in kept]
-    return lines
+        results = ", ".join(_result(one) for one in group)
+        paragraphs.append(f"{results} ({', '.join(part for part in (setting, kind, date, source) if part)})")
+    return [line.replace(TOGETHER, " ") for line in _wrapped(paragraphs, width)]
 
 
 def _origin(one: Score) -> tuple[str, str, str, str]:
@@ -73,7 +70,7 @@ def _origin(one: Score) -> tuple[str, str, str, str]:
 def _result(one: Score) -> str:
     plain = one.unit is None or one.unit == "%" or one.unit.startswith("index")
     text = f"{one.benchmark} {one.value:g}{'' if plain else f' {one.unit}'}"
-    return f"{text}{' (estimated)' if one.estimated else ''}".replace(" ", TOGETHER)
+    return f"{text}{' [estimated]' if one.estimated else ''}".replace(" ", TOGETHER)
 
 
 def _terms(found: Explanation) -> str:
@@ -81,12 +78,9 @@ def _terms(found: Explanation) -> str:
 
 
 def _license(found: Explanation, width: int) -> list[str]:
-    terms, lines = found.model.license, []
-    if terms.commercial:
-        lines.append(f"commercial use: {terms.commercial}")
-    lines += [f"evidence: {line}" for line in found.sources.license]
-    if not found.sources.license:
-        lines.append("no evidence recorded")
+    terms, evidence = found.model.license, found.sources.license
+    lines = [f"commercial use: {terms.commercial}"] if terms.commercial else []
+    lines.append(f"evidence: {'; '.join(evidence)}" if evidence else "no evidence recorded")
     return _wrapped(lines, width)
 
 
@@ -108,7 +102,7 @@ def _defaults(found: Explanation, width: int) -> list[str]:
 
 def _figures(found: Explanation, width: int) -> list[str]:
     known = found.sources
-    lines = [f"parameters: {line}" for line in known.parameters]
+    lines = [f"parameters: {'; '.join(known.parameters)}"] if known.parameters else []
     lines += [f"shape: {known.shape}"] if known.shape else []
     lines += [f"released {found.model.released or '?'}: {known.released}"] if known.released else []
     return _wrapped([*lines, *(f"note: {line}" for line in known.notes)], width)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from launchpad.explain.result import Score, Sources
@@ -15,7 +15,7 @@ def sources(evidence: Mapping[str, Any] | None) -> Sources:
     return Sources(
         scores=tuple(_score(entry) for entry in evidence.get("scores") or ()),
         license=tuple(evidence.get("license_evidence") or ()),
-        parameters=tuple(_parameters(entry) for entry in evidence.get("params_evidence") or ()),
+        parameters=_parameters(evidence.get("params_evidence") or ()),
         shape=evidence.get("architecture_source"),
         released=evidence.get("release_date_source"),
         notes=(*(evidence.get("architecture_notes") or ()), *(evidence.get("notes") or ())),
@@ -35,7 +35,11 @@ def _score(entry: Mapping[str, Any]) -> Score:
     )
 
 
-def _parameters(entry: Mapping[str, Any]) -> str:
-    total, active = entry.get("total_b"), entry.get("active_b")
-    counts = [f"{count:g} B{what}" for count, what in ((total, ""), (active, " active")) if count]
-    return f"{', '.join(counts)}: {entry.get('source')}" if counts else str(entry.get("source"))
+def _parameters(entries: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """One text for each count, with all that state it."""
+    sources: dict[str, list[str]] = {}
+    for entry in entries:
+        total, active = entry.get("total_b"), entry.get("active_b")
+        counts = [f"{count:g} B{what}" for count, what in ((total, ""), (active, " active")) if count]
+        sources.setdefault(", ".join(counts) or "not stated", []).append(str(entry.get("source")))
+    return tuple(f"{counts} ({', '.join(names)})" for counts, names in sources.items())
