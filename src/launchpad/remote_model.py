@@ -22,6 +22,7 @@ from launchpad.safetensors import SafetensorsHeader, read_safetensors
 FIRST_READ = 1 << 20  # a header without tokenizer fits, one with it takes 2 to 12 MB
 SHARD_READ = 1 << 16  # later shards hold a tensor table only
 LONGEST_INDEX = 1 << 25
+LARGEST_REST = 0.02  # share of safetensors files that is not tensors
 INDEX = "model.safetensors.index.json"
 
 
@@ -100,8 +101,9 @@ def _weights(reader: Ranges, files: dict[str, RemoteFile]) -> tuple[Sequence[str
         total = index.metadata.total_size
         used = set(index.weight_map.values())
         known = sum(_size(file) for path, file in files.items() if path in used)
-        # What the index claims cannot be more than its files hold.
-        return tuple(index.weight_map), int(total) if total and 0 < total <= known else known
+        # Headers are the small rest: a claim that is further off is not one about these files.
+        believed = total is not None and (1 - LARGEST_REST) * known <= total <= known
+        return tuple(index.weight_map), int(total) if believed and total else known
     weights = [file for path, file in files.items() if path.endswith(".safetensors")]
     headers = [_safetensors_header(reader, file) for file in weights]
     return [t.name for h in headers for t in h.tensors], sum(h.tensor_bytes for h in headers)

@@ -66,6 +66,8 @@ class Ranges:
 
     def header(self, file: RemoteFile, first: int, parse: Callable[[bytes], T]) -> tuple[T, bytes]:
         """What `parse` makes of the file's beginning, asking for more as long as it raises `Truncated`."""
+        if file.size == 0:
+            raise BadModelFile(f"{quote(file.path)} is not a model that can be used.", why="it is empty")
         data, wanted = b"", first
         while True:
             wanted = min(wanted, file.size or wanted)
