@@ -98,3 +98,12 @@ def test_no_memory_helps_beyond_the_model_s_own_context(subject) -> None:
     assert [change.kind for change in found.changes] == ["context"]
     assert found.cheapest.fit.settings.context == 131072
     assert found.lacks is None
+
+
+def test_what_a_smaller_build_costs_is_said_and_what_helps_without_it(subject) -> None:
+    one = subject(QWEN3_8B, Q8, machine(6.5), Wish(), [QWEN3_8B_Q4])
+    found = remedies(replace(one, losses={Q8: 0.001, QWEN3_8B_Q4: 0.014}))
+    assert found.cheapest.quality_cost == pytest.approx(0.013)
+    assert found.lossless.kind in ("free", "memory")
+    unmeasured = remedies(replace(one, losses={Q8: 0.001, QWEN3_8B_Q4: None}))
+    assert unmeasured.cheapest.quality_cost is None

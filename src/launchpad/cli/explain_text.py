@@ -160,13 +160,23 @@ def remedy_remarks(found: Explanation) -> list[str]:
     remedy = found.remedies
     if remedy is None:
         return []
-    best = remedy.cheapest
+    best, lossless = remedy.cheapest, remedy.lossless
     answer = f"cheapest that is enough: {best.text}" if best else "no single change tried here is enough"
+    if best and best.kind == "build":
+        answer += f" ({_quality_cost(best)})"
+    if best and lossless and lossless is not best:
+        answer += f"; with the model as it is: {lossless.text}"
     if not remedy.lacks:
         return [answer]
     saved = " and ".join(f"{change.text} (saves {gib(change.saves)})" for change in remedy.already)
     missing = f"missing: {gib(remedy.lacks)}" + (f", even with {saved}" if saved else "")
     return [missing, answer]
+
+
+def _quality_cost(change: Change) -> str:
+    if change.quality_cost is None:
+        return "what it costs in quality is not measured"
+    return f"costs {change.quality_cost * 100:.2g} % of the quality"
 
 
 def _next_up(found: Explanation) -> Table | None:

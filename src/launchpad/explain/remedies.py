@@ -128,7 +128,9 @@ def _smaller_build(subject: Subject, goal: Goal) -> Change | None:
         if reaches(subject.attempt(build, subject.machine, subject.wish), goal):
             break
     text = f"build {build.quantization}, not {subject.build.quantization}"
-    return tried(subject, goal, "build", text, build=build)
+    before, after = subject.losses.get(subject.build), subject.losses.get(build)
+    cost = None if before is None or after is None else after - before
+    return replace(tried(subject, goal, "build", text, build=build), quality_cost=cost)
 
 
 def _size(build: Build) -> int:

@@ -52,6 +52,7 @@ class Change(Struct, frozen=True, kw_only=True):
     """One thing to change, by itself. `saves` are the bytes that it brings towards the goal, `lacks` what is missing then.
 
     `fit` is what comes of it where it reaches the goal. A change that the fit has already made has no `fit`.
+    `quality_cost` is the share of the model's quality that another build takes beyond this one; None = not measured.
     """
 
     kind: ChangeKind
@@ -60,6 +61,7 @@ class Change(Struct, frozen=True, kw_only=True):
     lacks: int | None = None
     reaches: bool = False
     fit: Fit | None = None
+    quality_cost: float | None = None
 
 
 class Remedies(Struct, frozen=True, kw_only=True):
@@ -74,6 +76,12 @@ class Remedies(Struct, frozen=True, kw_only=True):
     def cheapest(self) -> Change | None:
         """The first change that is enough by itself."""
         return next((change for change in self.changes if change.reaches), None)
+
+    @property
+    def lossless(self) -> Change | None:
+        """The first change that is enough and leaves the model as it is."""
+        lossy = ("kv_type", "build")
+        return next((change for change in self.changes if change.reaches and change.kind not in lossy), None)
 
 
 class Score(Struct, frozen=True, kw_only=True):
