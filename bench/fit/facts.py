@@ -75,6 +75,7 @@ def settings_of(case: Row, layout: Layout) -> Settings:
         flash_attention=case["flash_attn"] != "off" and not case.get("flash_attn_was_switched_off"),
         swa_full=case["swa_full"],
         repack=False,
+        mmap=False,
         gpu_layers=gpu_layers,
         cpu_moe_layers=aside,
     )

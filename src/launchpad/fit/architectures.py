@@ -58,8 +58,26 @@ UNGATED = frozenset(
     {"nemotron", "nemotron_h", "nemotron_h_moe", "apertus", "starcoder2", "gptneox", "falcon", "phi2"}
 )
 
-# Attention and feed-forward read the same input and are added at the end.
-PARALLEL_RESIDUAL = frozenset({"cohere2", "command-r", "cohere2moe", "gptneox", "phi2", "falcon"})
+# Copies of the residual stream that stay alive beside the feed-forward: attention runs next to it, or the router reads
+# the block's input.
+PARALLEL_RESIDUAL = {
+    "cohere2": 1,
+    "cohere2moe": 4,
+    "phi2": 1,
+    "falcon": 1,
+    "smallthinker": 1,
+    "plamo2": 1,
+    "gemma3n": 1,
+}
+
+# So many copies of the residual stream are alive at least (Gemma 3n mixes four streams).
+RESIDUAL_STREAMS = {"gemma3n": 16}
+
+# Attention scores are capped in a way that its fused kernel does not know: the engine computes them one by one.
+NO_FLASH_ATTENTION = frozenset({"grok"})
+
+# The tied output matrix is a second tensor for the engine: without a memory map it is a second copy.
+TIED_OUTPUT_COPIED = frozenset({"gemma3n", "gemma4"})
 
 # The output of attention is multiplied by a gate that is projected together with the queries.
 GATED_ATTENTION = DELTA_NET
@@ -106,9 +124,11 @@ def kda_state(conv_kernel: int, heads: int, head_dim: int) -> State:
 
 def window_blocks(architecture: str, blocks: int, pattern: object = None) -> tuple[bool, ...] | None:
     """Which blocks have the sliding window; None when neither the pattern nor the architecture says so."""
+    if architecture in WINDOW_IGNORED:
+        return (False,) * blocks
     if isinstance(pattern, list | tuple) and len(pattern) >= blocks:
         return tuple(bool(entry) for entry in pattern[:blocks])
-    if architecture in WINDOW_IGNORED or WINDOW_ONLY_WITH_BLOCKS.get(architecture, blocks) != blocks:
+    if WINDOW_ONLY_WITH_BLOCKS.get(architecture, blocks) != blocks:
         return (False,) * blocks
     stated = pattern if isinstance(pattern, int) and not isinstance(pattern, bool) and pattern > 0 else None
     if architecture in WINDOW_PERIOD_DENSE_FIRST:

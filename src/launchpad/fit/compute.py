@@ -21,7 +21,8 @@ class Graph(Struct, frozen=True, kw_only=True):
     """The sizes, in bytes, that the buffers of every placement are sums of.
 
     `column` is one float per token, `residual` one copy of the residual stream, `inputs` what the host sets for each
-    micro-batch, `per_layer` the per-layer embeddings, `widest` the widest live set of any block.
+    micro-batch, `per_layer` the per-layer embeddings, `widest` the widest live set of any block, `stacked` the room for
+    image features that later blocks add.
     """
 
     layout: Layout
@@ -31,6 +32,7 @@ class Graph(Struct, frozen=True, kw_only=True):
     inputs: int
     per_layer: int
     widest: int
+    stacked: int
     logits: int
 
 
@@ -42,15 +44,22 @@ def graph(layout: Layout, settings: Settings, outputs: int, *, converts_cache: b
     """
     sizes = cells(layout, settings)
     column = FLOAT * micro_batch(settings)
+    residual = layout.hidden * column
     blocks = (_block(layout, kind, settings, sizes, column, converts_cache) for kind in layout.kinds)
+    widest = max(blocks, default=0)
+    stacked = 4 * (layout.deepstack + 1) * residual if layout.deepstack else 0
+    if stacked and settings.flash_attention:
+        # The room that the features leave behind holds a part of the feed-forward.
+        widest = max(0, widest - 5 * residual)
     return Graph(
         layout=layout,
         settings=settings,
         column=column,
-        residual=layout.hidden * column,
+        residual=residual,
         inputs=_inputs(layout, settings, sizes, column // FLOAT),
         per_layer=layout.per_layer_width * layout.layers * column,
-        widest=max(blocks, default=0),
+        widest=widest,
+        stacked=stacked,
         logits=FLOAT * layout.vocab * outputs,
     )
 
@@ -74,14 +83,12 @@ def _block(
     """The widest live set of one block."""
     widest = kind.width * column
     if kind.scan_width:
-        # Old and new states are alive together, and part of them in a third, contiguous copy.
-        states = FLOAT * settings.parallel * kind.scan_state * 5 // 2
-        widest = max(widest, kind.scan_width * column + states)
+        widest = max(widest, kind.scan_width * column + FLOAT * settings.parallel * kind.scan_floats)
     if not kind.attends:
         return widest
     number = sizes.windowed if kind.windowed else sizes.full
     if not settings.flash_attention:
-        return max(widest, (layout.heads * number + kind.query_width) * column)
+        return max(widest, ((kind.heads or layout.heads) * number + kind.query_width) * column)
     copied = _elements_copied(kind, settings.kv_type_k, settings.kv_type_v) if converts_cache else 0
     if copied:
         return max(widest, kind.copied_width * column + copied * number * sizes.streams * HALF)
@@ -97,12 +104,20 @@ def _elements_copied(kind: BlockKind, kv_type_k: KvType, kv_type_v: KvType) -> i
 
 def on_cpu(graph: Graph) -> int:
     """Bytes of the one buffer of a placement without any GPU."""
-    return 5 * graph.residual + graph.inputs + 2 * graph.per_layer + max(graph.widest, graph.logits)
+    return (
+        5 * graph.residual
+        + graph.stacked
+        + graph.inputs
+        + 2 * graph.per_layer
+        + max(graph.widest, graph.logits)
+    )
 
 
 def on_gpu(graph: Graph) -> int:
     """Bytes on the GPU when every block is on it."""
-    return 4 * graph.residual + graph.inputs + graph.per_layer + max(graph.widest, graph.logits)
+    return (
+        4 * graph.residual + graph.stacked + graph.inputs + graph.per_layer + max(graph.widest, graph.logits)
+    )
 
 
 def beside_gpu(graph: Graph) -> int:

@@ -76,6 +76,7 @@ class _Reader:
             tied=sums.tied,
             per_layer_embd=sums.per_layer_embd,
             per_layer_width=self.figures.count("embedding_length_per_layer_input", 0),
+            deepstack=self.figures.count("n_deepstack_layers", 0),
             window=self._window(),
             mla=self._latent(),
             rope_factors=sums.rope_factors,
@@ -141,7 +142,8 @@ class _Reader:
         key, value = self._head_dims()
         key_swa = self.figures.count("attention.key_length_swa", key)
         value_swa = self.figures.count("attention.value_length_swa", value)
-        state, mixer, scan = self._recurrence()
+        recurrence = self._recurrence()
+        state, mixer, indexer = recurrence.state, recurrence.mixer, self._indexer()
         parallel = self.architecture in architectures.PARALLEL_RECURRENT
         kinds = []
         for block in range(self.blocks):
@@ -154,7 +156,8 @@ class _Reader:
             beside = self._beside_attention(feed_forward, mixer if parallel else 0)
             kinds.append(
                 BlockKind(
-                    k_dim=k_dim if owns else 0,
+                    heads=self.heads[block],
+                    k_dim=k_dim + indexer if owns and k_dim else 0,
                     v_dim=kv_heads[block] * v_head_dim if attends and owns and not self._latent() else 0,
                     windowed=windowed[block],
                     conv_state=state.conv if recurrent[block] else 0,
@@ -162,9 +165,11 @@ class _Reader:
                     width=max(
                         feed_forward + self._parallel_residual(),
                         attention.width,
+                        self.hidden * architectures.RESIDUAL_STREAMS.get(self.architecture, 0),
                         mixer if recurrent[block] else 0,
                     ),
-                    scan_width=scan if recurrent[block] else 0,
+                    scan_width=recurrence.scan if recurrent[block] else 0,
+                    scan_floats=recurrence.floats if recurrent[block] else 0,
                     query_width=attention.query,
                     copied_width=attention.copied + beside,
                     ffn=0 if self._has_experts(block) else ffn[block],
@@ -183,8 +188,12 @@ class _Reader:
         gated = self.architecture in architectures.GATED_ATTENTION
         return widths.attention(heads * head_dim, k_dim, self.hidden, gated=gated)
 
+    def _indexer(self) -> int:
+        """Elements per token that sparse attention caches in every block to find the tokens that matter."""
+        return self.figures.count("attention.indexer.key_length", 0)
+
     def _parallel_residual(self) -> int:
-        return self.hidden if self.architecture in architectures.PARALLEL_RESIDUAL else 0
+        return self.hidden * architectures.PARALLEL_RESIDUAL.get(self.architecture, 0)
 
     def _beside_attention(self, feed_forward: int, mixer: int) -> int:
         """Floats of what runs beside attention in the same block and is alive with it."""
@@ -215,36 +224,32 @@ class _Reader:
             return tuple(heads == 0 and length == 0 for heads, length in zip(kv_heads, ffn, strict=True))
         return (False,) * self.blocks
 
-    def _recurrence(self) -> tuple[architectures.State, int, int]:
-        """State, width of the mixer and width of its scan for the recurrent blocks."""
+    def _recurrence(self) -> widths.Recurrence:
+        """State and widths of the recurrent blocks."""
         figures = self.figures
         if figures.raw("shortconv.l_cache") is not None:
-            return (
-                architectures.short_conv_state(self.hidden, figures.count("shortconv.l_cache", least=1)),
-                0,
-                0,
-            )
+            cache = figures.count("shortconv.l_cache", least=1)
+            return widths.Recurrence(architectures.short_conv_state(self.hidden, cache))
         if figures.raw("wkv.head_size") is not None:
             shifts = figures.count("token_shift_count", 2)
-            state = architectures.wkv_state(self.hidden, figures.count("wkv.head_size"), shifts)
-            return state, 0, widths.scan(self.hidden)
+            size = figures.count("wkv.head_size")
+            return widths.wkv(self.hidden, architectures.wkv_state(self.hidden, size, shifts))
         if figures.raw("ssm.conv_kernel") is None:
-            return architectures.State(0, 0), 0, 0
+            return widths.Recurrence(architectures.State(0, 0))
         kernel = figures.count("ssm.conv_kernel", least=1)
         if figures.raw("kda.head_dim") is not None:
             size = figures.count("kda.head_dim")
-            inner = self.most_heads * size
             state = architectures.kda_state(kernel, self.most_heads, size)
-            return state, widths.delta_net(inner, self.most_heads, size), widths.scan(inner)
+            return widths.delta_net(self.most_heads * size, self.most_heads, size, state)
         inner = figures.count("ssm.inner_size")
         groups = figures.count("ssm.group_count", 0)
         size = figures.count("ssm.state_size")
         state = architectures.ssm_state(kernel, inner, groups, size)
         if self.architecture in architectures.DELTA_NET:
-            mixer = widths.delta_net(inner, groups, size)
-        else:
-            mixer = widths.selective_scan(inner, groups, size, figures.count("ssm.time_step_rank", 0))
-        return state, mixer, widths.scan(inner)
+            return widths.delta_net(inner, groups, size, state)
+        heads = figures.count("ssm.time_step_rank", 0)
+        pure = self.architecture in architectures.PURE_RECURRENT
+        return widths.selective_scan(inner, groups, size, heads, state, pure=pure)
 
     def _has_experts(self, block: int) -> bool:
         experts = self.sums.experts
@@ -256,7 +261,7 @@ class _Reader:
             return widths.expert_ffn(
                 self.experts.used, self.experts.ffn, self.hidden, gated=self.gated, weighted_input=weighted
             )
-        return widths.dense_ffn(ffn, self.hidden, gated=self.gated)
+        return widths.dense_ffn(ffn, gated=self.gated)
 
 
 def _loaded(values: tuple[int, ...], loaded: int, blocks: int) -> tuple[int, ...]:

@@ -176,7 +176,8 @@ class _Builder:
     def _block_kinds(self, experts: Experts | None) -> list[BlockKind]:
         windowed = self._windowed()
         attends = self._attends()
-        state, mixer, scan = self._recurrence()
+        recurrence = self._recurrence()
+        state, mixer = recurrence.state, recurrence.mixer
         latent = _is_latent(self.shape)
         owners = self.layers - (self.shape.kv_shared_layers or 0)
         hybrid = self.shape.recurrent
@@ -195,7 +196,8 @@ class _Builder:
                     conv_state=state.conv if recurrent else 0,
                     scan_state=state.scan if recurrent else 0,
                     width=max(self._ffn_width(block, experts), attention.width, mixer if recurrent else 0),
-                    scan_width=scan if recurrent else 0,
+                    scan_width=recurrence.scan if recurrent else 0,
+                    scan_floats=recurrence.floats if recurrent else 0,
                     query_width=attention.query,
                     copied_width=attention.copied,
                     ffn=0 if experts and block >= self.layers - self.moe_layers else self._ffn(),
@@ -266,13 +268,13 @@ class _Builder:
         chosen = set(list(range(every - 1, self.layers, every))[:number])
         return tuple(block in chosen for block in range(self.layers))
 
-    def _recurrence(self) -> tuple[architectures.State, int, int]:
-        """State, width of the mixer and width of its scan for the recurrent blocks."""
+    def _recurrence(self) -> widths.Recurrence:
+        """State and widths of the recurrent blocks."""
         hybrid = self.shape.recurrent
         if not hybrid:
-            return architectures.State(0, 0), 0, 0
+            return widths.Recurrence(architectures.State(0, 0))
         if hybrid.conv_l_cache:
-            return architectures.short_conv_state(self.hidden, hybrid.conv_l_cache), 0, 0
+            return widths.Recurrence(architectures.short_conv_state(self.hidden, hybrid.conv_l_cache))
         kernel = hybrid.conv_kernel or 4
         kind = hybrid.kind.replace("-", "_")
         if kind.startswith(("gated_delta", "kda", "kimi")):
@@ -283,11 +285,10 @@ class _Builder:
             inner, size = self._bounded_state()
         groups = hybrid.mamba_groups or 0
         state = architectures.ssm_state(kernel, inner, groups, size)
-        return state, widths.selective_scan(inner, groups, size, hybrid.mamba_heads or 0), widths.scan(inner)
+        pure = self.architecture in architectures.PURE_RECURRENT
+        return widths.selective_scan(inner, groups, size, hybrid.mamba_heads or 0, state, pure=pure)
 
-    def _delta_net(
-        self, hybrid: Recurrent, kernel: int, *, keyed: bool
-    ) -> tuple[architectures.State, int, int]:
+    def _delta_net(self, hybrid: Recurrent, kernel: int, *, keyed: bool) -> widths.Recurrence:
         size = hybrid.linear_key_head_dim or hybrid.linear_value_head_dim
         heads = hybrid.linear_value_heads
         if not size or not heads:
@@ -301,7 +302,7 @@ class _Builder:
             if keyed
             else architectures.ssm_state(kernel, inner, groups, size)
         )
-        return state, widths.delta_net(inner, groups, size), widths.scan(inner)
+        return widths.delta_net(inner, groups, size, state)
 
     def _bounded_state(self) -> tuple[int, int]:
         """Inner size and state size that no published hybrid exceeds at this width."""
@@ -334,8 +335,8 @@ class _Builder:
             return widths.expert_ffn(
                 experts.used, experts.ffn, self.hidden, gated=gated, weighted_input=weighted
             )
-        parallel = self.hidden if self.architecture in architectures.PARALLEL_RESIDUAL else 0
-        return widths.dense_ffn(self._ffn(), self.hidden, gated=gated) + parallel
+        parallel = self.hidden * architectures.PARALLEL_RESIDUAL.get(self.architecture, 0)
+        return widths.dense_ffn(self._ffn(), gated=gated) + parallel
 
 
 def _spread(total: int, layers: int, extra: tuple[int, ...]) -> tuple[int, ...]:

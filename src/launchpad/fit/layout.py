@@ -17,13 +17,15 @@ from launchpad.fit.result import Basis
 class BlockKind(Struct, frozen=True, kw_only=True):
     """What blocks of one kind keep per token or per conversation, and how wide their activations are.
 
-    `k_dim` and `v_dim` count elements of one cell of the KV cache (0 = none). `conv_state` and `scan_state` count
+    `heads` are those of the queries (0 = as many as the model's most). `k_dim` and `v_dim` count elements of one cell of the KV cache (0 = none). `conv_state` and `scan_state` count
     floats that a recurrent block keeps per conversation. All widths are floats per token that are alive at once:
-    `width` in the widest place of the block, `scan_width` around a recurrent scan (its states not counted),
+    `width` in the widest place of the block, `scan_width` around a recurrent scan; `scan_floats` are those of the states
+    that are alive with it, per conversation. Again per token,
     `query_width` while attention scores are materialized, `copied_width` while a converted copy of the cache is
     alive. `ffn` is the feed-forward length of a dense block.
     """
 
+    heads: int = 0
     k_dim: int = 0
     v_dim: int = 0
     windowed: bool = False
@@ -31,6 +33,7 @@ class BlockKind(Struct, frozen=True, kw_only=True):
     scan_state: int = 0
     width: int = 0
     scan_width: int = 0
+    scan_floats: int = 0
     query_width: int = 0
     copied_width: int = 0
     ffn: int = 0
@@ -61,7 +64,7 @@ class Layout(Struct, frozen=True, kw_only=True, dict=True):
     routed experts. Blocks of a multi-token-prediction head count in `-ngl` but weigh nothing: they are not loaded.
     `largest_up`, `largest_down` and their `expert` twins are bytes of the largest single matrix per block: they size
     the staging space of partial offload. `repack` is the part of all block weights that the CPU backend copies into
-    another order. `rope_factors` is True when positions are rotated with factors from a tensor.
+    another order. `deepstack` counts the blocks that get features of images besides the first. `rope_factors` is True when positions are rotated with factors from a tensor.
     """
 
     architecture: str
@@ -78,6 +81,7 @@ class Layout(Struct, frozen=True, kw_only=True, dict=True):
     weights_basis: Basis = "exact"
     per_layer_embd: int = 0
     per_layer_width: int = 0
+    deepstack: int = 0
     window: int = 0
     mla: bool = False
     rope_factors: bool = False

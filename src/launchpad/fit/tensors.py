@@ -83,7 +83,8 @@ class _Sums:
         self.parameters = self.expert_parameters = self.embedding_parameters = 0
         self.vocab: int | None = None
         self.bytes_by_type: Counter[str] = Counter()
-        self.gated = False
+        self.gated: bool | None = None
+        self.ffn_rows: dict[tuple[int, str], int] = {}
 
     def add(self, tensor: Tensor) -> None:
         elements = 1
@@ -113,8 +114,21 @@ class _Sums:
         if "_exps" in part:
             self.experts[block] += tensor.size
             self.expert_parameters += elements
-        self.gated = self.gated or (part.startswith("ffn_gate") and "gate_inp" not in part)
+        self._note_gate(block, part, tensor)
         self._note_largest(block, part, tensor)
+
+    def _note_gate(self, block: int, part: str, tensor: Tensor) -> None:
+        """A gate is a matrix of its own, or the other half of the rows of `ffn_up`."""
+        if not part.endswith(".weight") or len(tensor.dims) < 2 or "inp" in part:
+            return
+        name = part.removesuffix(".weight")
+        if name.startswith("ffn_gate"):
+            self.gated = True
+        elif name.startswith(("ffn_up", "ffn_down")):
+            rows = tensor.dims[1] if name.startswith("ffn_up") else tensor.dims[0]
+            kind = name.removeprefix("ffn_up").removeprefix("ffn_down")
+            other = self.ffn_rows.setdefault((block, kind), rows)
+            self.gated = bool(self.gated) or rows != other
 
     def _note_largest(self, block: int, part: str, tensor: Tensor) -> None:
         if not part.endswith(".weight") or not part.startswith(("ffn_up", "ffn_gate", "ffn_down")):
@@ -143,7 +157,7 @@ class _Sums:
             vocab=self.vocab,
             parameters=self.parameters - looked_up,
             expert_parameters=self.expert_parameters,
-            gated=True if self.gated else None,
+            gated=self.gated,
             quantization=common[0][0] if common else None,
             rope_factors=any(name.startswith(("rope_freqs", "rope_factors")) for name in names),
         )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from launchpad.fit.architectures import State
+
 
 class Attention(NamedTuple):
     """Floats per token alive during attention.
@@ -21,11 +23,9 @@ class Attention(NamedTuple):
     copied: int
 
 
-def dense_ffn(ffn: int, hidden: int, *, gated: bool = True) -> int:
-    """Feed-forward: gate, up and their product, or up and the result."""
-    if not ffn:
-        return 0
-    return 3 * ffn if gated else ffn + hidden
+def dense_ffn(ffn: int, *, gated: bool = True) -> int:
+    """Feed-forward: gate, up and their product, or up alone: the result takes the place of the input."""
+    return 3 * ffn if gated else ffn
 
 
 def expert_ffn(used: int, ffn: int, hidden: int, *, gated: bool = True, weighted_input: bool = False) -> int:
@@ -49,17 +49,41 @@ def latent_attention(heads: int, nope: int, rope: int, rank: int) -> Attention:
     return Attention(width, width, width + heads * rank)
 
 
-def selective_scan(inner: int, groups: int, state: int, heads: int) -> int:
-    """Mamba and Mamba-2 before the scan: projections, convolution in and out."""
-    conv = inner + 2 * groups * state
-    return (inner + conv + heads) + 2 * conv
+class Recurrence(NamedTuple):
+    """The state of a recurrent block, and floats alive: per token in its `mixer` and around its `scan`, and per
+    conversation as `floats` of states beside the scan.
+    """
+
+    state: State
+    mixer: int = 0
+    scan: int = 0
+    floats: int = 0
 
 
-def delta_net(inner: int, groups: int, state: int) -> int:
-    """Gated delta net before the scan: projections, convolution in and out."""
-    return 2 * (inner + 2 * groups * state) + inner
+def selective_scan(
+    inner: int, groups: int, size: int, heads: int, state: State, *, pure: bool = False
+) -> Recurrence:
+    """Mamba (no groups) and Mamba-2: projections, convolution in and out; then the scan with its states."""
+    conv = inner + 2 * groups * size
+    mixer = inner + 3 * conv + heads
+    if not groups:
+        return Recurrence(state, mixer, 5 * inner, sum(state))
+    if pure:
+        # Without a feed-forward between them, one scan's result is alive while the next block projects.
+        return Recurrence(state, mixer, mixer + inner, sum(state))
+    return Recurrence(state, mixer, 4 * inner, _scan_states(state))
 
 
-def scan(inner: int) -> int:
-    """Inputs and result of a recurrent scan, its states not counted."""
-    return 4 * inner
+def delta_net(inner: int, groups: int, size: int, state: State) -> Recurrence:
+    """Gated delta net: projections, convolution in and out; then the scan with its states."""
+    return Recurrence(state, 2 * (inner + 2 * groups * size) + inner, 4 * inner, _scan_states(state))
+
+
+def wkv(hidden: int, state: State) -> Recurrence:
+    """RWKV's time mix."""
+    return Recurrence(state, 0, 15 * hidden, sum(state))
+
+
+def _scan_states(state: State) -> int:
+    """Old and new states are alive together, and part of them in a third, contiguous copy."""
+    return state.scan * 5 // 2
