@@ -11,11 +11,13 @@ from msgspec.structs import replace
 from launchpad.catalog.model import Model
 from launchpad.catalog.select import select
 from launchpad.choose import Candidate, Choice
+from launchpad.confirm import confirmed
 from launchpad.hardware.machine import Machine
 from launchpad.named import is_auto, named_models
 from launchpad.plan import Plan, make_plan
 from launchpad.plugins.spec import BackendStatus
-from launchpad.survey import Survey, consider, survey, unread
+from launchpad.shortlist import shortlist
+from launchpad.survey import Survey, consider, survey, unread, ways
 from launchpad.wish import Wish
 
 if TYPE_CHECKING:
@@ -40,8 +42,15 @@ def decide(
     if not is_auto(wish.model) and wish.min_speed is None:
         # Who names a model wants that model, however slow: the speed is told, not judged.
         wish = replace(wish, min_speed=0.0)
-    choice = host.choose(consider(seen, wish, models), wish)
+    choice = host.choose(_candidates(host, seen, wish, models), wish)
     return Decision(survey=seen, wish=wish, choice=choice, dropped=dropped)
+
+
+def _candidates(host: Host, seen: Survey, wish: Wish, models: Sequence[Model]) -> list[Candidate]:
+    """Those that can matter to the built-in choice; all, where a model is named or a plugin chooses its own way."""
+    if not is_auto(wish.model) or host.has_choosers:
+        return consider(seen, wish, models)
+    return shortlist(models, wish, lambda model: ways(seen, wish, model))
 
 
 def fits_of(
@@ -56,20 +65,33 @@ def fits_of(
 
 
 def make_plan_for(
-    host: Host, config: Config, wish: Wish, *, on: Machine | None = None, ask_sources: bool = False
+    host: Host,
+    config: Config,
+    wish: Wish,
+    *,
+    on: Machine | None = None,
+    ask_sources: bool = False,
+    starts_next: bool = False,
 ) -> Plan:
-    """Decide and plan. Raises `NoModelFits` when nothing can run."""
+    """Decide, plan, and ask the engine about the pick. Raises `NoModelFits` when nothing can run.
+
+    When the engine `starts_next`, it is asked only before a download: what it does with a file that is here, it will
+    tell by itself.
+    """
     made = decide(host, config, wish, on=on, ask_sources=ask_sources)
     pick = made.choice.pick
     backend = pick.fit.backend if pick else None
     remarks = [_remark(here.status) for here in made.survey.backends if here.backend.name == backend]
-    return make_plan(
+    plan = make_plan(
         made.survey.machine,
         made.wish,
         made.choice,
         lambda fit: host.backend(fit.backend).arguments(fit),
         [line for line in remarks if line],
     )
+    if starts_next and plan.pull is None:
+        return plan
+    return confirmed(host, plan, connect=ask_sources and not wish.offline)
 
 
 def _remark(status: BackendStatus | None) -> str | None:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from launchpad.catalog.model import Build, Defaults, License
 from launchpad.choose import Choice, Option
 from launchpad.errors import NoModelFits
-from launchpad.fit.result import Fit, Settings
+from launchpad.fit.result import Confirmation, Fit, Settings
 from launchpad.hardware.machine import Machine
 from launchpad.wish import Wish
 
@@ -47,7 +47,8 @@ class StartStep(Struct, frozen=True, kw_only=True):
 class Plan(Struct, frozen=True, kw_only=True):
     """What will be done: pull (None: the bytes are here), start, then chat.
 
-    `notices` are lines that the user should see before it starts.
+    `notices` are lines that the user should see before it starts. `confirmation` is the engine's own word on the memory,
+    None where it was not asked or cannot tell.
     """
 
     machine: Machine
@@ -56,6 +57,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     pull: PullStep | None
     start: StartStep
     notices: tuple[str, ...] = ()
+    confirmation: Confirmation | None = None
 
 
 def make_plan(

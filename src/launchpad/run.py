@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
+from launchpad.check import check_memory, disagreements
 from launchpad.errors import EngineError
 from launchpad.events import EngineReady, Notice
 
@@ -78,6 +79,9 @@ def _read_back(start: StartStep, server: RunningServer, report: Report) -> None:
     if did.context is not None and did.context < start.settings.context:
         asked = f"{start.settings.context:,} tokens of context were planned"
         report(Notice(message=f"{asked}, the engine gives {did.context:,}."))
+    elif found := check_memory(start.fit, did, loaded=True):
+        for line in disagreements(found):
+            report(Notice(message=line))
 
 
 def summarize(name: str, did: EngineReport) -> str:

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from launchpad import measurements
 from launchpad.catalog.model import Build, LocalModel, Model
 from launchpad.choose import Availability, Candidate
 from launchpad.download_rate import remembered_rate
 from launchpad.errors import BadModelFile
+from launchpad.fit.calibration import Measurement, calibrate
 from launchpad.fit.layout import Layout
+from launchpad.fit.result import Fit
 from launchpad.hardware.machine import Machine
 from launchpad.hardware.referee import referee
 from launchpad.plugins.spec import Backend, BackendStatus, ModelSource, Reachability
+from launchpad.shortlist import Way
 from launchpad.wish import Wish
 
 if TYPE_CHECKING:
@@ -53,6 +58,7 @@ class Survey(Struct, frozen=True, kw_only=True):
     local: Mapping[str, LocalModel]
     reach: Mapping[str, Reachability]
     layouts: Mapping[str, Layout] = {}
+    measurements: tuple[Measurement, ...] = ()
 
 
 def survey(
@@ -85,6 +91,7 @@ def survey(
         backends=backends,
         local=local,
         reach=reach,
+        measurements=() if on else measurements.load(machine),
     )
 
 
@@ -144,28 +151,57 @@ def build_key(ref: str) -> str:
 
 def consider(seen: Survey, wish: Wish, models: Sequence[Model]) -> list[Candidate]:
     """Every way to run each of `models`: model × build × usable backend, with its fit and availability."""
-    from launchpad.catalog.quality import quantization_penalty
+    found = (way.look() for model in models for way in ways(seen, wish, model))
+    return [candidate for candidate in found if candidate is not None]
 
-    candidates = []
-    for model in models:
-        for here in seen.backends:
-            if not here.usable:
-                continue
-            for build in here.backend.builds(model):
-                can = availability(build, seen)
-                layout = seen.layouts.get(build.ref) or local_layout(can.local)
-                fit = here.backend.fit(model, build, seen.machine, wish, layout)
-                if fit is not None:
-                    candidates.append(
-                        Candidate(
-                            model=model,
-                            build=build,
-                            fit=fit,
-                            availability=can,
-                            quantization_loss=quantization_penalty(build.quantization, model.parameters),
-                        )
-                    )
-    return candidates
+
+def ways(seen: Survey, wish: Wish, model: Model) -> list[Way]:
+    """Each build of `model` that a usable backend could run; its fit is computed when it is looked at."""
+    from launchpad.catalog.quality import quantization_penalty, quantization_spread
+
+    found = []
+    for here in seen.backends:
+        if not here.usable:
+            continue
+        for build in here.backend.builds(model):
+            can = availability(build, seen)
+            loss = quantization_penalty(build.quantization, model.parameters)
+            spread = quantization_spread(build.quantization, model.parameters, model.parameters_active)
+            found.append(
+                Way(
+                    backend=here.backend.name,
+                    build=build,
+                    here=can.local is not None,
+                    quantization_loss=loss,
+                    quantization_spread=spread,
+                    look=partial(_candidate, model, build, can, here, seen, wish, loss, spread),
+                )
+            )
+    return found
+
+
+def _candidate(
+    model: Model,
+    build: Build,
+    can: Availability,
+    here: BackendHere,
+    seen: Survey,
+    wish: Wish,
+    loss: float | None,
+    spread: float,
+) -> Candidate | None:
+    layout = seen.layouts.get(build.ref) or local_layout(can.local)
+    fit = here.backend.fit(model, build, seen.machine, wish, layout)
+    if fit is None:
+        return None
+    return Candidate(
+        model=model,
+        build=build,
+        fit=_learned(fit, build, can, here, seen),
+        availability=can,
+        quantization_loss=loss,
+        quantization_spread=spread,
+    )
 
 
 def unread(seen: Survey, wish: Wish, models: Sequence[Model]) -> list[Candidate]:
@@ -206,6 +242,13 @@ def local_layout(local: LocalModel | None) -> Layout | None:
         return read_layout(Path(local.path))
     except (BadModelFile, OSError):
         return None
+
+
+def _learned(fit: Fit, build: Build, can: Availability, here: BackendHere, seen: Survey) -> Fit:
+    """The fit with what earlier launches on this machine taught."""
+    size = can.local.size if can.local else build.size
+    version = here.status.version if here.status else None
+    return calibrate(fit, seen.measurements, build=build_key(build.ref), size=size, engine=version)
 
 
 def availability(build: Build, seen: Survey) -> Availability:

@@ -49,6 +49,7 @@ def converse(
     """Answer `prompt`, or open the chat; returns the exit code."""
     from launchpad.chat.options import chat_options
     from launchpad.chat.session import Session
+    from launchpad.learn import learn_from_answer
 
     options = chat_options(
         plan.start.defaults, think=False if think == "off" else plan.start.thinking, **sampling
@@ -67,6 +68,7 @@ def converse(
         answer(session, prompt, stdout=sys.stdout, stderr=sys.stderr, tty=sys.stdout.isatty(), think=think)
         return 0
     finally:
+        learn_from_answer(plan, server, session.last)
         session.close()
 
 

@@ -14,7 +14,7 @@ from launchpad.catalog.model import Build, LocalModel, Model
 from launchpad.choose import Choice
 from launchpad.engines.server import EngineReport
 from launchpad.explain.result import Explanation
-from launchpad.fit.result import Fit
+from launchpad.fit.result import Band, Confirmation, Fit, Settings
 from launchpad.hardware.machine import Machine
 from launchpad.plan import Plan
 from launchpad.wish import Wish
@@ -150,8 +150,35 @@ class Answer(Struct, frozen=True, kw_only=True):
     engine: EngineReport
 
 
+class BenchmarkPoint(Struct, frozen=True, kw_only=True):
+    """Speeds in tokens/s with `depth` tokens in the context: every run, their median, and what was predicted."""
+
+    depth: int
+    prefill: tuple[float, ...]
+    prefill_median: float | None
+    prefill_predicted: Band | None
+    decode: tuple[float, ...]
+    decode_median: float | None
+    decode_predicted: Band | None
+
+
+class Benchmark(Struct, frozen=True, kw_only=True):
+    """`bench --json`. `predicted_memory` in bytes, beside the engine's `process_memory`."""
+
+    model: str
+    build: str
+    backend: str
+    engine: EngineReport
+    machine: Machine
+    settings: Settings
+    predicted_memory: int
+    memory: Confirmation | None
+    points: tuple[BenchmarkPoint, ...]
+
+
 KINDS: dict[str, type[Struct]] = {
     "answer": Answer,
+    "benchmark": Benchmark,
     "config": ConfigDocument,
     "error": ErrorDocument,
     "explanation": Explanation,

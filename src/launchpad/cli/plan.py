@@ -9,7 +9,7 @@ import click
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option, make_wish, on_option, simulated, wish_options
 from launchpad.cli.plan_notices import tell
-from launchpad.cli.render import duration, gb, gib, license_text, placement, speed
+from launchpad.cli.render import confirmation_text, duration, gb, gib, license_text, placement, speed
 
 if TYPE_CHECKING:
     from launchpad.cli.output import Output
@@ -48,27 +48,29 @@ def show_plan(app: App, made: Plan) -> None:
         )
     )
     _pull_lines(out, made)
-    out.line(f"  start    {start.backend} on {placement(fit)}, context {start.settings.context:,}")
+    out.field("  start", f"{start.backend} on {placement(fit)}, context {start.settings.context:,}")
     for device in fit.devices:
         sums = " + ".join(f"{gib(t.bytes)} {t.name.replace('_', ' ')}" for t in device.terms if t.bytes)
-        out.line(f"  memory   {device.device}: {gib(device.total)} of {gib(device.free)} free = {sums}")
-    out.line(f"  speed    {speed(fit.speed.decode)}, first token after {duration(fit.speed.first_token)}")
-    out.line("  engine   " + " ".join(f"{k}={v}" for k, v in start.arguments.items()))
+        out.field("  memory", f"{device.device}: {gib(device.total)} of {gib(device.free)} free = {sums}")
+    if made.confirmation is not None:
+        out.field("  asked", confirmation_text(made.confirmation))
+    out.field("  speed", f"{speed(fit.speed.decode)}, first token after {duration(fit.speed.first_token)}")
+    out.field("  engine", " ".join(f"{k}={v}" for k, v in start.arguments.items()))
     _choice_lines(out, made)
 
 
 def _pull_lines(out: Output, made: Plan) -> None:
     if made.pull is None:
-        out.line(f"  pull     nothing, it is here: {made.start.model_path}")
+        out.field("  pull", f"nothing, it is here: {made.start.model_path}")
         return
     terms = license_text(made.pull.license)
-    out.line(f"  pull     {made.pull.build.ref}, {gb(made.pull.size)}, {terms}")
+    out.field("  pull", f"{made.pull.build.ref}, {gb(made.pull.size)}, {terms}")
 
 
 def _choice_lines(out: Output, made: Plan) -> None:
     choice = made.choice
     if choice.pick:
-        out.line(f"  why      {choice.pick.reason}, out of {choice.considered} considered")
+        out.field("  why", f"{choice.pick.reason}, out of {choice.considered} considered")
     for label, option in (("faster", choice.faster), ("better", choice.better)):
         if option:
-            out.line(f"  {label}   {option.model.name} {option.build.quantization}: {option.reason}")
+            out.field(f"  {label}", f"{option.model.name} {option.build.quantization}: {option.reason}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from launchpad.catalog.model import License
     from launchpad.choose import Option
-    from launchpad.fit.result import Band, Fit
+    from launchpad.fit.result import Band, Confirmation, Fit
 
 
 def gib(count: int | None) -> str:
@@ -57,6 +57,14 @@ def tokens(count: int | None) -> str:
     return "?" if count is None else f"{count:,}"
 
 
+def count(number: float) -> str:
+    """A number of parameters, as model names have it: 135M, 27.8B, 1.6T."""
+    for unit, letter in ((1e12, "T"), (1e9, "B")):
+        if number >= 0.9995 * unit:
+            return f"{number / unit:.3g}{letter}"
+    return f"{number / 1e6:.3g}M"
+
+
 def score(value: float | None) -> str:
     """A quality score, or that there is none yet."""
     return "not rated" if value is None else f"{value:.0f}"
@@ -68,6 +76,15 @@ def license_text(terms: License) -> str:
     if name is None:
         return "license unknown"
     return name if terms.kind in ("osi", "permissive") else f"{name} (with conditions)"
+
+
+def confirmation_text(told: Confirmation) -> str:
+    """What the engine itself says that it would take, and how near the fit was."""
+    sums = ", ".join(
+        f"{check.device}: {gib(sum(check.engine.values()))} in buffers ({check.difference:+.1%})"
+        for check in told.devices
+    )
+    return f"{told.engine} says {sums}"
 
 
 def placement(fit: Fit) -> str:

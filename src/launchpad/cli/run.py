@@ -60,14 +60,14 @@ def run(
     if dry_run:
         from launchpad.cli.plan import show_plan
 
-        show_plan(app, _plan(app, wish))
+        show_plan(app, _plan(app, wish, starts=False))
         return 0
 
     from launchpad.cli.conversation import converse, one_prompt
     from launchpad.cli.plan_notices import tell
 
     text = one_prompt(app, prompt, model=model)
-    plan = _plan(app, wish)
+    plan = _plan(app, wish, starts=True)
     tell(app.output, plan)
     server = start(app, plan, yes=yes)
     try:
@@ -76,11 +76,11 @@ def run(
         server.stop()
 
 
-def _plan(app: App, wish: Any) -> Plan:
+def _plan(app: App, wish: Any, *, starts: bool) -> Plan:
     from launchpad.decide import make_plan_for
 
     with app.output.status("looking at this machine"):
-        return make_plan_for(app.host, app.config, wish, ask_sources=True)
+        return make_plan_for(app.host, app.config, wish, ask_sources=True, starts_next=starts)
 
 
 def start(app: App, plan: Plan, *, yes: bool) -> RunningServer:

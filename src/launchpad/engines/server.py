@@ -31,6 +31,7 @@ class EngineReport(Struct, frozen=True, kw_only=True):
     kv_type: str | None = None
     buffers: tuple[EngineBuffers, ...] = ()
     load_seconds: float | None = None
+    process_memory: int | None = None  # bytes of its process that were resident when it was ready
     vision: bool | None = None
 
 

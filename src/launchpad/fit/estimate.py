@@ -59,7 +59,23 @@ def estimate(
         prefilled = prefill(cost, parts, settings.ubatch)
     first = speed.PROMPT / prefilled.value + 1 / decoded.value if prefilled and decoded else None
     download = size / download_rate if size and download_rate else None
-    return Speed(decode=decoded, prefill=prefilled, first_token=first, download=download)
+    depth = min(speed.TYPICAL_DEPTH, settings.context)
+    full = decode(speed.work(layout, settings, settings.context), parts, cpu, left=left, repacked=repacked)
+    return Speed(
+        decode=decoded,
+        prefill=prefilled,
+        first_token=first,
+        download=download,
+        depth=depth,
+        seconds_per_depth=_slope(decoded, full, settings.context - depth),
+    )
+
+
+def _slope(short: Band | None, full: Band | None, tokens: int) -> float:
+    """Seconds that one more token in the context adds, from the speeds with few and with all of them."""
+    if short is None or full is None or tokens <= 0:
+        return 0.0
+    return max(0.0, (1 / full.value - 1 / short.value) / tokens)
 
 
 def aside(layout: Layout, settings: Settings) -> Aside:

@@ -9,7 +9,7 @@ from msgspec import Struct
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 Verdict = Literal["fits", "tight", "no", "unknown"]
 PlacementKind = Literal["cpu", "gpu", "partial", "unknown"]
-Basis = Literal["exact", "formula", "measured", "reserve"]
+Basis = Literal["exact", "formula", "calibrated", "measured", "reserve"]
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -92,14 +92,27 @@ class Band(Struct, frozen=True, kw_only=True):
     basis: Basis = "formula"
 
 
+class Learned(Struct, frozen=True, kw_only=True):
+    """Factors that earlier launches on the machine put on the formulas' speeds."""
+
+    decode: float = 1.0
+    prefill: float = 1.0
+
+
 class Speed(Struct, frozen=True, kw_only=True):
-    """Tokens per second for one conversation, and seconds until things happen."""
+    """Tokens per second for one conversation, and seconds until things happen.
+
+    `decode` holds with `depth` tokens in the context; each further one adds `seconds_per_depth` to a token's time.
+    """
 
     decode: Band | None = None  # tokens/s
     prefill: Band | None = None  # tokens/s
     first_token: float | None = None  # s, for a prompt of 512 tokens, model loaded
     load: float | None = None  # s
     download: float | None = None  # s
+    depth: int = 0
+    seconds_per_depth: float = 0.0
+    learned: Learned | None = None
 
 
 class Placement(Struct, frozen=True, kw_only=True):

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from launchpad.engines.loopback import get_loopback as get_loopback
     from launchpad.engines.loopback import require_private as require_private
     from launchpad.engines.process import EngineProcess as EngineProcess
+    from launchpad.engines.resident import resident_bytes as resident_bytes
     from launchpad.engines.running import EngineServer as EngineServer
     from launchpad.engines.server import EngineBuffers as EngineBuffers
     from launchpad.engines.server import EngineReport as EngineReport
@@ -110,6 +111,7 @@ if TYPE_CHECKING:
     from launchpad.plugins.spec import BuildLister as BuildLister
     from launchpad.plugins.spec import Catalog as Catalog
     from launchpad.plugins.spec import CommandSpec as CommandSpec
+    from launchpad.plugins.spec import DryRuns as DryRuns
     from launchpad.plugins.spec import EngineDevice as EngineDevice
     from launchpad.plugins.spec import HardwareProbe as HardwareProbe
     from launchpad.plugins.spec import ModelSource as ModelSource
@@ -221,6 +223,7 @@ _EXPORTS = {
     "boot_id": "launchpad.engines.identity",
     "EngineProcess": "launchpad.engines.process",
     "EngineServer": "launchpad.engines.running",
+    "resident_bytes": "launchpad.engines.resident",
     "require_private": "launchpad.engines.loopback",
     "free_port": "launchpad.engines.loopback",
     "get_loopback": "launchpad.engines.loopback",
@@ -234,6 +237,7 @@ _EXPORTS = {
     "BuildLister": "launchpad.plugins.spec",
     "Catalog": "launchpad.plugins.spec",
     "CommandSpec": "launchpad.plugins.spec",
+    "DryRuns": "launchpad.plugins.spec",
     "EngineDevice": "launchpad.plugins.spec",
     "HardwareProbe": "launchpad.plugins.spec",
     "ModelSource": "launchpad.plugins.spec",

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from launchpad.plugins import (
     EngineCommand,
     EngineProcess,
@@ -21,6 +23,7 @@ from launchpad.plugins import (
     get_loopback,
     read_header,
     require_private,
+    resident_bytes,
 )
 from launchpad.plugins.llamacpp.install import PACKAGE
 from launchpad.plugins.llamacpp.readback import report as read_back
@@ -78,6 +81,7 @@ def _inspect(process: EngineProcess, start: StartStep, key: str, ready: dict[str
         props = get_loopback(port, "/props", key)[1] or {}
     except OSError as error:
         raise process.error(f"{NAME} started and does not answer.", str(error)) from error
+    held = resident_bytes(process.pid)
     version = importlib.metadata.version(PACKAGE)
     engine = f"{NAME} b{version.rpartition('.')[2]} ({PACKAGE} {version})"
     return Server(
@@ -88,5 +92,7 @@ def _inspect(process: EngineProcess, start: StartStep, key: str, ready: dict[str
         pid=process.pid,
         model=start.model_id,
         settings=start.settings,
-        report=read_back(process.log.text(), props, engine, ready["load_seconds"]),
+        report=replace(
+            read_back(process.log.text(), props, engine, ready["load_seconds"]), process_memory=held
+        ),
     )

@@ -1,0 +1,99 @@
+"""What a launch taught: its figures beside those of the formulas, kept for the next prediction."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from msgspec.structs import replace
+
+from launchpad import measurements
+from launchpad.check import check_memory
+from launchpad.errors import LaunchpadError
+from launchpad.fit.calibration import Figures, Measurement, formula_speeds, placement_key
+from launchpad.survey import build_key
+
+if TYPE_CHECKING:
+    from launchpad.chat.stats import AnswerStats
+    from launchpad.engines.server import EngineReport, RunningServer
+    from launchpad.fit.result import Confirmation
+    from launchpad.plan import Plan, StartStep
+
+LEAST_DECODED = 16  # tokens; the speed of a shorter answer says little
+LEAST_PREFILLED = 64
+
+Source = Literal["run", "bench", "dry-run"]
+
+
+def learn_from_answer(plan: Plan, server: RunningServer, stats: AnswerStats | None) -> None:
+    """Keep what a launch and its last answer showed. Never fails."""
+    usage = stats.usage if stats else None
+    decode = depth = prefill = None
+    if stats and usage and usage.completion >= LEAST_DECODED:
+        decode, depth = stats.decode_speed, usage.prompt + usage.completion / 2
+    if stats and usage and usage.prompt - (usage.cached or 0) >= LEAST_PREFILLED:
+        prefill = stats.prefill_speed
+    keep(plan, server, decode=decode, depth=depth, prefill=prefill, source="run")
+
+
+def keep(
+    plan: Plan,
+    server: RunningServer,
+    *,
+    decode: float | None,
+    depth: float | None,
+    prefill: float | None,
+    source: Source,
+) -> None:
+    """Keep one measurement of a running engine: decode at that depth, prefill, both in tokens/s."""
+    with suppress(LaunchpadError, OSError):  # a launch does not fail for want of a note about it
+        _keep(plan, server, Figures(decode=decode, depth=depth, prefill=prefill), source)
+
+
+def _keep(plan: Plan, server: RunningServer, speeds: Figures, source: Source) -> None:
+    did = server.server.report
+    measured = replace(
+        speeds,
+        load=did.load_seconds,
+        process=did.process_memory,
+        overhead=_overhead(plan.start, did),
+    )
+    _record(plan, did.engine, measured, source, memory=check_memory(plan.start.fit, did, loaded=True))
+
+
+def keep_confirmation(plan: Plan, confirmation: Confirmation) -> None:
+    """Keep what the engine said before anything was loaded."""
+    _record(plan, confirmation.engine, Figures(), "dry-run", memory=confirmation)
+
+
+def _record(
+    plan: Plan, engine: str, measured: Figures, source: Source, *, memory: Confirmation | None
+) -> None:
+    start, build = plan.start, plan.choice.pick.build if plan.choice.pick else None
+    local = plan.choice.pick.availability.local if plan.choice.pick else None
+    size = local.size if local else build.size if build else None
+    measurements.record(
+        Measurement(
+            time=datetime.now(UTC).isoformat(timespec="seconds"),
+            source=source,
+            machine=measurements.fingerprint(plan.machine),
+            backend=start.backend,
+            engine=engine,
+            placement=placement_key(start.fit.placement),
+            model=start.model_id,
+            build=build_key(start.build),
+            size=size,
+            settings=start.settings,
+            predicted=formula_speeds(start.fit.speed, measured.depth or start.fit.speed.depth),
+            measured=measured,
+            memory=memory,
+        )
+    )
+
+
+def _overhead(start: StartStep, did: EngineReport) -> int | None:
+    """What of the process belongs to no buffer. Only without accelerators: drivers map what they like."""
+    if did.process_memory is None or start.fit.placement.kind != "cpu" or not did.buffers:
+        return None
+    return max(0, did.process_memory - sum(b.model + b.context + b.compute for b in did.buffers))
