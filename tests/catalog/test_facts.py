@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from launchpad.catalog.facts import described
+from launchpad.catalog.facts import Described, described
+from launchpad.catalog.model import Shape
 from launchpad.errors import UsageError
 
 ARCHITECTURE = {
@@ -109,3 +111,19 @@ def test_what_cannot_be_used_is_told_in_three_lines(content: bytes) -> None:
         described(content, "file:///m.json")
     assert caught.value.why and caught.value.hint
     assert len(str(caught.value).splitlines()) == 3
+
+
+def test_the_example_of_the_reference_works() -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "model-facts.md"
+    example = page.read_text("utf-8").partition("```json\n")[2].partition("```")[0]
+    model = described(example.encode(), "file:///m.json")
+    assert (model.name, model.context, model.shape.architecture) == ("Example 8B", 40960, "qwen3")
+    assert [build.size for build in model.builds] == [5027783488]
+
+
+def test_the_reference_lists_every_field() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "model-facts.md").read_text("utf-8")
+    own = {"mla", "sliding_window", "hybrid", "moe", "llama_cpp"}
+    of_shape = {*Shape.__struct_fields__, *own} - {"architecture", "window", "recurrent", "mtp_layers"}
+    for field in {*Described.__struct_fields__, *of_shape}:
+        assert f"`{field}`" in page

@@ -19,8 +19,8 @@ LARGEST_ALIGNMENT = 1 << 16
 
 # Far above any real model, low enough that a hostile file is refused at once.
 MOST_KEYS = 1 << 13
-MOST_TENSORS = 1 << 14
-MOST_STRINGS = 1 << 20
+MOST_TENSORS = 1 << 13
+MOST_STRINGS = 3 << 18  # the largest tokenizers have 650,000 tokens and merges
 LONGEST_KEY = 1 << 12
 LONGEST_TENSOR_NAME = 63
 LONGEST_STRING = 1 << 26
