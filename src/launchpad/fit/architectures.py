@@ -50,6 +50,9 @@ PARALLEL_RECURRENT = frozenset({"falcon-h1"})
 # Every block has a state, none attends.
 PURE_RECURRENT = frozenset({"mamba", "mamba2", "rwkv6", "rwkv7", "rwkv6qwen2", "arwkv7"})
 
+# RWKV from version 7 on.
+KEYED_WKV = frozenset({"rwkv7", "arwkv7"})
+
 # Blocks of a multi-token-prediction head get no row of the main KV cache.
 MTP_WITHOUT_CACHE = frozenset({"qwen35", "qwen35moe", "step35", "hy_v3", "glm4moe"})
 

@@ -233,7 +233,8 @@ class _Reader:
         if figures.raw("wkv.head_size") is not None:
             shifts = figures.count("token_shift_count", 2)
             size = figures.count("wkv.head_size")
-            return widths.wkv(self.hidden, architectures.wkv_state(self.hidden, size, shifts))
+            state = architectures.wkv_state(self.hidden, size, shifts)
+            return widths.wkv(self.hidden, state, keyed=self.architecture in architectures.KEYED_WKV)
         if figures.raw("ssm.conv_kernel") is None:
             return widths.Recurrence(architectures.State(0, 0))
         kernel = figures.count("ssm.conv_kernel", least=1)

@@ -15,6 +15,8 @@ REPACKING_ISA = frozenset({"avx2", "avx512f", "neon", "sve"})
 SMALLEST_GPU_RESERVE = 256 * MIB
 DISPLAY_RESERVE = 1024 * MIB
 SMALLEST_RAM_RESERVE = 512 * MIB
+LARGEST_RAM_RESERVE = 8192 * MIB
+RAM_RESERVE_PARTS = 12  # one part of main memory in so many: 2 GiB of 24, for a browser and the files in use
 TIGHT_SPARE = 128 * MIB
 TIGHT_SHARE = 50  # a device that keeps less than one part in so many of what was free is tight
 
@@ -47,8 +49,10 @@ def gpu_reserve(accelerator: Accelerator) -> int:
 
 
 def ram_reserve(machine: Machine) -> int:
-    """Bytes of main memory that stay free for everything else."""
-    return max(SMALLEST_RAM_RESERVE, (machine.memory.total or 0) // 50)
+    """Bytes of main memory that stay free for everything else; within a container its limit is all there is."""
+    total = machine.memory.total or 0
+    total = min(total, machine.memory.limit or total)
+    return max(SMALLEST_RAM_RESERVE, min(LARGEST_RAM_RESERVE, total // RAM_RESERVE_PARTS))
 
 
 def pool(machine: Machine, apis: Collection[str] | None, *, allow_swap: bool = False) -> Pool:

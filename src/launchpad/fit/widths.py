@@ -79,9 +79,9 @@ def delta_net(inner: int, groups: int, size: int, state: State) -> Recurrence:
     return Recurrence(state, 2 * (inner + 2 * groups * size) + inner, 4 * inner, _scan_states(state))
 
 
-def wkv(hidden: int, state: State) -> Recurrence:
-    """RWKV's time mix."""
-    return Recurrence(state, 0, 15 * hidden, sum(state))
+def wkv(hidden: int, state: State, *, keyed: bool) -> Recurrence:
+    """RWKV's time mix; since version 7 keys are normalized and removed from the state, which takes more vectors."""
+    return Recurrence(state, 0, (15 if keyed else 10) * hidden, state.scan)
 
 
 def _scan_states(state: State) -> int:
