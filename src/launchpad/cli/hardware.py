@@ -54,7 +54,7 @@ def _show(out: Output, machine: Machine) -> None:
         ]
     )
     for label, text in rows:
-        out.line(f"{out.style(label.ljust(8), 'bold')} {text}")
+        out.field(label, text, column=9)
 
 
 def _cpu(cpu: Cpu) -> str:

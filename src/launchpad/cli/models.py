@@ -8,10 +8,19 @@ import click
 
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option, make_wish, wish_options
-from launchpad.cli.render import license_text, score, tokens
+from launchpad.cli.render import count, license_text, score, tokens
 
 if TYPE_CHECKING:
     from launchpad.catalog.model import Model
+
+SPARE = (
+    "name",
+    "lab",
+    "license",
+    "released",
+    "context",
+    "parameters",
+)  # shed in this order on a narrow terminal
 
 
 @click.command()
@@ -43,7 +52,7 @@ def models(app: App, text: str | None, wishes: dict[str, Any]) -> None:
             model.id,
             model.name,
             f"{model.lab} ({model.country or '?'})",
-            _billions(model),
+            _parameters(model),
             score(model.quality.value if model.quality else None),
             tokens(model.context),
             model.released or "?",
@@ -52,7 +61,7 @@ def models(app: App, text: str | None, wishes: dict[str, Any]) -> None:
         for model in kept
     ]
     headers = ["id", "name", "lab", "parameters", "quality", "context", "released", "license"]
-    app.output.table(headers, rows, right=(3, 4, 5))
+    app.output.table(headers, rows, right=(3, 4, 5), spare=SPARE)
 
 
 def _matches(model: Model, text: str) -> bool:
@@ -65,12 +74,12 @@ def _order(model: Model) -> tuple[float, float, str]:
     return (-(model.quality.value if model.quality else -1.0), model.parameters or 0.0, model.id)
 
 
-def _billions(model: Model) -> str:
+def _parameters(model: Model) -> str:
     if model.parameters is None:
         return "?"
-    total = f"{model.parameters / 1e9:.3g} B"
+    total = count(model.parameters)
     active = model.parameters_active
-    return total if active is None or active == model.parameters else f"{total} ({active / 1e9:.2g} B active)"
+    return total if active is None or active == model.parameters else f"{total} ({count(active)} active)"
 
 
 def _nothing(app: App, text: str | None, labs: tuple[str, ...]) -> None:

@@ -59,14 +59,44 @@ class Output:
         sys.stdout.write(text + "\n")
 
     def table(
-        self, headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
+        self,
+        headers: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        right: Sequence[int] = (),
+        lead: int = 1,
+        spare: Sequence[str] = (),
     ) -> None:
-        """A plain table: columns padded, never cut, readable by `awk`. `right` holds the right-aligned columns."""
-        cells = [[clean_line(cell) for cell in row] for row in rows]
-        widths = [max(len(r[i]) for r in [list(headers), *cells]) for i in range(len(headers))]
-        self.line(self.style(_row(headers, widths, right), "bold"))
-        for row in cells:
-            self.line(_row(row, widths, right))
+        """A plain table. In a pipe columns are padded and never cut, for `awk`; a terminal gets what fits its width.
+
+        `right` holds the right-aligned columns, the first `lead` ones name a row, those in `spare` go first when the
+        terminal is too narrow.
+        """
+        from launchpad.cli.layout import Table, lay_out
+
+        clean_rows = [[clean_line(cell) for cell in row] for row in rows]
+        lines, shed = lay_out(Table(headers, clean_rows, right, lead, spare), self.width)
+        for line in lines:
+            self.line(self.style(line.text, "bold") if line.strong else line.text)
+        if shed:
+            self.note(f"not shown for want of width: {', '.join(shed)}")
+
+    def field(self, label: str, text: str, *, column: int = 11) -> None:
+        """One labelled line of the answer; on a terminal long text continues under its own column."""
+        start = label.ljust(column)
+        text = clean_line(text)
+        if self.width is None:
+            self.line(f"{start}{text}".rstrip())
+            return
+        from launchpad.cli.layout import wrap
+
+        for line in wrap(text, self.width, first=start, rest=" " * column):
+            self.line(line)
+
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal behind stdout, None in a pipe."""
+        return _columns(sys.stdout)
 
     def data(self, value: Struct) -> None:
         """One JSON document: `schema_version`, `kind`, then the fields of `value`, a type of `documents.KINDS`."""
@@ -102,9 +132,9 @@ class Output:
             return
         self._stderr(f"error: {error.what}", ("red",))
         if error.why:
-            self._stderr(f"  why: {error.why}", ())
+            self._stderr(f"  why: {error.why}", (), hang=5)
         if error.hint:
-            self._stderr(f"  do:  {error.hint}", ())
+            self._stderr(f"  do:  {error.hint}", (), hang=5)
         for note in getattr(error, "__notes__", ()):
             for line in note.splitlines():
                 self._stderr(f"  | {line}", ("dim",))
@@ -175,13 +205,35 @@ class Output:
                 sys.stderr.write("\r\x1b[K")
                 sys.stderr.flush()
 
-    def _stderr(self, text: str, styles: Sequence[str]) -> None:
-        text = clean_line(text)
+    def _stderr(self, text: str, styles: Sequence[str], *, hang: int = 0) -> None:
         try:
-            sys.stderr.write((_styled(text, styles) if wants_color(sys.stderr, self._color) else text) + "\n")
+            for line in _lines(clean_line(text), _columns(sys.stderr), hang):
+                shown = _styled(line, styles) if wants_color(sys.stderr, self._color) else line
+                sys.stderr.write(shown + "\n")
             sys.stderr.flush()
         except (OSError, ValueError):
             pass  # nobody can be told
+
+
+def _columns(stream: IO[str]) -> int | None:
+    """The width of the terminal behind `stream`; None when there is none."""
+    if not stream.isatty():
+        return None
+    import shutil
+
+    from launchpad.cli.layout import NARROWEST
+
+    return max(shutil.get_terminal_size().columns, NARROWEST)
+
+
+def _lines(text: str, width: int | None, hang: int) -> list[str]:
+    """`text` wrapped at words for a terminal, continued under its own beginning."""
+    if width is None or len(text) <= width:
+        return [text]
+    from launchpad.cli.layout import wrap
+
+    start = text[: len(text) - len(text.lstrip())]
+    return wrap(text.lstrip(), width, first=start, rest=start + " " * hang)
 
 
 def error_record(error: LaunchpadError) -> ErrorRecord:
@@ -208,11 +260,3 @@ def clean_line(text: str) -> str:
 def _styled(text: str, styles: Sequence[str]) -> str:
     codes = ";".join(_STYLES[style] for style in styles)
     return f"\x1b[{codes}m{text}\x1b[0m" if codes else text
-
-
-def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[int]) -> str:
-    padded = (
-        cell.rjust(width) if i in right else cell.ljust(width)
-        for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    )
-    return "  ".join(padded).rstrip()

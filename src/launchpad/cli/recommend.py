@@ -58,10 +58,10 @@ def _show(out: Output, made: Decision, count: int) -> None:
     choice = made.choice
     named = (("pick", choice.pick), ("faster", choice.faster), ("better", choice.better))
     rows = [option_row(label, option) for label, option in named if option]
-    out.table(OPTION_HEADERS, rows, right=OPTION_RIGHT)
+    out.table(OPTION_HEADERS, rows, right=OPTION_RIGHT, lead=3)
     for label, option in named:
         if option:
-            out.line(f"{label}: {option.reason}")
+            out.field(f"{label}:", option.reason, column=8)
     if choice.losses and count:
         out.line()
         out.line(out.style("scored better and lost", "bold"))
