@@ -1,4 +1,4 @@
-"""The trees follow what amdgpu and KFD write under /sys; the machines are simulated."""
+"""One card and libdrm's list are captured; the other trees are written after what amdgpu and KFD show under /sys."""
 
 from __future__ import annotations
 
@@ -66,10 +66,33 @@ XTX = card(
 )  # fmt: skip
 
 
+def test_a_captured_card(tree, captured, captured_files):
+    files = captured_files("sysfs/radeon-rx-vega.json")
+    ids = {"usr/share/libdrm/amdgpu.ids": captured("sysfs/amdgpu.ids")}
+    (found,) = AmdProbe(tree(files | ids)).probe().accelerators
+    assert (found.name, found.driver, found.pci) == ("AMD Radeon RX Vega", "amdgpu", "0000:09:00.0")
+    assert (found.memory_total, found.memory_free) == (8573157376, 8573157376 - 1490378752)
+    assert not found.unified
+    assert found.apis == ()  # the capture has no render node
+
+
+def test_a_captured_card_whose_product_name_is_empty(tree, captured_files):
+    (found,) = AmdProbe(tree(captured_files("sysfs/radeon-rx-vega.json"))).probe().accelerators
+    assert found.name == "AMD GPU 1002:687f"
+
+
+def test_captured_names(captured):
+    names = parse_amdgpu_ids(captured("sysfs/amdgpu.ids"))
+    assert len(names) == 20
+    assert names[0x744C, 0xC8] == "AMD Radeon RX 7900 XTX"
+    assert names[0x15BF, 0xC5] == "AMD Radeon 740M"
+    assert names[0x163F, 0xAE] == "AMD Custom GPU 0405"
+
+
 def test_a_card_with_its_name_target_and_free_memory(tree):
     screen = {
-        "sys/class/drm/card1-DP-1/status": "connected\n",
-        "sys/class/drm/card1-DP-2/status": "disconnected\n",
+        "sys/class/drm/card1/card1-DP-1/status": "connected\n",
+        "sys/class/drm/card1/card1-DP-2/status": "disconnected\n",
     }
     root = tree(XTX | CPU_NODE | node(1, 129, 110000) | screen | {"usr/share/libdrm/amdgpu.ids": AMDGPU_IDS})
     result = AmdProbe(root).probe()

@@ -1,4 +1,4 @@
-"""Text in the formats of sysctl and system_profiler on macOS; the Macs are simulated."""
+"""sysctl's text is captured on Macs where a test says so; all of system_profiler's is written in its format."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from launchpad.plugins.probes.apple import cpu_from, parse_displays, parse_sysct
 
 GIB = 2**30
 MIB = 2**20
+# Written.
 M4_MAX = """\
 machdep.cpu.brand_string: Apple M4 Max
 hw.physicalcpu: 16
@@ -45,6 +46,31 @@ def test_the_processor():
     assert cpu is not None
     assert (cpu.model, cpu.cores_physical, cpu.cores_performance) == ("Apple M4 Max", 16, 12)
     assert cpu.isa == ("neon", "dotprod", "i8mm")
+
+
+# Captured sysctl -> model, cores, performance cores, instruction sets, whatever the excerpt holds of them.
+CAPTURED = [
+    ("macos-10.14-skylake", "Intel(R) Core(TM) i7-6700K CPU @ 4.00GHz", None, None, ()),
+    ("macos-11-m1", "Apple processor", None, None, ("neon",)),
+    ("macos-12-m1-pro", "Apple M1 Pro", 8, 6, ("neon", "dotprod")),
+    ("macos-12-m2", "Apple M2", 8, 4, ("neon", "dotprod", "i8mm")),
+    ("macos-15-m3-max", "Apple M3 Max", 14, 10, ("neon", "dotprod", "i8mm")),
+    ("macos-15-m4-max", "Apple M4 Max", 16, 12, ("neon", "dotprod", "i8mm")),
+]
+
+
+@pytest.mark.parametrize(("machine", "model", "physical", "performance", "isa"), CAPTURED)
+def test_captured_sysctl(captured, machine, model, physical, performance, isa):
+    cpu = cpu_from(parse_sysctl(captured(f"sysctl/{machine}.txt"))).cpu
+    assert cpu is not None
+    assert (cpu.model, cpu.isa) == (model, isa)
+    assert (cpu.cores_physical, cpu.cores_performance) == (physical, performance)
+    assert cpu.cores_logical == physical
+
+
+def test_captured_sizes(captured):
+    values = [parse_sysctl(captured(f"sysctl/macos-15-{chip}-max.txt")) for chip in ("m3", "m4")]
+    assert [int(v["hw.memsize"]) // GIB for v in values] == [36, 64]
 
 
 def test_the_gpu_gets_metals_usual_share():

@@ -18,7 +18,7 @@ from launchpad.plugins.probes.cgroup import (
 GIB = 2**30
 MIB = 2**20
 
-# Lines as the kernel writes them: a container with its own cgroup namespace on a version 2 host.
+# Written as the kernel does: a container with its own cgroup namespace on a version 2 host.
 V2_MOUNT = "1245 1240 0:29 / /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime - cgroup2 cgroup rw,nsdelegate\n"
 # Docker on a version 1 host, without a cgroup namespace: the mount shows the container's group as its root.
 V1_MOUNTS = (
@@ -155,6 +155,57 @@ def test_swap_limit(tree):
 def test_a_group_outside_of_the_mount_falls_back_to_the_mount(tree):
     root = v2(tree, "/../../elsewhere", {"memory.max": f"{GIB}"})
     assert [str(group.relative_to(root)) for group in groups(root, "")] == ["sys/fs/cgroup"]
+
+
+def as_mountinfo(mounts: str) -> str:
+    """The captured lines of /proc/mounts as /proc/self/mountinfo would show them on a host."""
+    rows = (line.split() for line in mounts.splitlines())
+    return "".join(
+        f"31 23 0:28 / {at} {opts} - {kind} {source} {opts}\n" for source, at, kind, opts, *_ in rows
+    )
+
+
+def captured_root(tree, files: dict[str, str], more: dict[str, str] | None = None) -> Path:
+    mountinfo = {"proc/self/mountinfo": as_mountinfo(files["proc/mounts"])}
+    return tree(files | mountinfo | (more or {}))
+
+
+SESSION = "user.slice/user-0.slice/session-1.scope"
+
+
+@pytest.mark.parametrize(
+    ("machine", "controller", "innermost", "depth"),
+    [
+        ("v1-centos7", "memory", "sys/fs/cgroup/memory", 1),
+        # The hierarchy is "cpuacct,cpu" and mounted at "cpu,cpuacct".
+        ("v1-centos7", "cpu", "sys/fs/cgroup/cpu,cpuacct/system.slice/sshd.service", 3),
+        ("v1-centos7", "", None, 0),
+        ("hybrid-ubuntu", "cpu", "sys/fs/cgroup/cpu,cpuacct/user.slice/user-0.slice/session-199.scope", 4),
+        ("hybrid-ubuntu", "memory", "sys/fs/cgroup/memory", 1),
+        ("hybrid-ubuntu", "", "sys/fs/cgroup/unified/user.slice/user-0.slice/session-199.scope", 4),
+        ("hybrid-kunpeng", "memory", f"sys/fs/cgroup/memory/{SESSION}", 4),
+        ("v2-debian", "", f"sys/fs/cgroup/{SESSION}", 4),
+        ("v2-debian", "memory", None, 0),
+    ],
+)
+def test_captured_groups(tree, captured_files, machine, controller, innermost, depth):
+    root = captured_root(tree, captured_files(f"cgroup/{machine}.json"))
+    found = [str(group.relative_to(root)) for group in groups(root, controller)]
+    assert len(found) == depth
+    assert (found[0] if found else None) == innermost
+
+
+@pytest.mark.parametrize("machine", ["v1-centos7", "hybrid-ubuntu", "hybrid-kunpeng", "v2-debian"])
+def test_captured_hosts_without_limits(tree, captured_files, machine: str):
+    root = captured_root(tree, captured_files(f"cgroup/{machine}.json"))
+    assert (memory_limit(root), swap_limit(root), cpu_limit(root)) == (None, None, None)
+
+
+def test_a_limit_on_a_captured_group_leaves_what_it_does_not_use(tree, captured_files):
+    limit = {"sys/fs/cgroup/user.slice/memory.max": f"{GIB}\n"}  # the use and its cache are captured
+    found = memory_limit(captured_root(tree, captured_files("cgroup/v2-debian.json"), limit))
+    assert found is not None
+    assert (found.limit, found.left) == (GIB, GIB - (16658432 - 4472832))
 
 
 def test_parse_membership():

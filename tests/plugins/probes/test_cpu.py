@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from launchpad.plugins.probes.cpu import CpuProbe, allowed_cores, linux_cpu, parse_cpuinfo, topology
 
-# In the format of /proc/cpuinfo of x86 kernels, flags shortened.
+# Written, in the format of /proc/cpuinfo of x86 kernels.
 X86 = """\
 processor	: {n}
 vendor_id	: GenuineIntel
@@ -19,25 +19,36 @@ core id		: {core}
 cpu cores	: 2
 flags		: fpu vme sse2 avx avx2 avx_vnni
 """
-RASPBERRY_PI_5 = """\
-processor	: 0
-BogoMIPS	: 108.00
-Features	: fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp
-CPU implementer	: 0x41
-CPU architecture: 8
-CPU variant	: 0x4
-CPU part	: 0xd0b
-CPU revision	: 1
-
-processor	: 1
-Features	: fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp
-CPU implementer	: 0x41
-CPU part	: 0xd0b
-
-Revision	: d04170
-Serial		: 0000000000000000
-Model		: Raspberry Pi 5 Model B Rev 1.0
-"""
+ZEN_4 = ("avx2", "avx512f", "avx512_vnni")
+ARM_V8_2 = ("neon", "dotprod")
+# Captured /proc/cpuinfo -> model, instruction sets, cores, processors (of the excerpt).
+CAPTURED = [
+    ("ryzen-9-5950x", "AMD Ryzen 9 5950X 16-Core Processor", ("avx2",), 1, 1),
+    ("epyc-9654", "AMD EPYC 9654 96-Core Processor", ZEN_4, 1, 1),
+    ("ryzen-9-9950x", "AMD Ryzen 9 9950X 16-Core Processor", (*ZEN_4, "avx_vnni"), 1, 1),
+    ("xeon-8480", "Intel(R) Xeon(R) Platinum 8480+", (*ZEN_4, "avx_vnni", "amx_int8"), 1, 1),
+    ("core-ultra-9-285", "Intel(R) Core(TM) Ultra 9 285", ("avx2", "avx_vnni"), 1, 1),
+    ("core-i7-8650u", "Intel(R) Core(TM) i7-8650U CPU @ 1.90GHz", ("avx2",), 4, 8),
+    ("lakefield", "Intel(R) Core(TM) i5-L16G7 CPU @ 1.40GHz", (), 5, 5),
+    ("2x-xeon-silver-4108", "Intel(R) Xeon(R) Silver 4108 CPU @ 1.80GHz", ("avx2", "avx512f"), 16, 32),
+    ("graviton-1", "Cortex-A72", ("neon",), None, 1),
+    ("neoverse-n1", "Neoverse-N1", ARM_V8_2, None, 1),
+    ("neoverse-v1", "Neoverse-V1", ("neon", "sve", "i8mm", "dotprod"), None, 1),
+    ("neoverse-n2", "Neoverse-N2", ("neon", "sve", "i8mm", "dotprod"), None, 1),
+    ("neoverse-v2", "Neoverse-V2", ("neon", "sve", "i8mm", "dotprod"), None, 1),
+    ("neoverse-v3ae", "Neoverse-V3AE", ("neon", "sve", "i8mm", "dotprod"), None, 1),
+    ("olympus", "Olympus", ("neon", "sve", "i8mm", "dotprod"), None, 1),
+    ("ampere-1", "Ampere-1", ("neon", "i8mm", "dotprod"), None, 1),
+    ("ampere-1a", "Ampere-1a", ("neon", "i8mm", "dotprod"), None, 1),
+    ("kunpeng-920", "Kunpeng-920", ARM_V8_2, None, 4),
+    ("a64fx", "A64FX", ("neon", "sve"), None, 1),
+    ("asahi-m1", "Apple M1", ARM_V8_2, None, 1),
+    ("asahi-m2", "Apple M2", ("neon", "i8mm", "dotprod"), None, 1),
+    ("odroid-c2", "Cortex-A53", ("neon",), None, 4),
+    ("odroid-xu3", "ARMv7 Processor rev 3 (v7l)", ("neon",), None, 8),
+    ("raspberry-pi-b", None, (), None, 1),
+    ("spacemit-x60", "Spacemit(R) X60", (), None, 1),
+]  # fmt: skip
 
 
 def x86(*cores: int) -> str:
@@ -58,14 +69,25 @@ def test_x86_with_hyper_threads():
     assert info.isa == ("avx2", "avx_vnni")
 
 
-def test_arm_cores_are_named_by_their_part():
-    info = parse_cpuinfo(RASPBERRY_PI_5)
-    assert (info.model, info.processors, info.isa) == ("Cortex-A76", 2, ("neon", "dotprod"))
+@pytest.mark.parametrize(("machine", "model", "isa", "cores", "processors"), CAPTURED)
+def test_captured_cpuinfo(captured, machine, model, isa, cores, processors):
+    info = parse_cpuinfo(captured(f"cpuinfo/{machine}.txt"))
+    assert (info.model, info.isa) == (model, isa)
+    assert (info.cores, info.processors) == (cores, processors)
 
 
-def test_two_kinds_of_arm_cores():
-    text = "processor: 0\nCPU implementer: 0x41\nCPU part: 0xd87\n\nprocessor: 1\nCPU implementer: 0x41\nCPU part: 0xd85\n"
-    assert parse_cpuinfo(text).model == "Cortex-X925 + Cortex-A725"
+@pytest.mark.parametrize(
+    ("machine", "physical", "performance"),
+    [
+        ("2x-xeon-silver-4108", 16, 16),
+        ("xeon-e5-cpu0-offline", 17, 17),  # /sys says that 4-20 are online
+        ("kunpeng-920", 4, 4),  # whose kernel ends a list with a null byte
+        ("lakefield", 5, 5),  # whose kernel, 5.3, does not tell the small cores from the big one
+    ],
+)
+def test_captured_topology(tree, captured_files, machine: str, physical: int, performance: int):
+    found = topology(tree(captured_files(f"sysfs/topology-{machine}.json")))
+    assert (found.physical, found.performance) == (physical, performance)
 
 
 def test_nothing_is_known_of_an_empty_file():

@@ -1,4 +1,4 @@
-"""The trees follow what i915 and xe write under /sys; the machines are simulated."""
+"""One machine is captured; the other trees are written after what i915 and xe show under /sys."""
 
 from __future__ import annotations
 
@@ -66,6 +66,23 @@ def test_an_unknown_gpu_is_called_as_the_systems_list_does(tree):
     ids = {"usr/share/misc/pci.ids": "8086  Intel Corporation\n\t3e92  CoffeeLake-S GT2 [UHD Graphics 630]\n"}
     (found,) = IntelProbe(tree(card(0, "3e92", "0000:00:02.0", "i915") | ids)).probe().accelerators
     assert found.name == "UHD Graphics 630"
+
+
+def test_a_captured_gpu_in_a_processor(tree, captured_files):
+    files = captured_files("sysfs/uhd-620.json")
+    # The capture has no files for the numbers that its uevent gives as PCI_ID=8086:5917.
+    numbers = {
+        "sys/class/drm/card1/device/vendor": "0x8086\n",
+        "sys/class/drm/card1/device/device": "0x5917\n",
+    }
+    (found,) = IntelProbe(tree(files | numbers)).probe().accelerators
+    assert (found.name, found.driver, found.pci) == ("Intel GPU 8086:5917", "i915", "0000:00:02.0")
+    assert (found.unified, found.display) == (True, True)
+
+
+def test_a_new_gpu_in_a_processor_is_no_card_though_its_name_sounds_like_one(tree):
+    (found,) = IntelProbe(tree(card(0, "b080", "0000:00:02.0", "xe"))).probe().accelerators
+    assert (found.name, found.unified, found.apis) == ("Arc B390", True, ("sycl", "vulkan"))
 
 
 def test_without_any(tree):

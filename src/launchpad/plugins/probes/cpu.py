@@ -10,6 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from launchpad.plugins import Cpu, ProbeResult, facts_about
+from launchpad.plugins.probes.arm import core_names
 from launchpad.plugins.probes.cgroup import cpu_limit
 from launchpad.plugins.probes.files import ROOT, cpu_list, number, text
 
@@ -28,22 +29,6 @@ _ISA = {
 }
 # Cores with less than this share of the strongest core's capacity are efficiency cores.
 _PERFORMANCE = 0.75
-# Arm cores have numbers where others have names: implementer 0x41 (Arm), the part as in its reference manual.
-_ARM_PARTS = {
-    0xD03: "Cortex-A53",
-    0xD05: "Cortex-A55",
-    0xD07: "Cortex-A57",
-    0xD08: "Cortex-A72",
-    0xD0B: "Cortex-A76",
-    0xD0C: "Neoverse-N1",
-    0xD40: "Neoverse-V1",
-    0xD41: "Cortex-A78",
-    0xD42: "Cortex-A78AE",
-    0xD49: "Neoverse-N2",
-    0xD4F: "Neoverse-V2",
-    0xD85: "Cortex-X925",
-    0xD87: "Cortex-A725",
-}
 
 
 class CpuInfo(Struct, frozen=True, kw_only=True):
@@ -135,11 +120,9 @@ def _fields(block: str) -> dict[str, str]:
 
 
 def _arm_names(processors: list[dict[str, str]]) -> str:
-    """Names of the kinds of Arm cores, strongest first ("Cortex-X925 + Cortex-A725"), as far as they are known."""
-    parts = {
-        _hexadecimal(p.get("cpu part")) for p in processors if _hexadecimal(p.get("cpu implementer")) == 0x41
-    }
-    return " + ".join(sorted((_ARM_PARTS[part] for part in parts if part in _ARM_PARTS), reverse=True))
+    return core_names(
+        (_hexadecimal(p.get("cpu implementer")), _hexadecimal(p.get("cpu part"))) for p in processors
+    )
 
 
 def _hexadecimal(written: str | None) -> int:

@@ -49,7 +49,7 @@ def _card(card: Path) -> DrmCard | None:
         pci=event.get("PCI_SLOT_NAME"),
         driver=event.get("DRIVER"),
         render=_render(folder),
-        display=any(text(status) == "connected" for status in card.parent.glob(f"{card.name}-*/status")),
+        display=any(text(status) == "connected" for status in card.glob(f"{card.name}-*/status")),
     )
 
 

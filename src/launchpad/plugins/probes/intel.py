@@ -16,31 +16,52 @@ from launchpad.plugins.probes.files import ROOT, number
 from launchpad.plugins.probes.memory import usable
 
 _PCI_VENDOR = 0x8086
-# PCI device -> name, where the machine has no list of PCI ids (containers). From Intel's driver sources.
+# PCI device -> name, where the machine has no list of PCI ids (containers). Names as in pci.ids (pci-ids.ucw.cz),
+# devices as in the Linux kernel (include/drm/intel/pciids.h); "Intel Graphics" alone would be no name.
 _CARDS = {
     0x5690: "Arc A770M",
     0x5691: "Arc A730M",
     0x5692: "Arc A550M",
+    0x5693: "Arc A370M",
+    0x5694: "Arc A350M",
+    0x5696: "Arc A570M",
+    0x5697: "Arc A530M",
     0x56A0: "Arc A770",
     0x56A1: "Arc A750",
     0x56A2: "Arc A580",
     0x56A5: "Arc A380",
     0x56A6: "Arc A310",
+    0x56B0: "Arc Pro A30M",
+    0x56B1: "Arc Pro A40/A50",
+    0x56B2: "Arc Pro A60M",
+    0x56B3: "Arc Pro A60",
     0x56C0: "Data Center GPU Flex 170",
+    0x56C1: "Data Center GPU Flex 140",
     0xE20B: "Arc B580",
     0xE20C: "Arc B570",
     0xE211: "Arc Pro B60",
     0xE212: "Arc Pro B50",
+    0xE222: "Arc Pro B65",
     0xE223: "Arc Pro B70",
 }
+# Where pci.ids says only "Intel Arc Graphics" or names two products, the processor's name says more.
 _IN_PROCESSOR = {
     0x46A6: "Iris Xe Graphics",
     0x46A8: "Iris Xe Graphics",
     0x64A0: "Lunar Lake Graphics",
+    0x7D51: "Arrow Lake-H Graphics",
     0x7D55: "Meteor Lake-H Graphics",
     0x9A49: "Iris Xe Graphics",
     0xA7A0: "Iris Xe Graphics",
     0xA7A1: "Iris Xe Graphics",
+    0xB080: "Arc B390",
+    0xB081: "Arc B370",
+    0xB082: "Arc B390",
+    0xB083: "Arc B370",
+    0xB084: "Arc Pro B390",
+    0xB085: "Arc Pro B370",
+    0xB086: "Arc Pro B390",
+    0xB087: "Arc Pro B370",
 }
 _SYCL_DRIVERS = ("xe",)
 # Mesa's Vulkan driver offers three quarters of the main memory (half on small machines) to a GPU without its own.
