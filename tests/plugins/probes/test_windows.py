@@ -1,4 +1,4 @@
-"""Registry values as Windows keeps them for display adapters; the machines are simulated."""
+"""Registry values written as Windows keeps them for display adapters; none is captured."""
 
 from __future__ import annotations
 
@@ -43,3 +43,42 @@ def test_adapters():
 
 def test_elsewhere_there_is_no_registry():
     assert WindowsGpuProbe(list).probe().accelerators == ()
+
+
+def only(**values: object):
+    (found,) = WindowsGpuProbe(lambda: [RX_7800_XT | values]).probe().accelerators
+    return found
+
+
+# Names as AMD's driver gives them.
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AMD Radeon(TM) Graphics",
+        "AMD Radeon 780M Graphics",
+        "AMD Radeon(TM) 8060S Graphics",
+        "AMD Radeon(TM) Vega 8 Graphics",
+        "AMD Radeon RX Vega 11 Graphics",
+    ],
+)
+def test_firmware_may_set_much_aside_for_a_gpu_in_a_processor(name: str):
+    # 8448 MiB is what a Radeon 780M reported whose firmware set 8 GiB aside (github.com/AlexsJones/llmfit/pull/817).
+    found = only(**{"DriverDesc": name, "HardwareInformation.qwMemorySize": 8448 * 2**20})
+    assert found.unified
+    assert (found.memory_total, found.memory_free) == (8448 * 2**20 + 16 * GIB, None)
+
+
+@pytest.mark.parametrize("name", ["AMD Radeon RX 6700M", "AMD Radeon RX Vega 64", "AMD Radeon Pro W7800"])
+def test_a_card_is_no_gpu_in_a_processor(name: str):
+    assert not only(DriverDesc=name).unified
+
+
+@pytest.mark.parametrize("size", [(8 * GIB).to_bytes(8, "little"), 8 * GIB])
+def test_some_drivers_write_the_size_as_bytes(size: object):
+    # As seen in github.com/Jinjinov/Hardware.Info/pull/41.
+    assert only(**{"HardwareInformation.qwMemorySize": size}).memory_total == 8 * GIB
+
+
+@pytest.mark.parametrize("size", [b"odd", "8", -1, 0, None])
+def test_a_size_in_another_shape_is_unknown(size: object):
+    assert only(**{"HardwareInformation.qwMemorySize": size}).unified

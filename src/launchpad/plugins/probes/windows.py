@@ -21,7 +21,11 @@ _VENDORS: dict[str, tuple[Vendor, tuple[Api, ...]]] = {
     "1002": ("amd", ("vulkan",)),
     "8086": ("intel", ("vulkan",)),
 }
-_INTEGRATED = 4 * 2**30  # a GPU in a processor reports what its firmware set aside, which is less than this
+_INTEGRATED = 4 * 2**30  # a GPU in a processor reports what its firmware set aside, usually less than this
+# AMD's names of GPUs in processors, whose firmware may set aside more: "AMD Radeon 780M Graphics" with 8 GiB.
+_IN_PROCESSOR = re.compile(
+    r"radeon ?(\(tm\))? (graphics|(rx )?vega (3|6|8|10|11)\b|[678]\d0m|80[456]0s)", re.IGNORECASE
+)
 
 Values = dict[str, Any]
 
@@ -69,20 +73,37 @@ def adapter(values: Values, index: int) -> Accelerator | None:
     vendor = _maker(values)
     if vendor is None:
         return None
-    size = values.get("HardwareInformation.qwMemorySize")
-    own = size if isinstance(size, int) and size > 0 else None
-    unified = own is None or own < _INTEGRATED
-    total, free = usable() if unified else (own, None)
+    own = _size(values.get("HardwareInformation.qwMemorySize"))
+    name = str(values.get("DriverDesc") or f"{vendor} GPU")
+    large = own is not None and own >= _INTEGRATED
+    unified = not large or _IN_PROCESSOR.search(name) is not None
+    total, free = _shared(own if large else None) if unified else (own, None)
     return Accelerator(
         index=index,
         vendor=vendor,
-        name=str(values.get("DriverDesc") or f"{vendor} GPU"),
+        name=name,
         apis=next(apis for maker, apis in _VENDORS.values() if maker == vendor),
-        memory_total=total // 2 if unified and total else total,  # Windows shares half of the main memory
-        memory_free=None if free is None or total is None else min(free, total // 2),
+        memory_total=total,
+        memory_free=free,
         unified=unified,
         driver=str(values["DriverVersion"]) if "DriverVersion" in values else None,
     )
+
+
+def _size(value: object) -> int | None:
+    """Bytes: a number, or what some drivers write instead, its four or eight bytes."""
+    size = int.from_bytes(value, "little") if isinstance(value, bytes) and len(value) in (4, 8) else value
+    return size if isinstance(size, int) and size > 0 else None
+
+
+def _shared(own: int | None) -> tuple[int | None, int | None]:
+    """(total, free) for a GPU in a processor: Windows shares half of the main memory with it.
+
+    What its firmware set aside as its `own` comes on top, and how much of that is free nobody says.
+    """
+    main, available = usable()
+    half = main // 2
+    return (half, min(available, half)) if own is None else (own + half, None)
 
 
 def _maker(values: Values) -> Vendor | None:
