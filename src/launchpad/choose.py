@@ -1,71 +1,39 @@
-"""The choice among fits: PURE, data in, data out.
+"""The choice among candidates: PURE, data in, data out. The reasons: docs/explanation/choice.md.
 
-The rule, in order:
-
-1. Each candidate (model × build × backend) gets a score: the model's expected quality, less what its quantization
-   costs, less the uncertainty of the evidence, so that a thinly measured model cannot win by luck. Where the machine
-   is too slow for a model that thinks at length, the score without thinking counts.
-2. A candidate is out when the machine cannot hold it, when it is slower than the wish demands, or when its bytes
-   cannot be had from here. Each model keeps its best candidate, and each better-scored loser keeps its one reason.
-3. The pick is the best score; on a tie the smaller build. Beside it stand a faster and a better one.
+1. `scoring.rate` gives each candidate (model × build × backend) a score, the quality to expect at least; a worth, the
+   score less what waiting, a short context and a full memory cost; and the first thing that stands against it.
+2. Each model is represented by the smallest of its builds that are worth as much as its best one.
+3. The pick is worth most. Beside it stand a faster and a better one, and each better-scored loser's reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from launchpad.catalog.model import Build, LocalModel, Model
+from launchpad.candidate import Availability as Availability
+from launchpad.candidate import Candidate as Candidate
+from launchpad.catalog.model import Build, Model
 from launchpad.fit.result import Fit
-from launchpad.wish import Purpose, Wish
-
-MIN_SPEED: dict[Purpose, float] = {
-    "chat": 6.0,
-    "code": 10.0,
-    "reasoning": 10.0,
-    "vision": 6.0,
-    "tools": 10.0,
-    "multilingual": 6.0,
-}
-"""Least decode tokens/s by purpose: people read 5 to 7 tokens/s; code and tools are waited for, not read along."""
-
-THINKING_FACTOR = 3.0
-"""A model that thinks before it answers writes several times the tokens: thinking counts from this multiple of the
-least speed on."""
-
-WITHOUT_THINKING = 0.8
-"""Share of its quality that a model keeps with thinking off, where only the value with thinking was measured: the
-median over the 58 models of the catalog of 2026-10-09 that are rated both ways (quartiles 0.72 and 0.91)."""
+from launchpad.scoring import Rated, is_full, rate
+from launchpad.wish import Wish
 
 FASTER_FACTOR = 1.5
 """An alternative is called faster from this multiple of the pick's speed on."""
 
+SAME = 0.25
+"""Points of worth within which two builds of one model count as equal: no benchmark can see the difference."""
 
-class Availability(Struct, frozen=True, kw_only=True):
-    """Whether the bytes of a build can be had from here: already local, from a source that answers, or not.
+HERE_BONUS = 1.5
+"""Points that a build which is already on this machine may be worse than another of the same model."""
 
-    `why_not` and `hint` are set when `obtainable` is False.
-    """
+STEP = 1.0
+"""Points by which a better model must score more to be worth naming."""
 
-    obtainable: bool
-    local: LocalModel | None = None
-    why_not: str | None = None
-    hint: str | None = None
-
-
-class Candidate(Struct, frozen=True, kw_only=True):
-    """One way to run one model: a build, a backend, its fit and whether it can be had.
-
-    `quantization_loss` is the share of the quality that the quantization takes, 0 to 1; None = nobody has measured it.
-    """
-
-    model: Model
-    build: Build
-    fit: Fit
-    availability: Availability
-    quantization_loss: float | None = 0.0
+CONVERTERS = ("ggml-org", "unsloth", "bartowski", "lmstudio-community")
+"""Publishers of GGUF files whose conversions the community relies on, by preference after the model's own lab."""
 
 
 class Option(Struct, frozen=True, kw_only=True):
@@ -106,143 +74,89 @@ class Choice(Struct, frozen=True, kw_only=True):
     considered: int = 0
 
 
-class _Rated(Struct, frozen=True):
-    """A candidate with its score and what stands against it: from the machine, and from where its bytes are."""
-
-    candidate: Candidate
-    score: float | None
-    thinking: bool
-    speed: float | None
-    obstacle: str | None
-
-    @property
-    def rank(self) -> tuple[bool, float, int]:
-        """Rated before unrated, then by score, then the smaller build."""
-        return (self.score is not None, self.score or 0.0, -(self.candidate.build.size or 0))
-
-
 def choose(candidates: Sequence[Candidate], wish: Wish) -> Choice:
     """Pick the best candidate for `wish` and explain it. Deterministic; `pick` is None when nothing can run."""
-    rated = [_rate(candidate, wish) for candidate in candidates]
-    models = _best_per_model(rated, lambda r: r.obstacle is None and r.candidate.availability.obtainable)
-    runnable = [r for r in models if r.obstacle is None]
-    obtainable = [r for r in runnable if r.candidate.availability.obtainable]
-    pick = max(obtainable, key=_rank, default=None)
-    ideal = max(
-        (r for r in _best_per_model(rated, lambda r: r.obstacle is None) if r.obstacle is None),
-        key=_rank,
-        default=None,
-    )
-    missed = (
-        ideal
-        if ideal and not ideal.candidate.availability.obtainable and (not pick or ideal.rank > pick.rank)
-        else None
-    )
+    rated = [rate(candidate, wish) for candidate in candidates]
+    runnable = [r for r in rated if r.obstacle is None]
+    good = _one_per_model(r for r in runnable if r.candidate.availability.obtainable)
+    pick = max(good, key=_rank, default=None)
+    missed = _missed(_one_per_model(runnable), pick)
+    above = _above(rated, pick)
     return Choice(
-        pick=_option(pick, _pick_reason(pick, wish)) if pick else None,
-        faster=_faster(obtainable, pick),
-        better=_better(models, pick),
-        unobtainable=_option(missed, missed.candidate.availability.why_not or "not obtainable")
-        if missed
-        else None,
-        losses=_losses(models, pick),
-        considered=len(models),
+        pick=_option(pick, _pick_reason(pick, above, wish)) if pick else None,
+        faster=_faster(good, pick),
+        better=_better(rated, pick),
+        unobtainable=missed,
+        losses=tuple(_loss(r, pick) for r in above),
+        considered=len({r.candidate.model.id for r in rated}),
     )
 
 
-def minimum_speed(wish: Wish) -> float:
-    """The least decode speed in tokens/s that the wish accepts."""
-    return wish.min_speed if wish.min_speed is not None else MIN_SPEED[wish.purpose]
+def _rank(rated: Rated) -> tuple[bool, float, int, str]:
+    """Rated before unrated, then by worth, then the smaller build, then by name."""
+    return (rated.score is not None, rated.worth, -_size(rated), rated.candidate.model.id)
 
 
-def _rank(rated: _Rated) -> tuple[bool, float, int, str]:
-    return (*rated.rank, rated.candidate.model.id)
+def _size(rated: Rated) -> int:
+    return rated.candidate.build.size or 0
 
 
-def _rate(candidate: Candidate, wish: Wish) -> _Rated:
-    decode = candidate.fit.speed.decode
-    speed = decode.value if decode else None
-    thinking = _thinks(candidate.model, speed, wish)
-    score = _score(candidate, wish, thinking)
-    return _Rated(candidate, score, thinking, speed, _obstacle(candidate, wish, speed))
-
-
-def _thinks(model: Model, speed: float | None, wish: Wish) -> bool:
-    """Whether the answer should be thought about at length here: only where the machine is quick enough."""
-    style = (model.capabilities.thinking or "none").split(",")[0]
-    if style == "none":
-        return False
-    return style == "always" or speed is None or speed >= THINKING_FACTOR * minimum_speed(wish)
-
-
-def _score(candidate: Candidate, wish: Wish, thinking: bool) -> float | None:
-    """A lower bound of the quality to expect; None when the model or its quantization is not rated."""
-    quality = candidate.model.quality
-    if quality is None or candidate.quantization_loss is None:
-        return None
-    value = quality.of(wish.purpose)
-    if not thinking and candidate.model.capabilities.thinking not in (None, "none"):
-        fast = quality.value_fast if quality.value_fast is not None else WITHOUT_THINKING * quality.value
-        value *= fast / quality.value if quality.value else 1.0
-    return max(0.0, value * (1.0 - candidate.quantization_loss) - quality.spread)
-
-
-def _obstacle(candidate: Candidate, wish: Wish, speed: float | None) -> str | None:
-    """The first thing that stands against running this candidate here; None when nothing does."""
-    fit, build = candidate.fit, candidate.build
-    if not fit.runs:
-        return fit.why or "it does not fit"
-    if wish.require_gpu and fit.placement.kind != "gpu":
-        return "it would not run wholly on a GPU"
-    least = minimum_speed(wish)
-    if _always_thinks(candidate.model) and wish.min_speed is None:
-        least *= THINKING_FACTOR / 2
-    if speed is not None and speed < least:
-        return f"about {speed:.2g} tokens/s here, below {least:.2g}"
-    local = candidate.availability.local
-    if (
-        wish.max_download is not None
-        and local is None
-        and build.size is not None
-        and build.size > wish.max_download
-    ):
-        return (
-            f"a download of {build.size / 1e9:.1f} GB is above the limit of {wish.max_download / 1e9:.1f} GB"
-        )
-    return None
-
-
-def _always_thinks(model: Model) -> bool:
-    return (model.capabilities.thinking or "").startswith("always")
-
-
-def _best_per_model(rated: Iterable[_Rated], good: Callable[[_Rated], bool]) -> list[_Rated]:
-    """The best candidate of each model: good ones first, then by rank, then by the least memory."""
-    best: dict[str, _Rated] = {}
+def _by_model(rated: Iterable[Rated]) -> dict[str, list[Rated]]:
+    models: dict[str, list[Rated]] = {}
     for one in rated:
-        key = one.candidate.model.id
-        if key not in best or _preference(one, good) > _preference(best[key], good):
-            best[key] = one
-    return list(best.values())
+        models.setdefault(one.candidate.model.id, []).append(one)
+    return models
 
 
-def _preference(rated: _Rated, good: Callable[[_Rated], bool]) -> tuple[bool, bool, float, float, int]:
-    is_good = good(rated)
-    here = rated.candidate.availability.local is not None
-    # Of those that cannot run, the smallest build tells best why the model lost.
-    score = _worth(rated) if is_good else 0.0
-    return (is_good, rated.obstacle is None, score, float(here), -(rated.candidate.build.size or 0))
+def representative(builds: Iterable[Rated]) -> Rated | None:
+    """What stands for a model: its best build that can be had and run, None without one."""
+    good = [r for r in builds if _is_good(r)]
+    return _best_build(good) if good else None
 
 
-def _worth(rated: _Rated) -> float:
-    """The score; of a model that nobody has rated, the share that its quantization leaves of it."""
-    if rated.score is not None:
-        return rated.score
-    loss = rated.candidate.quantization_loss
-    return 0.0 if loss is None else 1.0 - loss
+def _one_per_model(runnable: Iterable[Rated]) -> list[Rated]:
+    return [_best_build(builds) for builds in _by_model(runnable).values()]
 
 
-def _option(rated: _Rated, reason: str) -> Option:
+def _best_build(builds: Sequence[Rated]) -> Rated:
+    """The smallest build that is worth as much as the best one; one that is here may be worth a little less."""
+    rated = [r for r in builds if r.score is not None] or builds
+    best = max(r.worth for r in rated)
+    here = [r for r in rated if r.candidate.availability.local and r.worth >= best - HERE_BONUS]
+    if here:
+        return max(here, key=lambda r: (r.worth, _trust(r), r.candidate.build.ref))
+    equal = [r for r in rated if r.worth >= best - SAME]
+    trusted = [r for r in equal if _trust(r)] or equal
+    smallest = min(trusted, key=lambda r: (_size(r) or float("inf"), -r.worth, r.candidate.build.ref))
+    alike = [r for r in trusted if _kind(r) == _kind(smallest)]
+    return max(alike, key=lambda r: (_trust(r), r.worth, -_size(r), r.candidate.build.ref))
+
+
+def _kind(rated: Rated) -> tuple[str, str]:
+    """What makes two builds the same thing from different publishers."""
+    return rated.candidate.fit.backend, rated.candidate.build.quantization.upper().removeprefix("UD-")
+
+
+def _trust(rated: Rated) -> int:
+    """The lab's own files first, then those of well-known converters, in their order; 0 for all others."""
+    build = rated.candidate.build
+    if build.official:
+        return len(CONVERTERS) + 1
+    publisher = build.ref.partition("://")[2].partition("/")[0].lower()
+    return len(CONVERTERS) - CONVERTERS.index(publisher) if publisher in CONVERTERS else 0
+
+
+def _missed(ideals: Sequence[Rated], pick: Rated | None) -> Option | None:
+    """What would have been the pick, if its bytes could be had."""
+    ideal = max(ideals, key=_rank, default=None)
+    if ideal is None or ideal.candidate.availability.obtainable:
+        return None
+    if pick is not None and _rank(ideal) <= _rank(pick):
+        return None
+    return _option(ideal, ideal.candidate.availability.why_not or "not obtainable")
+
+
+def _option(rated: Rated, reason: str) -> Option:
     candidate = rated.candidate
     return Option(
         model=replace(candidate.model, builds=()),
@@ -255,57 +169,94 @@ def _option(rated: _Rated, reason: str) -> Option:
     )
 
 
-def _pick_reason(pick: _Rated, wish: Wish) -> str:
+def _pick_reason(pick: Rated, above: Sequence[Rated], wish: Wish) -> str:
     if wish.model is not None and not wish.model.startswith("auto"):
         return "you asked for it"
     if pick.score is None:
         return "the best that runs here, though no benchmark rates it yet"
+    if any(_is_good(r) for r in above):
+        return f"the best balance of {wish.purpose} quality and speed here"
     return f"the best {wish.purpose} quality that runs here"
 
 
-def _faster(obtainable: Iterable[_Rated], pick: _Rated | None) -> Option | None:
+def _is_good(rated: Rated) -> bool:
+    return rated.obstacle is None and rated.candidate.availability.obtainable
+
+
+def _faster(good: Iterable[Rated], pick: Rated | None) -> Option | None:
     if pick is None or pick.speed is None:
         return None
     bar = pick.speed * FASTER_FACTOR
-    quick = [r for r in obtainable if r.speed is not None and r.speed >= bar and r is not pick]
+    quick = [r for r in good if r.speed is not None and r.speed >= bar and r is not pick]
     best = max(quick, key=_rank, default=None)
     if best is None or best.speed is None:
         return None
     return _option(best, f"about {best.speed / pick.speed:.1f} times as fast")
 
 
-def _above(models: Iterable[_Rated], pick: _Rated | None) -> list[_Rated]:
-    """The models that score better than the pick, best first; without a pick, all of them."""
-    if pick is None:
-        return sorted(models, key=_rank, reverse=True)
-    floor = pick.score if pick.score is not None else -1.0
-    above = (r for r in models if r is not pick and r.score is not None and r.score > floor)
-    return sorted(above, key=_rank, reverse=True)
+def _above(rated: Iterable[Rated], pick: Rated | None) -> list[Rated]:
+    """One candidate of each model that scores better than the pick, best first; without a pick, of all models."""
+    floor = -1.0 if pick is None or pick.score is None else pick.score
+    own = pick.candidate.model.id if pick else None
+    models = _by_model(r for r in rated if pick is None or (r.score is not None and r.score > floor))
+    nearest = [_nearest(builds) for model, builds in models.items() if model != own]
+    return sorted(
+        nearest, key=lambda r: (r.score is not None, r.score or 0.0, r.candidate.model.id), reverse=True
+    )
 
 
-def _better(models: Iterable[_Rated], pick: _Rated | None) -> Option | None:
-    """The next better model that costs more: one that runs but was ruled out, else the nearest that does not fit."""
-    above = _above(models, pick)
+def _nearest(builds: Iterable[Rated]) -> Rated:
+    """The candidate that comes nearest to being the pick: one that runs, else the one that needs least memory."""
+    return max(
+        builds,
+        key=lambda r: (
+            _is_good(r),
+            r.candidate.fit.runs,
+            r.worth if r.candidate.fit.runs else -float(r.candidate.fit.total or _size(r)),
+            r.candidate.build.ref,
+        ),
+    )
+
+
+def _better(rated: Iterable[Rated], pick: Rated | None) -> Option | None:
+    """The next step up and what it costs: patience or a larger download, else the least memory that would do."""
+    if pick is not None and pick.score is None:
+        return None
+    bar = -1.0 if pick is None or pick.score is None else pick.score + STEP
+    above = [r for r in rated if pick is None or (r.score is not None and r.score >= bar)]
     if not above:
         return None
-    holds = [r for r in above if r.candidate.fit.runs]
-    best = (
-        holds[0] if holds else min(above, key=lambda r: (r.candidate.build.size or 0, r.candidate.model.id))
+    best = _nearest(above)
+    return _option(best, _against(best, pick))
+
+
+def _loss(rated: Rated, pick: Rated | None) -> Loss:
+    model = rated.candidate.model
+    return Loss(model_id=model.id, name=model.name, score=rated.score, reason=_against(rated, pick))
+
+
+def _against(rated: Rated, pick: Rated | None) -> str:
+    """The one reason why this candidate is not the pick."""
+    availability = rated.candidate.availability
+    if rated.obstacle:
+        return rated.obstacle
+    if not availability.obtainable:
+        return availability.why_not or "not obtainable from here"
+    return _price(rated, pick) if pick else "not chosen"
+
+
+def _price(rated: Rated, pick: Rated) -> str:
+    """What the better score of a candidate that runs would cost against the pick."""
+    more = (rated.score or 0.0) - (pick.score or 0.0)
+    fit = rated.candidate.fit
+    if rated.speed and pick.speed and rated.speed < pick.speed / 1.1:
+        return f"{more:.1f} points more, but about {rated.speed:.2g} tokens/s instead of {pick.speed:.2g}"
+    if rated.thinking and not pick.thinking:
+        return f"{more:.1f} points more, but only by thinking at length before it answers"
+    if fit.settings.context < pick.candidate.fit.settings.context:
+        return f"{more:.1f} points more, but only {fit.settings.context} tokens of context fit here"
+    if is_full(fit):
+        return f"{more:.1f} points more, but {fit.why or 'it leaves almost no memory for anything else'}"
+    return (
+        f"only {more:.1f} points more, for {_size(rated) / 1e9:.1f} GB instead of {_size(pick) / 1e9:.1f} GB"
     )
-    return _option(best, _against(best))
-
-
-def _losses(models: Iterable[_Rated], pick: _Rated | None) -> tuple[Loss, ...]:
-    return tuple(
-        Loss(
-            model_id=r.candidate.model.id,
-            name=r.candidate.model.name,
-            score=r.score,
-            reason=_against(r),
-        )
-        for r in _above(models, pick)
-    )
-
-
-def _against(rated: _Rated) -> str:
-    return rated.obstacle or rated.candidate.availability.why_not or "not obtainable from here"

@@ -54,6 +54,8 @@ _LOSSLESS = {"BF16", "F16", "FP16", "F32", "ORIGINAL", "NATIVE", "MXFP4"}  # MXF
 # with the loss that this law gives Q5_K_M added back.)
 _SIZE_EXPONENT = -0.54
 _MOST = 0.97
+LARGEST_MEASURED = 70.6e9
+_SCATTER = 0.25  # standard deviation of those nine ratios, 0.07, over their median
 
 _SAFETENSORS = {"AWQ": "INT4", "GPTQ": "INT4", "QAT": "INT4"}
 _MIXES = {  # re-quantizers' own mixes: at least as good as the plain type that they start from
@@ -88,6 +90,26 @@ def quantization_penalty(quantization: str, parameters: float | None) -> float |
         return None
     size = parameters if parameters and parameters > 0 else REFERENCE_PARAMETERS
     return float(min(loss * (size / REFERENCE_PARAMETERS) ** _SIZE_EXPONENT, _MOST))
+
+
+def quantization_spread(
+    quantization: str, parameters: float | None, parameters_active: float | None = None
+) -> float:
+    """How far `quantization_penalty` may be off, as a share of the quality; 0 for what is lossless or not measured.
+
+    Within the sizes that were measured, what the measurements scatter by. Outside, the penalty is an extrapolation, and
+    the other reading is that it stops at the last size measured. Mixtures of experts were not measured at all: the other
+    reading is that one behaves like a dense model of the geometric mean of its total and active parameters.
+    """
+    loss = quantization_penalty(quantization, parameters)
+    if not loss:
+        return 0.0
+    size = parameters if parameters and parameters > 0 else REFERENCE_PARAMETERS
+    other = min(max(size, REFERENCE_PARAMETERS), LARGEST_MEASURED)
+    if parameters_active and parameters_active < size:
+        other = min(other, (size * parameters_active) ** 0.5)
+    other_loss = quantization_penalty(quantization, other) or 0.0
+    return _SCATTER * loss + abs(other_loss - loss)
 
 
 def _plain(quantization: str) -> str:

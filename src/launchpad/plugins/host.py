@@ -140,6 +140,11 @@ class Host:
 
     # -- what plugins decide and observe ---------------------------------------------------------------------
 
+    @property
+    def has_choosers(self) -> bool:
+        """Whether a plugin takes part in the choice: it is then offered every candidate there is."""
+        return bool(self._with_hook("launchpad_choose"))
+
     def choose(self, candidates: Sequence[Candidate], wish: Wish) -> Choice:
         """The first plugin's choice, or the built-in one. A plugin may also refuse by raising a `LaunchpadError`."""
         from launchpad.choose import choose

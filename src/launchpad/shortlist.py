@@ -1,0 +1,113 @@
+"""Which candidates a choice needs: PURE. A fit is computed only where it can matter.
+
+`choose` gives the same answer for the short list as for all candidates, because
+
+* no candidate is worth more than its model's ceiling, so that models are looked at from the highest ceiling down, and
+  no further once a pick and a faster one are found that nothing left could beat;
+* with the same engine a larger build of the same model needs more memory: after the first that does not fit, the rest
+  is only named, never run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from msgspec import Struct
+
+from launchpad.candidate import Candidate
+from launchpad.catalog.model import Build, Model
+from launchpad.choose import FASTER_FACTOR, STEP, representative
+from launchpad.scoring import Rated, ceiling, possible_score, rate
+from launchpad.wish import Purpose, Wish
+
+
+class Way(Struct, frozen=True, kw_only=True):
+    """A build of a model for one backend, before its fit is known. `look` computes it; None: it is not for this one."""
+
+    backend: str
+    build: Build
+    here: bool
+    quantization_loss: float | None
+    quantization_spread: float
+    look: Callable[[], Candidate | None]
+
+
+class _Looked(Struct, frozen=True):
+    """What was computed of one model, and the ways that are left."""
+
+    model: Model
+    rated: list[Rated]
+    left: list[Way]
+
+
+def shortlist(models: Sequence[Model], wish: Wish, ways: Callable[[Model], Sequence[Way]]) -> list[Candidate]:
+    """The candidates of `models` that decide the choice for `wish`."""
+    ordered = sorted(((ceiling(model, wish.purpose), model) for model in models), key=_by_ceiling)
+    seen: list[_Looked] = []
+    good: list[Rated] = []
+    for most, model in ordered:
+        if _settled(good, most):
+            break
+        looked = _look(model, ways(model), wish)
+        seen.append(looked)
+        if best := representative(looked.rated):
+            good.append(best)
+    pick = max(good, key=lambda r: (r.score is not None, r.worth), default=None)
+    rest = () if pick is None else _named(seen, pick.score, wish)
+    return [r.candidate for looked in seen for r in looked.rated] + list(rest)
+
+
+def _by_ceiling(entry: tuple[float | None, Model]) -> tuple[float, str]:
+    most, model = entry
+    return (1.0 if most is None else -most, model.id)
+
+
+def _settled(good: Sequence[Rated], most: float | None) -> bool:
+    """Whether no model with this ceiling, or a lower one, could be the pick or the faster one."""
+    rated = [r for r in good if r.score is not None]
+    if not rated:
+        return False
+    if most is None:  # not rated: it loses to everything that is
+        most = -1000.0
+    pick = max(rated, key=lambda r: r.worth)
+    if most >= pick.worth:
+        return False
+    if pick.speed is None:
+        return True
+    bar = pick.speed * FASTER_FACTOR
+    return any(r.worth > most for r in rated if r.speed is not None and r.speed >= bar)
+
+
+def _look(model: Model, ways: Iterable[Way], wish: Wish) -> _Looked:
+    """Compute the model's ways, for each backend from the smallest build up to the first that does not fit."""
+    rated: list[Rated] = []
+    left: list[Way] = []
+    full: set[str] = set()
+    for way in sorted(ways, key=lambda way: (way.build.size or 0, way.build.ref)):
+        if way.backend in full and not way.here:
+            left.append(way)
+            continue
+        candidate = way.look()
+        if candidate is None:
+            continue
+        rated.append(rate(candidate, wish))
+        if not candidate.fit.runs and way.build.size is not None and not way.here:
+            full.add(way.backend)
+    return _Looked(model, rated, left)
+
+
+def _named(seen: Iterable[_Looked], score: float | None, wish: Wish) -> Iterator[Candidate]:
+    """Of each model, the smallest builds that score more than the pick, and those that are a step above it."""
+    floor = -1.0 if score is None else score
+    for looked in seen:
+        left = [(_possible(looked.model, way, wish.purpose), way) for way in looked.left]
+        above = [way for possible, way in left if possible > floor]
+        step = [way for possible, way in left if possible >= floor + STEP]
+        for way in {id(way): way for way in (*above[:1], *step[:1])}.values():
+            if candidate := way.look():
+                yield candidate
+
+
+def _possible(model: Model, way: Way, purpose: Purpose) -> float:
+    score = possible_score(model, purpose, way.quantization_loss, way.quantization_spread)
+    return -1.0 if score is None else score
