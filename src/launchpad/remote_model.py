@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 import msgspec
 from msgspec import Struct
@@ -49,7 +49,7 @@ def read_remote(resolved: Resolved) -> ModelFacts | None:
 
     Raises `BadModelFile` for files that no engine should be given, and what a pull raises.
     """
-    if any(file.member for file in resolved.files) or not resolved.files:
+    if not resolved.files:
         return None
     if resolved.files[0].path.lower().endswith(".gguf"):
         return facts_of_gguf(read_remote_gguf(resolved).header)
@@ -59,7 +59,16 @@ def read_remote(resolved: Resolved) -> ModelFacts | None:
 
 
 def read_remote_gguf(resolved: Resolved) -> RemoteGGUF:
-    """The header of a GGUF build and the bytes that it was read from. Raises as `read_remote` does."""
+    """The header of a GGUF build and the bytes that it was read from. Raises as `read_remote` does.
+
+    The last ones are kept: the header of a pick is needed to compute with, and again to ask the engine.
+    """
+    # What is known of the build grows in between; its files are the same.
+    return _read_gguf(replace(resolved, build=Build(ref=resolved.ref, format="gguf", quantization="")))
+
+
+@lru_cache(maxsize=4)
+def _read_gguf(resolved: Resolved) -> RemoteGGUF:
     with ranges(resolved) as reader:
         first, data = _gguf(reader, resolved.files[0], FIRST_READ)
         if split_count(first) != len(resolved.files):
@@ -74,7 +83,7 @@ def read_remote_gguf(resolved: Resolved) -> RemoteGGUF:
 
 
 def _gguf(reader: Ranges, file: RemoteFile, first: int) -> tuple[GGUFHeader, bytes]:
-    return reader.header(file, first, partial(read_header, size=_size(file)))
+    return reader.header(file, first, partial(read_header, size=_size(reader, file)))
 
 
 def _safetensors(resolved: Resolved) -> ModelFacts:
@@ -100,7 +109,7 @@ def _weights(reader: Ranges, files: dict[str, RemoteFile]) -> tuple[Sequence[str
         index = _index(_whole(reader, files[INDEX], LONGEST_INDEX))
         total = index.metadata.total_size
         used = set(index.weight_map.values())
-        known = sum(_size(file) for path, file in files.items() if path in used)
+        known = sum(_size(reader, file) for path, file in files.items() if path in used)
         # Headers are the small rest: a claim that is further off is not one about these files.
         believed = total is not None and (1 - LARGEST_REST) * known <= total <= known
         return tuple(index.weight_map), int(total) if believed and total else known
@@ -110,7 +119,7 @@ def _weights(reader: Ranges, files: dict[str, RemoteFile]) -> tuple[Sequence[str
 
 
 def _safetensors_header(reader: Ranges, file: RemoteFile) -> SafetensorsHeader:
-    parse: Callable[[bytes], SafetensorsHeader] = partial(read_safetensors, size=_size(file))
+    parse: Callable[[bytes], SafetensorsHeader] = partial(read_safetensors, size=_size(reader, file))
     return reader.header(file, SHARD_READ, parse)[0]
 
 
@@ -122,15 +131,17 @@ def _index(text: bytes) -> _Index:
 
 
 def _whole(reader: Ranges, file: RemoteFile, most: int) -> bytes:
-    if _size(file) > most:
-        raise BadModelFile(f"{file.path} cannot be used.", why=f"It has {file.size:,} bytes.")
-    return reader.read(file, 0, _size(file))
+    size = _size(reader, file)
+    if size > most:
+        raise BadModelFile(f"{file.path} cannot be used.", why=f"It has {size:,} bytes.")
+    return reader.read(file, 0, size)
 
 
-def _size(file: RemoteFile) -> int:
-    if file.size is None:
+def _size(reader: Ranges, file: RemoteFile) -> int:
+    size = reader.size(file)
+    if size is None:
         raise BadModelFile(f"The size of {file.path} is not known.", why="Its source does not state it.")
-    return file.size
+    return size
 
 
 def with_sizes(build: Build, resolved: Resolved) -> Build:

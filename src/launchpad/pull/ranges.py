@@ -8,13 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from launchpad.errors import BadModelFile, LaunchpadError, PullError, VerifyError
 from launchpad.gguf import Truncated
 from launchpad.plugins.spec import RemoteFile, Resolved
 from launchpad.pull.http import Unfit, check_status, client, get
+from launchpad.pull.member import Member
 from launchpad.pull.names import quote
 from launchpad.pull.options import PullOptions
 from launchpad.pull.urls import public
@@ -38,9 +42,23 @@ class Ranges:
 
     def __init__(self, http: httpx2.Client, resolved: Resolved, options: PullOptions) -> None:
         self._http, self._resolved, self._options = http, resolved, options
+        self._members: dict[str, Member] = {}
+
+    def size(self, file: RemoteFile) -> int | None:
+        """Bytes of a file, None when nobody states them. Raises `LaunchpadError`."""
+        return self._member(file).size if file.member else file.size
 
     def read(self, file: RemoteFile, start: int, stop: int) -> bytes:
         """Bytes start ≤ i < stop of a file, fewer where it ends before. Raises `LaunchpadError`."""
+        return self._member(file).read(start, stop) if file.member else self._plain(file, start, stop)
+
+    def _member(self, file: RemoteFile) -> Member:
+        if file.path not in self._members:
+            archive = replace(file, member=None, size=file.archive_size)
+            self._members[file.path] = Member(partial(self._plain, archive), file)
+        return self._members[file.path]
+
+    def _plain(self, file: RemoteFile, start: int, stop: int) -> bytes:
         error: LaunchpadError | None = None
         for url in file.urls:
             for _ in range(_TRIES):
@@ -66,19 +84,20 @@ class Ranges:
 
     def header(self, file: RemoteFile, first: int, parse: Callable[[bytes], T]) -> tuple[T, bytes]:
         """What `parse` makes of the file's beginning, asking for more as long as it raises `Truncated`."""
-        if file.size == 0:
+        size = self.size(file)
+        if size == 0:
             raise BadModelFile(f"{quote(file.path)} is not a model that can be used.", why="it is empty")
         data, wanted = b"", first
         while True:
-            wanted = min(wanted, file.size or wanted)
+            wanted = min(wanted, size or wanted)
             data += self.read(file, len(data), wanted)
             try:
                 return parse(data), data
             except Truncated as cut:
-                if cut.need > LARGEST_HEADER or len(data) < wanted or wanted == file.size:
+                if cut.need > LARGEST_HEADER or len(data) < wanted or wanted == size:
                     raise BadModelFile(
                         f"The header of {quote(file.path)} cannot be used.",
-                        why=f"It needs {cut.need:,} bytes; the file has {file.size or '?'} and {LARGEST_HEADER:,} are read.",
+                        why=f"It needs {cut.need:,} bytes; the file has {size or '?'} and {LARGEST_HEADER:,} are read.",
                     ) from None
                 # Twice as much keeps the requests few, and what is read in vain below the size of the header.
                 wanted = min(max(cut.need, 2 * len(data)), LARGEST_HEADER)
