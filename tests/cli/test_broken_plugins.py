@@ -42,6 +42,7 @@ COMMANDS = {
     "plan": ("plan", "--on", "RTX 3060 12GB"),
     "fit": ("fit", "qwen3-8b", "--on", "RTX 4090"),
     "explain": ("explain", "qwen3-8b", "--on", "RTX 4090"),
+    "bench": ("bench", "--offline", "no-such-model-at-all"),
     "models": ("models", "--lab", "mistral"),
     "hardware": ("hardware",),
     "pull": ("pull", "no-such-model-at-all"),

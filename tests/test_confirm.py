@@ -1,0 +1,82 @@
+"""The engine asked about a plan: what it says joins the plan, and nothing that goes wrong takes the plan away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from factories import candidate, local
+from launchpad import measurements
+from launchpad.choose import Availability, choose
+from launchpad.confirm import confirmed, write_sparse
+from launchpad.engines.server import EngineBuffers, EngineReport
+from launchpad.errors import BadModelFile
+from launchpad.hardware.machine import Machine
+from launchpad.plan import Plan, StartStep, make_plan
+from launchpad.plugins.host import Host
+from launchpad.wish import Wish
+
+MIB = 1 << 20
+
+
+def plan_for(**machine: Any) -> Plan:
+    """A plan to run a model that is here."""
+    one = candidate("m", availability=Availability(obtainable=True, local=local("m")), memory=1000 * MIB)
+    return make_plan(Machine(name="x", **machine), Wish(), choose([one], Wish()), lambda _: {})
+
+
+def host_that(says: EngineReport | Exception | None) -> Host:
+    """A host with one backend whose dry run gives that."""
+
+    def dry_run(start: StartStep) -> EngineReport | None:
+        assert start.model_path == "/models/m.gguf"
+        if isinstance(says, Exception):
+            raise says
+        return says
+
+    return cast("Host", SimpleNamespace(backend=lambda name: SimpleNamespace(dry_run=dry_run)))
+
+
+def report_of(mib: int) -> EngineReport:
+    return EngineReport(engine="llama.cpp b1", buffers=(EngineBuffers(device="cpu", model=mib * MIB),))
+
+
+def test_what_agrees_is_in_the_plan_and_no_notice() -> None:
+    plan = plan_for()
+    found = confirmed(host_that(report_of(1001)), plan, connect=False)
+    assert found.confirmation is not None
+    assert found.confirmation.agrees
+    assert found.notices == plan.notices
+
+
+def test_a_difference_is_a_notice_and_recorded() -> None:
+    plan = plan_for()
+    found = confirmed(host_that(report_of(1100)), plan, connect=False)
+    assert found.confirmation is not None
+    assert not found.confirmation.agrees
+    assert "1,100 MiB" in found.notices[-1]
+    (kept,) = measurements.load(plan.machine)
+    assert kept.source == "dry-run"
+    assert kept.memory == found.confirmation
+
+
+def test_an_engine_that_cannot_tell_or_fails_leaves_the_plan_as_it_is() -> None:
+    plan = plan_for()
+    for says in (None, BadModelFile("bad"), OSError("no")):
+        assert confirmed(host_that(says), plan, connect=False) is plan
+
+
+def test_a_simulated_machine_has_no_engine_to_ask() -> None:
+    plan = plan_for(simulated=True)
+    assert confirmed(host_that(report_of(5000)), plan, connect=True) is plan
+
+
+def test_a_header_takes_no_more_room_than_its_bytes(tmp_path: Path) -> None:
+    first = write_sparse(tmp_path, ["a-1.gguf", "a-2.gguf"], [b"GGUF1", b"GGUF2"], [10**9, None])
+    assert first.name == "a-1.gguf"
+    assert first.stat().st_size == 10**9
+    assert first.stat().st_blocks * 512 < MIB
+    with first.open("rb") as file:
+        assert file.read(6) == b"GGUF1\0"
+    assert (tmp_path / "a-2.gguf").read_bytes() == b"GGUF2"
