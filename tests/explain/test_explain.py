@@ -42,3 +42,11 @@ def test_what_is_explained_is_carried_along(subject) -> None:
     assert found.model.builds == ()
     assert found.quantization_loss == 0.01
     assert sum(term.bytes for term in found.fit.devices[0].terms) == found.fit.total < 16 * GIB
+
+
+def test_the_next_context_may_run_elsewhere(subject) -> None:
+    found = explain(subject(QWEN3_8B, QWEN3_8B_Q4, machine(64, nvidia(12)), Wish(kv_type="f16")), reason="")
+    (context,) = found.next_up
+    assert context.kind == "context"
+    assert context.reaches
+    assert context.fit.placement.kind == "partial"

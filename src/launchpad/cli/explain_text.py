@@ -168,8 +168,12 @@ def remedy_remarks(found: Explanation) -> list[str]:
         answer += f"; with the model as it is: {lossless.text}"
     if not remedy.lacks:
         return [answer]
-    saved = " and ".join(f"{change.text} (saves {gib(change.saves)})" for change in remedy.already)
-    missing = f"missing: {gib(remedy.lacks)}" + (f", even with {saved}" if saved else "")
+    known = [f"{change.text} (saves {gib(change.saves)})" for change in remedy.already]
+    if remedy.shared:
+        known.insert(0, "layers on the GPU")
+    missing = f"missing: {gib(remedy.lacks)}" + (" of main memory" if remedy.shared else "")
+    if known:
+        missing += f", even with {', '.join(known)}"
     return [missing, answer]
 
 

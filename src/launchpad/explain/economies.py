@@ -25,7 +25,7 @@ def economies(subject: Subject, least: Placed) -> tuple[Change, ...]:
     ]
     changes = []
     before: int | None = None
-    for text, kind, settings in _steps(least.settings, repacks=usable.host.repacks and not gpus):
+    for text, kind, settings in _steps(least.settings):
         total = sum(device.total for device in memory(layout, settings, gpus, usable.host))
         if before is not None and total < before:
             changes.append(Change(kind=kind, text=text, saves=before - total))  # type: ignore[arg-type]
@@ -33,19 +33,20 @@ def economies(subject: Subject, least: Placed) -> tuple[Change, ...]:
     return tuple(changes)
 
 
-def _steps(least: Settings, *, repacks: bool) -> Iterator[tuple[str, str, Settings]]:
-    """From plain settings to those that need least, one step at a time."""
+def _steps(least: Settings) -> Iterator[tuple[str, str, Settings]]:
+    """From plain settings to those that need least, one step at a time.
+
+    Leaving out the repacked copy of the weights is none: no engine needs it, and a fit takes it only where there is room.
+    """
     plain = Settings(context=least.context)
     settings = replace(
         least,
         kv_type_k=plain.kv_type_k if least.kv_type_k == "q8_0" else least.kv_type_k,
         kv_type_v=plain.kv_type_v if least.kv_type_v == "q8_0" else least.kv_type_v,
         ubatch=plain.ubatch,
-        repack=repacks,
     )
     yield "", "context", settings
     settings = replace(settings, kv_type_k=least.kv_type_k, kv_type_v=least.kv_type_v)
     yield f"KV cache {least.kv_type_k}", "kv_type", settings
     settings = replace(settings, ubatch=least.ubatch)
     yield f"micro-batch {least.ubatch}", "ubatch", settings
-    yield "no repacked copy of the weights", "repack", least

@@ -38,13 +38,29 @@ def _next_up(subject: Subject, rungs: Sequence[Rung]) -> Iterator[Change]:
     """What the next larger context and the next larger build would need, where the goal itself is reached."""
     if goal_of(subject) is not None:
         return
-    plain = [rung for rung in rungs if rung.kv_type == subject.fit.settings.kv_type_k]
-    misfit = next((rung for rung in plain if rung.verdict == "no"), None)
-    if misfit:
-        yield Change(kind="context", text=f"context {misfit.context:,}", lacks=misfit.lacks or None)
+    context = _larger_context(subject, rungs)
+    if context:
+        yield context
     larger = [build for build in subject.losses if (build.size or 0) > (subject.build.size or 0)]
     if larger:
         yield _larger_build(subject, min(larger, key=lambda build: build.size or 0))
+
+
+def _larger_context(subject: Subject, rungs: Sequence[Rung]) -> Change | None:
+    """The next context on the ladder that cannot run where this one does."""
+    now = subject.fit.settings
+    for rung in rungs:
+        if rung.kv_type != now.kv_type_k or rung.context <= now.context:
+            continue
+        if rung.verdict == "no" or rung.placement.kind != subject.fit.placement.kind:
+            wish = replace(subject.wish, context=rung.context, kv_type=rung.kv_type)
+            fit = subject.attempt(subject.build, subject.machine, wish)
+            ok = reaches(fit, "run")
+            text = f"context {rung.context:,}"
+            return Change(
+                kind="context", text=text, lacks=rung.lacks or None, reaches=ok, fit=fit if ok else None
+            )
+    return None
 
 
 def _larger_build(subject: Subject, build: Build) -> Change:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from launchpad.explain.result import Change, Goal
-from launchpad.explain.subject import Subject, lack, reaches
+from launchpad.explain.shortfall import shortfall
+from launchpad.explain.subject import Subject, reaches
 from launchpad.fit.result import Fit
 from launchpad.hardware.machine import Accelerator, Machine
 from launchpad.hardware.reserve import IDLE_CARD, metal_working_set, os_reserve
@@ -21,10 +22,10 @@ SEVERAL_CARDS = ((2, 80), (4, 80), (8, 80), (8, 141), (8, 192), (8, 288))  # ser
 
 def free_change(subject: Subject, goal: Goal) -> Change | None:
     """What other programs would have to give back; None when the device does not have that much at all."""
-    shortfall = lack(subject.least(goal))
-    if not shortfall:
+    missing = shortfall(subject, goal)
+    if missing is None or missing <= 0:
         return None
-    most = -(-shortfall // STEP)
+    most = -(-missing // STEP)
     grown: Callable[[int], Machine] = lambda step: _with_free(subject.machine, goal, step * STEP)  # noqa: E731
     low, high = 1, most
     while low < high:

@@ -10,7 +10,8 @@ from launchpad.catalog.model import Build
 from launchpad.explain.economies import economies
 from launchpad.explain.hardware import free_change, gpu_change, memory_change
 from launchpad.explain.result import Change, ChangeKind, Goal, Remedies
-from launchpad.explain.subject import Subject, lack, margin, reaches
+from launchpad.explain.shortfall import is_shared, shortfall
+from launchpad.explain.subject import Subject, reaches
 from launchpad.fit.kv import row_bytes
 from launchpad.fit.placement import SMALLEST_CONTEXT, can_quantize_cache
 from launchpad.fit.result import KvType
@@ -45,9 +46,10 @@ def remedies(subject: Subject) -> Remedies | None:
         return Remedies(goal=goal, lacks=None, already=(), changes=(shorter,) if shorter else ())
     return Remedies(
         goal=goal,
-        lacks=lack(least),
+        lacks=max(0, shortfall(subject, goal) or 0),
         already=economies(subject, least),
         changes=tuple(change for change in _changes(subject, goal) if change is not None),
+        shared=is_shared(subject, goal),
     )
 
 
@@ -71,15 +73,15 @@ def tried(
     build: Build | None = None,
     wish: Wish | None = None,
 ) -> Change:
-    """One change, with what it saves in the arrangement that needs least, and what comes of it."""
+    """One change, with what it saves of the shortfall, and what comes of it."""
     fit = subject.attempt(build or subject.build, subject.machine, wish or subject.wish)
-    before, after = margin(subject.least(goal)), margin(subject.least(goal, build=build, wish=wish))
+    before, after = shortfall(subject, goal), shortfall(subject, goal, build=build, wish=wish)
     ok = reaches(fit, goal)
     return Change(
         kind=kind,
         text=text,
-        saves=None if before is None or after is None else after - before,
-        lacks=0 if ok else None if after is None else max(0, -after),
+        saves=None if before is None or after is None else before - after,
+        lacks=0 if ok else None if after is None else max(0, after),
         reaches=ok,
         fit=fit if ok else None,
     )

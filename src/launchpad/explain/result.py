@@ -12,9 +12,7 @@ from launchpad.fit.speed import TokenTime
 from launchpad.hardware.machine import Machine
 
 Goal = Literal["run", "gpu"]  # to run at all; to run wholly on GPUs
-ChangeKind = Literal[
-    "context", "kv_type", "ubatch", "repack", "experts", "layers", "build", "free", "memory", "gpu"
-]
+ChangeKind = Literal["context", "kv_type", "ubatch", "build", "free", "memory", "gpu"]
 
 
 class TokenCost(Struct, frozen=True, kw_only=True):
@@ -65,12 +63,16 @@ class Change(Struct, frozen=True, kw_only=True):
 
 
 class Remedies(Struct, frozen=True, kw_only=True):
-    """What would reach the goal, in the order of what it costs. `already` are economies that the fit made before it gave up."""
+    """What would reach the goal, in the order of what it costs. `already` are economies that the fit made before it gave up.
+
+    `shared` says that layers were shared between GPUs and main memory, and that main memory is what lacks.
+    """
 
     goal: Goal
     lacks: int | None
     already: tuple[Change, ...]
     changes: tuple[Change, ...]
+    shared: bool = False
 
     @property
     def cheapest(self) -> Change | None:

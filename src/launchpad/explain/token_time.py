@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from launchpad.explain.result import TokenCost
 from launchpad.explain.subject import Subject
 from launchpad.fit.estimate import Aside, Part, aside, decode, token_times
 from launchpad.fit.layout import Layout
-from launchpad.fit.result import Fit
-from launchpad.fit.speed import TYPICAL_DEPTH, work
+from launchpad.fit.result import Band, Fit
+from launchpad.fit.speed import TYPICAL_DEPTH, TokenTime, work
 
 AGREEMENT = (
     0.01  # a backend whose own speed differs by more than this has laws of its own, which these parts are not
@@ -17,7 +19,7 @@ AGREEMENT = (
 def token_costs(subject: Subject) -> tuple[TokenCost, ...]:
     """The cost of a token early in a conversation and with a full context; empty where it is not known.
 
-    Parts are shown only where they add up to the speed that the fit states (a measured speed aside).
+    Parts are shown only where they add up to the speed that the fit states.
     """
     fit = subject.fit
     stated = fit.speed.decode
@@ -25,9 +27,7 @@ def token_costs(subject: Subject) -> tuple[TokenCost, ...]:
     if layout is None or stated is None:
         return ()
     early = token_cost(subject, layout, fit, TYPICAL_DEPTH)
-    if early is None:
-        return ()
-    if stated.basis != "measured" and abs(early.speed.value / stated.value - 1) > AGREEMENT:
+    if early is None or abs(early.speed.value / stated.value - 1) > AGREEMENT:
         return ()
     if fit.settings.context <= TYPICAL_DEPTH:
         return (early,)
@@ -36,7 +36,10 @@ def token_costs(subject: Subject) -> tuple[TokenCost, ...]:
 
 
 def token_cost(subject: Subject, layout: Layout, fit: Fit, depth: int) -> TokenCost | None:
-    """The cost of one token with `depth` tokens before it; None when a device's bandwidth is unknown."""
+    """The cost of one token with `depth` tokens before it; None when a device's bandwidth is unknown.
+
+    What earlier launches taught about this machine changes all parts alike.
+    """
     if not fit.runs:
         return None
     settings, cpu = fit.settings, subject.machine.cpu
@@ -52,8 +55,8 @@ def token_cost(subject: Subject, layout: Layout, fit: Fit, depth: int) -> TokenC
         depth=min(depth, settings.context),
         weights_read=cost.active_bytes,
         kv_read=cost.kv_bytes,
-        times=times,
-        speed=speed,
+        times=tuple(_learned_time(fit, time) for time in times),
+        speed=_learned_speed(fit, speed),
     )
 
 
@@ -69,3 +72,28 @@ def _parts(subject: Subject, fit: Fit) -> list[Part]:
         for index, usable in enumerate(subject.pool.gpus)
         if usable.gpu.device in fit.placement.devices
     ]
+
+
+def _learned_time(fit: Fit, time: TokenTime) -> TokenTime:
+    factor = fit.speed.learned.decode if fit.speed.learned else 1.0
+    return replace(
+        time,
+        weights=time.weights / factor,
+        kv_cache=time.kv_cache / factor,
+        recurrent_state=time.recurrent_state / factor,
+        kernels=time.kernels / factor,
+    )
+
+
+def _learned_speed(fit: Fit, band: Band) -> Band:
+    """The law's speed, or with what was learned: that times the factor, with the range that the fit states."""
+    stated = fit.speed.decode
+    if fit.speed.learned is None or stated is None:
+        return band
+    value = band.value * fit.speed.learned.decode
+    return Band(
+        low=value * stated.low / stated.value,
+        value=value,
+        high=value * stated.high / stated.value,
+        basis=stated.basis,
+    )
