@@ -34,6 +34,12 @@ PURE = (
     "launchpad.fit.*",
     "launchpad.catalog.model",
     "launchpad.hardware.machine",
+    "launchpad.landscape.labels",
+    "launchpad.landscape.model",
+    "launchpad.landscape.palette",
+    "launchpad.landscape.plot",
+    "launchpad.landscape.scale",
+    "launchpad.landscape.svg",
     "launchpad.hardware.reserve",
     "launchpad.engines.server",
 )

@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from launchpad import measurements
+from launchpad.catalog.merge import models_of
 from launchpad.catalog.model import Build, LocalModel, Model
 from launchpad.choose import Availability, Candidate
 from launchpad.download_rate import remembered_rate
@@ -72,7 +73,7 @@ def survey(
         asked = _ask(pool, host.sources(), config, wish) if ask_sources else {}
         machine = on or detect_machine(host)
         catalogs = host.catalogs()
-        models = tuple(model for catalog in catalogs for model in catalog.models())
+        models = models_of(catalogs)
         dates = [catalog.date for catalog in catalogs if catalog.date]
         backends = tuple(
             BackendHere(backend=b, status=None if on else b.status(machine))
@@ -197,7 +198,7 @@ def _candidate(
     return Candidate(
         model=model,
         build=build,
-        fit=_learned(fit, build, can, here, seen),
+        fit=learned(fit, build, can, here, seen),
         availability=can,
         quantization_loss=loss,
         quantization_spread=spread,
@@ -244,7 +245,7 @@ def local_layout(local: LocalModel | None) -> Layout | None:
         return None
 
 
-def _learned(fit: Fit, build: Build, can: Availability, here: BackendHere, seen: Survey) -> Fit:
+def learned(fit: Fit, build: Build, can: Availability, here: BackendHere, seen: Survey) -> Fit:
     """The fit with what earlier launches on this machine taught."""
     size = can.local.size if can.local else build.size
     version = here.status.version if here.status else None

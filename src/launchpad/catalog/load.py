@@ -9,23 +9,13 @@ from importlib import resources
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import Struct
 
+from launchpad.catalog.filters import Lab as Lab
 from launchpad.catalog.model import Model
 from launchpad.catalog.packed import SCHEMA, PackedCatalog, unfold
 from launchpad.errors import ConfigError
 
 T = TypeVar("T")
-
-
-class Lab(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A maker of models; `open_weights` is False for labs that publish none, kept so that a search finds the answer."""
-
-    id: str
-    name: str
-    country: str | None = None  # ISO 3166 alpha-2
-    open_weights: bool = True
-    remark: str | None = None
 
 
 @cache
@@ -53,6 +43,43 @@ def load_evidence(model_id: str) -> Mapping[str, Any] | None:
         if line.startswith(start):
             return msgspec.json.decode(line, type=dict[str, Any])
     return None
+
+
+_PARTIES = {
+    "Open LLM Leaderboard": "Open LLM Leaderboard",
+    "LMArena": "LMArena",
+    "LiveBench": "LiveBench",
+    "BFCL": "Berkeley Function Calling Leaderboard",
+    "Aider": "Aider",
+}
+
+
+class _Score(Struct, frozen=True):
+    benchmark: str
+    kind: str = ""
+    date: str | None = None
+
+
+class _Evidence(Struct, frozen=True):
+    scores: tuple[_Score, ...] = ()
+
+
+@cache
+def latest_evidence() -> Mapping[str, str]:
+    """The date of the latest figure that each publisher (a name in `Quality.sources`) contributed."""
+    latest: dict[str, str] = {}
+    decode = msgspec.json.Decoder(_Evidence).decode
+    for line in _read("evidence.jsonl").splitlines():
+        for score in decode(line).scores:
+            name = _publisher(score)
+            latest[name] = max(latest.get(name, ""), score.date or "")
+    return {name: day for name, day in latest.items() if day}
+
+
+def _publisher(score: _Score) -> str:
+    if score.kind.startswith("self-reported"):
+        return "the model's maker"
+    return next((party for key, party in _PARTIES.items() if key in score.benchmark), "Artificial Analysis")
 
 
 def _decode(name: str, kind: type[T]) -> T:

@@ -16,6 +16,7 @@ from launchpad.engines.server import EngineReport
 from launchpad.explain.result import Explanation
 from launchpad.fit.result import Band, Confirmation, Fit, Settings
 from launchpad.hardware.machine import Machine
+from launchpad.landscape.model import Landscape
 from launchpad.plan import Plan
 from launchpad.wish import Wish
 
@@ -183,6 +184,7 @@ KINDS: dict[str, type[Struct]] = {
     "error": ErrorDocument,
     "explanation": Explanation,
     "fits": FitList,
+    "landscape": Landscape,
     "local-models": LocalModelList,
     "machine": Machine,
     "models": ModelList,

@@ -30,11 +30,11 @@ SPARE = (
 @click.pass_obj
 def models(app: App, text: str | None, wishes: dict[str, Any]) -> None:
     """List the models of the catalogs, best first; TEXT filters by name, lab or id."""
+    from launchpad.catalog.merge import models_of
     from launchpad.catalog.select import select
 
     wish = make_wish(app, wishes)
-    catalogs = app.host.catalogs()
-    every = [model for catalog in catalogs for model in catalog.models()]
+    every = models_of(app.host.catalogs())
     selection = select(every, wish)
     kept = [model for model in selection.kept if text is None or _matches(model, text)]
     kept.sort(key=_order)

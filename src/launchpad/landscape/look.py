@@ -1,0 +1,70 @@
+"""Gathering what the landscape is drawn from: catalogs, builds, fits. Edge; makes no connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from launchpad.catalog.load import latest_evidence
+from launchpad.catalog.quality import quantization_penalty
+from launchpad.catalog.select import select
+from launchpad.landscape.model import Landscape, Rival, landscape, plenty, representative
+from launchpad.survey import detect_machine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from launchpad.catalog.model import Model
+    from launchpad.hardware.machine import Machine
+    from launchpad.plugins.host import Host
+    from launchpad.plugins.spec import Backend
+    from launchpad.wish import Wish
+
+USUAL_CONTEXT = 8192
+
+
+def look(host: Host, wish: Wish, models: Sequence[Model], *, on: Machine | None = None) -> Landscape:
+    """The landscape of the models that `wish` allows, seen from this machine or from `on`."""
+    machine = on or detect_machine(host, measure_bandwidth=False)
+    context = wish.context or USUAL_CONTEXT
+    wish = replace(wish, context=context)
+    allowed = select(models, wish).kept
+    rated = [model for model in allowed if model.quality is not None]
+    backends = [b for b in host.backends() if wish.backend in (None, b.name)]
+    rivals = [rival for model in rated if (rival := _rival(model, backends, machine, wish))]
+    return landscape(
+        rivals,
+        machine,
+        purpose=wish.purpose,
+        context=context,
+        catalog_date=max((c.date for c in host.catalogs() if c.date), default=None),
+        unrated=len(allowed) - len(rated),
+        unplaced=len(rated) - len(rivals),
+        latest=latest_evidence(),
+    )
+
+
+def _rival(model: Model, backends: Sequence[Backend], machine: Machine, wish: Wish) -> Rival | None:
+    offers = {
+        build.ref: (build, backend) for backend in reversed(backends) for build in backend.builds(model)
+    }
+    chosen = representative(
+        (build, quantization_penalty(build.quantization, model.parameters)) for build, _ in offers.values()
+    )
+    if chosen is None:
+        return None
+    build, loss = chosen
+    backend = offers[build.ref][1]
+    if model.context and wish.context:
+        wish = replace(wish, context=min(wish.context, model.context))
+    anywhere = backend.fit(model, build, plenty(), wish)
+    if anywhere is None or not anywhere.devices:
+        return None
+    return Rival(
+        model=model,
+        build=build,
+        loss=loss,
+        anywhere=anywhere,
+        here=backend.fit(model, build, machine, wish),
+    )
