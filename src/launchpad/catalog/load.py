@@ -9,6 +9,7 @@ from importlib import resources
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from launchpad.catalog.filters import Lab as Lab
 from launchpad.catalog.model import Model
