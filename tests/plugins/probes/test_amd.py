@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launchpad.plugins.probes import memory as memory_module
-from launchpad.plugins.probes.amd import AmdProbe, gfx_target, parse_amdgpu_ids, parse_properties
+from launchpad.plugins.probes.amd import (
+    AmdProbe,
+    gfx_target,
+    is_integrated,
+    parse_amdgpu_ids,
+    parse_properties,
+)
 from launchpad.plugins.probes.memory import System
 
 GIB = 2**30
@@ -173,6 +179,19 @@ def test_other_makers_cards_are_not_ours(tree):
     )
     assert AmdProbe(root).probe().accelerators == ()
     assert AmdProbe(tree({})).probe().accelerators == ()
+
+
+# Numbers that the kernel's driver gives its chips (drivers/gpu/drm/amd/amdkfd/kfd_device.c).
+IN_PROCESSORS = [90002, 90012, 100103, 100303, 100305, 100306, 110003, 110500, 110501, 110502, 110503]
+ON_CARDS = [80003, 90000, 90006, 90008, 90010, 100100, 100300, 100302, 100304, 110000, 110001, 110002, 120001]
+
+
+def test_the_target_tells_whether_a_gpu_is_in_a_processor(tmp_path):
+    def integrated(version: int) -> bool:
+        return is_integrated(gfx_target(version), "AMD Radeon Graphics", tmp_path)
+
+    assert all(map(integrated, IN_PROCESSORS))
+    assert not any(map(integrated, ON_CARDS))
 
 
 @pytest.mark.parametrize(

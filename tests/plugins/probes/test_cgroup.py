@@ -195,6 +195,45 @@ def test_captured_groups(tree, captured_files, machine, controller, innermost, d
     assert (found[0] if found else None) == innermost
 
 
+DOCKER = f"/system.slice/docker-{'0' * 64}.scope"
+
+
+@pytest.mark.parametrize(
+    ("mounts", "membership", "controller", "places"),  # the memberships are written
+    [
+        ("fedora-v1", "7:memory:/\n", "memory", ["memory"]),
+        ("fedora-v1", "4:cpuacct,cpu:/user.slice\n", "cpu", ["cpu,cpuacct/user.slice", "cpu,cpuacct"]),
+        ("docker-v1", f"8:memory:{DOCKER}\n", "memory", ["memory"]),
+        ("docker-v1", f"8:memory:{DOCKER}/inner\n", "memory", ["memory/inner", "memory"]),
+        ("docker-v1", "8:memory:/\n", "memory", ["memory"]),  # with a cgroup namespace
+        ("docker-v2", "0::/\n", "", ["."]),
+        ("docker-v2", "0::/../other\n", "", ["."]),
+        ("hybrid-systemd-v2", "10:memory:/a\n0::/a\n", "memory", ["memory/a", "memory"]),
+        ("hybrid-systemd-v2", "10:memory:/a\n0::/a\n", "", ["systemd/a", "systemd"]),
+    ],
+)
+def test_captured_mounts(tree, captured, mounts, membership, controller, places):
+    root = tree(
+        {"proc/self/cgroup": membership, "proc/self/mountinfo": captured(f"cgroup/{mounts}.mountinfo")}
+    )
+    base = root / "sys/fs/cgroup"
+    assert [str(group.relative_to(base)) for group in groups(root, controller)] == places
+
+
+def test_a_hierarchy_mounted_several_times_is_read_at_each_place(tree, captured):
+    at = "bedrock/strata/gentoo/sys/fs/cgroup/memory/memory"
+    files = {
+        "proc/self/cgroup": "2:memory:/\n",
+        "proc/self/mountinfo": captured("cgroup/bedrock-v1.mountinfo"),
+        f"{at}.limit_in_bytes": f"{GIB}",
+        f"{at}.usage_in_bytes": "0",
+    }
+    assert len(parse_mounts(files["proc/self/mountinfo"], "memory")) == 5
+    found = memory_limit(tree(files))
+    assert found is not None
+    assert found.limit == GIB
+
+
 @pytest.mark.parametrize("machine", ["v1-centos7", "hybrid-ubuntu", "hybrid-kunpeng", "v2-debian"])
 def test_captured_hosts_without_limits(tree, captured_files, machine: str):
     root = captured_root(tree, captured_files(f"cgroup/{machine}.json"))

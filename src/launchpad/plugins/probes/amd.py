@@ -20,6 +20,7 @@ _INTEGRATED = frozenset(
         "gfx902",
         "gfx909",
         "gfx90c",
+        "gfx1013",
         "gfx1033",
         "gfx1035",
         "gfx1036",
