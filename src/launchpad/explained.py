@@ -20,13 +20,12 @@ from launchpad.fit.result import Fit
 from launchpad.hardware.machine import Machine
 from launchpad.named import is_auto
 from launchpad.plan import no_pick
-from launchpad.survey import Survey, availability, local_layout
+from launchpad.survey import BackendHere, Survey, availability, learned, local_layout
 from launchpad.wish import Wish
 
 if TYPE_CHECKING:
     from launchpad.config import Config
     from launchpad.plugins.host import Host
-    from launchpad.plugins.spec import Backend
 
 
 def explained(host: Host, config: Config, wish: Wish, *, on: Machine | None = None) -> Explanation:
@@ -40,7 +39,8 @@ def explained(host: Host, config: Config, wish: Wish, *, on: Machine | None = No
     build = chosen.build
     model = _with_all_builds(chosen.model, seen)
     layout = seen.layouts.get(build.ref) or local_layout(availability(build, seen).local)
-    backend = next((here.backend for here in seen.backends if here.backend.name == chosen.fit.backend), None)
+    here = next((one for one in seen.backends if one.backend.name == chosen.fit.backend), None)
+    backend = here.backend if here else None
     builds = dict.fromkeys((build, *(backend.builds(model) if backend else model.builds)))
     subject = Subject(
         model=model,
@@ -48,7 +48,7 @@ def explained(host: Host, config: Config, wish: Wish, *, on: Machine | None = No
         machine=seen.machine,
         wish=wish,
         fit=chosen.fit,
-        attempt=_attempt(model, build, layout, backend),
+        attempt=_attempt(model, chosen, layout, here, seen),
         layout=layout,
         apis=backend.capabilities.apis if backend else None,
         losses={one: quantization_penalty(one.quantization, model.parameters) for one in builds},
@@ -85,14 +85,19 @@ def _with_all_builds(model: Model, seen: Survey) -> Model:
     return replace(model, builds=tuple(dict.fromkeys((*model.builds, *known))))
 
 
-def _attempt(model: Model, build: Build, layout: Layout | None, backend: Backend | None) -> Attempt:
-    """The fit of other builds, machines and wishes: the backend's own, else the built-in one."""
+def _attempt(
+    model: Model, chosen: Candidate, layout: Layout | None, here: BackendHere | None, seen: Survey
+) -> Attempt:
+    """The fit of other builds, machines and wishes: the backend's own with what was learned here, else the built-in one."""
     from launchpad.fit import fit
 
     def attempt(other: Build, machine: Machine, wish: Wish) -> Fit | None:
-        known = layout if other == build else None
-        if backend is None:
+        known = layout if other == chosen.build else None
+        if here is None:
             return fit(model, other, machine, wish, layout=known)
-        return backend.fit(model, other, machine, wish, known)
+        found = here.backend.fit(model, other, machine, wish, known)
+        if found is None or machine != seen.machine:
+            return found
+        return learned(found, other, availability(other, seen), here, seen)
 
     return attempt

@@ -67,3 +67,12 @@ def test_a_cache_that_cannot_be_quantized_has_one_column(subject) -> None:
 def test_an_unknown_shape_has_no_ladder(subject) -> None:
     unknown = replace(QWEN3_8B, shape=replace(QWEN3_8B.shape, layers=None))
     assert ladder(subject(unknown, QWEN3_8B_Q4, machine(64))) == ()
+
+
+def test_slots_share_the_context(subject) -> None:
+    on = machine(64, nvidia(24))
+    alone = ladder(subject(QWEN3_8B, QWEN3_8B_Q4, on, Wish(context=16384)))
+    shared = ladder(subject(QWEN3_8B, QWEN3_8B_Q4, on, Wish(context=16384, parallel=4)))
+    assert shared[-1].context == 4 * alone[-1].context
+    one, four = (next(x for x in rungs if x.context == 16384) for rungs in (alone, shared))
+    assert four.decode.value > one.decode.value

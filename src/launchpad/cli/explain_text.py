@@ -112,7 +112,11 @@ def _rung(rung: Rung | None) -> list[str]:
         return ["", "", ""]
     value = rung.decode.value if rung.decode else None
     rate = "-" if value is None else f"{value:.1f}" if value < 9.95 else f"{value:.0f}"
-    return [f"{rung.needs / GIB:.1f}", rate, _where(rung) + (" *" if rung.largest else "")]
+    return [
+        f"{rung.needs / GIB:.{1 if rung.needs >= GIB else 2}f}",
+        rate,
+        _where(rung) + (" *" if rung.largest else ""),
+    ]
 
 
 def _where(rung: Rung) -> str:

@@ -25,7 +25,7 @@ def economies(subject: Subject, least: Placed) -> tuple[Change, ...]:
     ]
     changes = []
     before: int | None = None
-    for text, kind, settings in _steps(least.settings):
+    for text, kind, settings in _steps(least.settings, subject.wish.ubatch):
         total = sum(device.total for device in memory(layout, settings, gpus, usable.host))
         if before is not None and total < before:
             changes.append(Change(kind=kind, text=text, saves=before - total))  # type: ignore[arg-type]
@@ -33,7 +33,7 @@ def economies(subject: Subject, least: Placed) -> tuple[Change, ...]:
     return tuple(changes)
 
 
-def _steps(least: Settings) -> Iterator[tuple[str, str, Settings]]:
+def _steps(least: Settings, asked_ubatch: int | None) -> Iterator[tuple[str, str, Settings]]:
     """From plain settings to those that need least, one step at a time.
 
     Leaving out the repacked copy of the weights is none: no engine needs it, and a fit takes it only where there is room.
@@ -43,7 +43,7 @@ def _steps(least: Settings) -> Iterator[tuple[str, str, Settings]]:
         least,
         kv_type_k=plain.kv_type_k if least.kv_type_k == "q8_0" else least.kv_type_k,
         kv_type_v=plain.kv_type_v if least.kv_type_v == "q8_0" else least.kv_type_v,
-        ubatch=plain.ubatch,
+        ubatch=asked_ubatch or plain.ubatch,
     )
     yield "", "context", settings
     settings = replace(settings, kv_type_k=least.kv_type_k, kv_type_v=least.kv_type_v)

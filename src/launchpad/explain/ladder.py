@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from launchpad.explain.result import Rung
 from launchpad.explain.subject import Subject, lack
-from launchpad.explain.token_time import token_cost
+from launchpad.explain.token_time import full_depth, token_cost
 from launchpad.fit.layout import Layout
 from launchpad.fit.placement import can_quantize_cache
 from launchpad.fit.result import KvType
@@ -35,11 +35,12 @@ def ladder(subject: Subject) -> tuple[Rung, ...]:
     if layout is None:
         return ()
     types = KV_TYPES if can_quantize_cache(layout) else KV_TYPES[:1]
+    most = subject.model.context
+    if most and subject.wish.parallel:
+        most *= subject.wish.parallel
     used = subject.wish.context or (subject.fit.settings.context if subject.fit.runs else None)
     columns = [
-        _marked(
-            [_rung(subject, layout, context, kv_type) for context in contexts(subject.model.context, used)]
-        )
+        _marked([_rung(subject, layout, context, kv_type) for context in contexts(most, used)])
         for kv_type in types
     ]
     return tuple(rung for row in zip(*columns, strict=True) for rung in row if rung is not None)
@@ -50,7 +51,7 @@ def _rung(subject: Subject, layout: Layout, context: int, kv_type: KvType) -> Ru
     fit = subject.attempt(subject.build, subject.machine, wish)
     if fit is None:
         return None
-    full = token_cost(subject, layout, fit, context)
+    full = token_cost(subject, layout, fit, full_depth(fit.settings))
     return Rung(
         context=context,
         kv_type=kv_type,

@@ -8,7 +8,7 @@ from launchpad.explain.result import TokenCost
 from launchpad.explain.subject import Subject
 from launchpad.fit.estimate import Aside, Part, aside, decode, token_times
 from launchpad.fit.layout import Layout
-from launchpad.fit.result import Band, Fit
+from launchpad.fit.result import Band, Fit, Settings
 from launchpad.fit.speed import TYPICAL_DEPTH, TokenTime, work
 
 AGREEMENT = (
@@ -29,10 +29,16 @@ def token_costs(subject: Subject) -> tuple[TokenCost, ...]:
     early = token_cost(subject, layout, fit, TYPICAL_DEPTH)
     if early is None or abs(early.speed.value / stated.value - 1) > AGREEMENT:
         return ()
-    if fit.settings.context <= TYPICAL_DEPTH:
+    deepest = full_depth(fit.settings)
+    if deepest <= TYPICAL_DEPTH:
         return (early,)
-    full = token_cost(subject, layout, fit, fit.settings.context)
+    full = token_cost(subject, layout, fit, deepest)
     return (early, full) if full else (early,)
+
+
+def full_depth(settings: Settings) -> int:
+    """The tokens that one conversation can hold: slots share the context, unless it is unified."""
+    return settings.context if settings.kv_unified else settings.context // settings.parallel
 
 
 def token_cost(subject: Subject, layout: Layout, fit: Fit, depth: int) -> TokenCost | None:
