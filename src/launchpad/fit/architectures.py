@@ -53,6 +53,9 @@ PURE_RECURRENT = frozenset({"mamba", "mamba2", "rwkv6", "rwkv7", "rwkv6qwen2", "
 # RWKV from version 7 on.
 KEYED_WKV = frozenset({"rwkv7", "arwkv7"})
 
+# Blocks without KV heads that are not recurrent still own rows of a transposed V cache.
+CACHED_WITHOUT_HEADS = frozenset({"deci"})
+
 # Blocks of a multi-token-prediction head get no row of the main KV cache.
 MTP_WITHOUT_CACHE = frozenset({"qwen35", "qwen35moe", "step35", "hy_v3", "glm4moe"})
 

@@ -49,8 +49,8 @@ def graph(layout: Layout, settings: Settings, outputs: int, *, converts_cache: b
     widest = max(blocks, default=0)
     stacked = 4 * (layout.deepstack + 1) * residual if layout.deepstack else 0
     if stacked and settings.flash_attention:
-        # The room that the features leave behind holds a part of the feed-forward.
-        widest = max(0, widest - 5 * residual)
+        # The room that the features leave behind holds a part of the feed-forward (seen in dry runs, on the CPU).
+        widest = max(0, widest - (2 if layout.experts else 5) * residual)
     return Graph(
         layout=layout,
         settings=settings,

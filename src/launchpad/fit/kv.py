@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from launchpad.fit.architectures import CACHED_WITHOUT_HEADS
 from launchpad.fit.layout import Layout
 from launchpad.fit.result import KvType, Settings
 
@@ -81,12 +82,13 @@ def kv_bytes(
     widest_v = 0 if settings.flash_attention else layout.widest_v
     total = 0
     for index, kind in enumerate(layout.kinds):
-        if not kind.attends:
+        headless = layout.architecture in CACHED_WITHOUT_HEADS and not kind.recurrent
+        if not kind.attends and not headless:
             continue
         number = layout.count(index, start, stop)
         if number:
             rows = sizes.streams * (sizes.windowed if kind.windowed else sizes.full)
-            v_dim = max(kind.v_dim, widest_v) if kind.v_dim else 0
+            v_dim = max(kind.v_dim, widest_v) if kind.v_dim or headless else 0
             total += number * (
                 _cache_bytes(kind.k_dim, rows, settings.kv_type_k, pad)
                 + _cache_bytes(v_dim, rows, settings.kv_type_v, pad)
