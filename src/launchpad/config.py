@@ -208,7 +208,7 @@ def check_key(key: str, where: str | None = None) -> None:
     from difflib import get_close_matches
 
     close = get_close_matches(key, KEYS, 1, 0.5)
-    hint = f"Did you mean {close[0]}?" if close else "`launchpad config show` lists all settings."
+    hint = f"Did you mean {close[0]}?" if close else "`launchpad config` lists all settings."
     raise ConfigError(
         f"{where}: there is no setting {key!r}." if where else f"There is no setting {key!r}.", hint=hint
     )
@@ -232,7 +232,7 @@ def unset_value(key: str) -> Path:
     document = config_file.parse(text, path)
     if key not in _flat(document):
         raise ConfigError(
-            f"{key!r} is not set in {path}.", hint="`launchpad config show --origin` says where it is."
+            f"{key!r} is not set in {path}.", hint="`launchpad config` says where each one is set."
         )
     return _changed(path, key, config_file.removed(text, key), None)
 

@@ -8,6 +8,8 @@ from msgspec import Struct
 
 Purpose = Literal["chat", "code", "reasoning", "vision", "tools", "multilingual"]
 
+LEAST_CONTEXT = 16  # tokens; fewer hold no question and answer, and llama.cpp aborts at 1
+
 
 class Wish(Struct, frozen=True, kw_only=True):
     """What must be true of the pick. None or empty = no demand.

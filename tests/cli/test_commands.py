@@ -90,6 +90,38 @@ def test_a_mistyped_command_is_guessed(launchpad):
     assert "Did you mean 'recommend'?" in launchpad("recomend").err
 
 
+def test_of_two_near_commands_the_more_used_comes_first(launchpad):
+    assert "Did you mean 'run' or 'rm'?" in launchpad("rum").err
+
+
+def test_no_command_at_all_is_a_question_for_help(launchpad):
+    ran = launchpad()
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == launchpad("--help").out
+
+
+def test_an_option_of_the_root_after_the_command_is_told_its_place(launchpad):
+    ran = launchpad("run", "--quiet", "hello there")
+    assert ran.code == 2
+    assert "`launchpad --quiet run …`" in ran.err
+
+
+def test_a_question_without_quotes_is_told_how(launchpad):
+    ran = launchpad("run", "what", "is", "the", "capital", "of", "France?")
+    assert ran.code == 3
+    assert 'launchpad run "what …"' in ran.err
+
+
+def test_the_least_context(launchpad):
+    assert launchpad("recommend", "--context", "1").code == 2
+    assert launchpad("recommend", "--on", "RTX 4090", "--context", "16").code == 0
+
+
+def test_evidence_shows_bytes_in_units_too(launchpad):
+    ran = launchpad("hardware", "--on", "RTX 4090", "--evidence")
+    assert re.search(r"[0-9]{9,} .[0-9]+[.][0-9] GiB.", ran.out)
+
+
 def test_stdout_closed_ends_quietly(private_home):
     command = [sys.executable, "-m", "launchpad", "models"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ})
@@ -184,3 +216,11 @@ def test_hints_name_only_commands_that_exist():
         for word in re.findall(r"`launchpad ([a-z]+)\b", file.read_text(encoding="utf-8"))
     }
     assert named - set(COMMANDS) == set()
+    from launchpad.cli.config import config
+
+    subcommands = {
+        word
+        for file in source.rglob("*.py")
+        for word in re.findall(r"launchpad config ([a-z]+)", file.read_text(encoding="utf-8"))
+    }
+    assert subcommands - set(config.commands) == set()

@@ -12,7 +12,7 @@ from launchpad.cli.render import gb, gib
 
 if TYPE_CHECKING:
     from launchpad.cli.output import Output
-    from launchpad.hardware.machine import Accelerator, Cpu, Machine, Memory
+    from launchpad.hardware.machine import Accelerator, Cpu, Fact, Machine, Memory
 
 
 @click.command()
@@ -33,7 +33,7 @@ def hardware(app: App, on: str | None, evidence: bool) -> None:
     if evidence:
         app.output.line()
         app.output.table(
-            ["fact", "value", "evidence"], [[f.subject, f.value, f.evidence] for f in machine.facts]
+            ["fact", "value", "evidence"], [[f.subject, _readable(f), f.evidence] for f in machine.facts]
         )
     for warning in machine.warnings:
         app.output.warn(warning)
@@ -55,6 +55,16 @@ def _show(out: Output, machine: Machine) -> None:
     )
     for label, text in rows:
         out.field(label, text, column=9)
+
+
+def _readable(fact: Fact) -> str:
+    """The value as it was read, and large numbers of bytes in the unit of daily use beside it."""
+    if not fact.value.isdigit() or int(fact.value) < 1 << 20:
+        return fact.value
+    if fact.subject.endswith("bandwidth"):
+        return f"{fact.value} ({int(fact.value) / 1e9:.0f} GB/s)"
+    show = gb if fact.subject == "disk_free" else gib
+    return f"{fact.value} ({show(int(fact.value))})"
 
 
 def _cpu(cpu: Cpu) -> str:

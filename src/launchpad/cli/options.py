@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import click
 
 from launchpad.cli.app import App
+from launchpad.wish import LEAST_CONTEXT
 
 if TYPE_CHECKING:
     from launchpad.hardware.machine import Machine
@@ -60,7 +61,7 @@ def json_option(function: Callable[P, R]) -> Callable[P, R]:
 _WISHES: dict[str, tuple[str, dict[str, Any]]] = {
     "context": (
         "--context",
-        {"type": click.IntRange(min=1), "metavar": "TOKENS", "help": "Context that is needed."},
+        {"type": click.IntRange(LEAST_CONTEXT), "metavar": "TOKENS", "help": "Context that is needed."},
     ),
     "parallel": (
         "--parallel",

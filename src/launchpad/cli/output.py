@@ -147,8 +147,14 @@ class Output:
 
         context = error.ctx if isinstance(error, click.UsageError) else None
         command = context.command_path if context else "launchpad"
+        hint = f"`{command} --help` shows the usage."
+        if isinstance(error, click.NoSuchOption) and context and context.parent:
+            of_root = {name for option in context.find_root().command.params for name in option.opts}
+            if error.option_name in of_root:
+                name = context.info_name
+                hint = f"It goes before the command: `launchpad {error.option_name} {name} …`"
         self.json_mode = self.json_mode or wants_json
-        self.error(UsageError(error.format_message(), hint=f"`{command} --help` shows the usage."))
+        self.error(UsageError(error.format_message(), hint=hint))
 
     def system_error(self, error: OSError) -> int:
         """A failure of the system that no part of launchpad expected; returns the exit code."""

@@ -42,10 +42,12 @@ class LazyGroup(click.Group):
         except click.UsageError as error:
             from difflib import get_close_matches
 
-            close = get_close_matches(args[0], self.list_commands(ctx), n=1)
+            close = get_close_matches(args[0], self.list_commands(ctx), n=3)
             if not close or "Did you mean" in error.message:
                 raise
-            raise click.UsageError(f"{error.message} Did you mean '{close[0]}'?", ctx) from error
+            # The more used one first where both are as close: "rum" is rather run than rm.
+            names = " or ".join(f"'{name}'" for name in sorted(close, key=self.list_commands(ctx).index))
+            raise click.UsageError(f"{error.message} Did you mean {names}?", ctx) from error
 
 
 def _app(ctx: click.Context) -> App:
@@ -54,7 +56,9 @@ def _app(ctx: click.Context) -> App:
 
 
 @click.group(
-    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="launchpad", message="%(prog)s %(version)s")
 @click.option("--no-plugins", is_flag=True, help="Load no third-party plugins.")
@@ -66,8 +70,8 @@ def _app(ctx: click.Context) -> App:
     default=None,
     help="How progress is shown on stderr.",
 )
-@click.pass_obj
-def cli(app: App, no_plugins: bool, quiet: bool, debug: bool, progress: str | None) -> None:
+@click.pass_context
+def cli(ctx: click.Context, no_plugins: bool, quiet: bool, debug: bool, progress: str | None) -> None:
     """One command from a bare machine to a conversation with the best open-weight model it can run.
 
     \b
@@ -75,8 +79,11 @@ def cli(app: App, no_plugins: bool, quiet: bool, debug: bool, progress: str | No
     launchpad run "Why is it blue?"   one answer, then leave
     launchpad recommend --on "RTX 4090"
     """
+    app = _app(ctx)
     app.third_party = not no_plugins
     app.debug = debug
     app.output.quiet = quiet
     if progress is not None:
         app.output.progress_style = progress
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())

@@ -9,6 +9,7 @@ import click
 
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option, make_wish, wish_options
+from launchpad.errors import UnknownModel
 
 if TYPE_CHECKING:
     from launchpad.engines.server import RunningServer
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model", required=False)
-@click.argument("prompt", required=False)
+@click.argument("words", metavar="[PROMPT]", nargs=-1)
 @wish_options
 @click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
@@ -35,7 +36,7 @@ def run(
     app: App,
     /,
     model: str | None,
-    prompt: str | None,
+    words: tuple[str, ...],
     wishes: dict[str, Any],
     offline: bool,
     dry_run: bool,
@@ -47,13 +48,14 @@ def run(
 
     MODEL is a catalog id (qwen3-8b), a reference (hf://org/repo:QUANT), a .gguf file, or auto (the default).
     With PROMPT, or with text on stdin, one answer is written to stdout; otherwise a chat opens.
-    A single argument with a space in it is taken as the prompt.
+    A single argument with a space in it is taken as the prompt; words after MODEL are joined.
 
     \b
     launchpad run
     launchpad run "What is the capital of France?"
     git diff | launchpad run auto:code "Write a commit message."
     """
+    prompt = " ".join(words) if words else None
     if model is not None and prompt is None and any(c.isspace() for c in model.strip()):
         model, prompt = None, model
     wish = make_wish(app, wishes, model=model, offline=offline)
@@ -79,8 +81,19 @@ def run(
 def _plan(app: App, wish: Any, *, starts: bool) -> Plan:
     from launchpad.decide import make_plan_for
 
-    with app.output.status("looking at this machine"):
-        return make_plan_for(app.host, app.config, wish, ask_sources=True, starts_next=starts)
+    try:
+        with app.output.status("looking at this machine"):
+            return make_plan_for(app.host, app.config, wish, ask_sources=True, starts_next=starts)
+    except UnknownModel as error:
+        raise _or_a_question(error, wish.model) from error
+
+
+def _or_a_question(error: UnknownModel, model: str | None) -> UnknownModel:
+    """The same error; where the "model" looks like the first word of a question, with how to ask one."""
+    if model is None or not model.isalpha():
+        return error
+    quotes = f'To ask something, put it in quotes: launchpad run "{model} …"'
+    return UnknownModel(error.what, why=error.why, hint=f"{error.hint} {quotes}" if error.hint else quotes)
 
 
 def start(app: App, plan: Plan, *, yes: bool) -> RunningServer:
