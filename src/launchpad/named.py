@@ -115,7 +115,7 @@ def _place(reference: Reference, seen: Survey, host: Host, *, connect: bool) -> 
         source = host.source(reference.scheme or "")
         if not connect:
             return Named(models=(_unlisted(reference, source.name, (unlisted_build(reference),)),))
-        found = look_up(reference, source)
+        found = look_up(reference, source, _known(listed, seen))
     except (SourceUnreachable, UnknownModel):
         if listed is None:
             raise
@@ -124,6 +124,15 @@ def _place(reference: Reference, seen: Survey, host: Host, *, connect: bool) -> 
     if found.facts:
         model = _informed(model, found.facts)
     return Named(models=(replace(model, builds=found.builds),), layouts=found.layouts)
+
+
+def _known(listed: Named | None, seen: Survey) -> Build | None:
+    """The one build that is meant, where a catalog lists it."""
+    builds = listed.models[0].builds if listed else ()
+    catalog = {
+        build for model in seen.models if listed and model.id == listed.models[0].id for build in model.builds
+    }
+    return builds[0] if len(builds) == 1 and builds[0] in catalog else None
 
 
 def _is_here(listed: Named, seen: Survey) -> bool:

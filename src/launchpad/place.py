@@ -32,13 +32,14 @@ class Place(Struct, frozen=True, kw_only=True):
     facts: ModelFacts | None = None
 
 
-def look_up(reference: Reference, source: GuardedSource) -> Place:
+def look_up(reference: Reference, source: GuardedSource, known: Build | None = None) -> Place:
     """The build that `reference` names, or all builds there are where it leaves that open.
 
+    `known` is the build as a catalog lists it: what is pinned there must hold.
     Raises `PullError` when there is none, `BadModelFile` when no engine should be given it.
     """
     if reference.quantization or reference.file:
-        return _one(_wanted(reference), source)
+        return _one(known or _wanted(reference), source)
     builds = tuple(source.builds(reference.canonical))
     if len(builds) < 2:
         return _one(builds[0] if builds else unlisted_build(reference), source)
@@ -64,6 +65,8 @@ def _one(build: Build, source: GuardedSource) -> Place:
     build = with_sizes(build, resolved)
     if facts is None:
         return Place(builds=(build,), layouts={})
+    if build.size is None:
+        build = replace(build, size=facts.size, size_exact=True)
     if facts.quantization and build.quantization in ("unknown", "original"):
         build = replace(build, quantization=facts.quantization)
     return Place(builds=(build,), layouts={build.ref: facts.layout} if facts.layout else {}, facts=facts)

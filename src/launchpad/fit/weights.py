@@ -67,6 +67,10 @@ _EMBEDDING_BITS = {
     "IQ4": _Q4_K,
     "MXFP4": _Q8,
     "NVFP4": _Q8,
+    "FP8": 16.0,  # formats of safetensors leave the embedding as it was
+    "AWQ": 16.0,
+    "GPTQ": 16.0,
+    "COMPRESSED": 16.0,
     "Q3": _Q3_K,
     "IQ3": _Q3_K,
     "Q2": _Q2_K,
