@@ -1,0 +1,87 @@
+"""The memory sum of many architectures against llama.cpp's own dry runs on files of true shape.
+
+Such files hold a header and sparse zeros; `bench/fit/synthetic.py` writes them. The engine prints MiB with two
+decimals (weights: whole MiB).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import pytest
+
+from launchpad.fit.from_gguf import layout_from_metadata
+from launchpad.fit.layout import Layout
+from launchpad.fit.memory import Host, memory
+from launchpad.fit.result import DeviceMemory, Settings
+from launchpad.fit.tensors import WeightSums
+
+MIB = 1 << 20
+FACTS: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "engine_cases.json").read_text())
+MODELS = {model["name"]: model for model in FACTS["models"]}
+
+
+def runs(pairs: list[list[Any]]) -> list[Any]:
+    return [value for value, number in pairs for _ in range(number)]
+
+
+def layout_of(model: dict[str, Any]) -> Layout:
+    metadata = {
+        f"{model['architecture']}.{key}": runs(value["runs"]) if isinstance(value, dict) else value
+        for key, value in model["metadata"].items()
+    }
+    sums = dict(model["sums"])
+    sums["blocks"], sums["experts"] = tuple(runs(sums["blocks"])), tuple(runs(sums["experts"]))
+    return layout_from_metadata(
+        {"general.architecture": model["architecture"], **metadata}, WeightSums(**sums)
+    )
+
+
+def predicted(model: dict[str, Any]) -> Iterator[tuple[DeviceMemory, dict[str, Any]]]:
+    """Our sum of each case beside the engine's figures."""
+    layout = layout_of(model)
+    for values in model["cases"]:
+        case = dict(zip(FACTS["case"], values, strict=True))
+        settings = Settings(
+            context=case["context"],
+            parallel=case["slots"],
+            kv_unified=bool(case["unified"]),
+            kv_type_k=case["kv_type"],
+            kv_type_v=case["kv_type"],
+            ubatch=case["ubatch"],
+            flash_attention=bool(case["flash_attention"]),
+            mmap=False,
+        )
+        (device,) = memory(layout, settings, [], Host(free=None, reserve=0, repacks=False))
+        yield device, case
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_weights_cache_and_state_are_exact(name: str) -> None:
+    for device, case in predicted(MODELS[name]):
+        assert device.term("weights") / MIB == pytest.approx(case["weights_mib"], abs=1.01)
+        assert device.term("kv_cache") / MIB == pytest.approx(case["kv_mib"], abs=0.03)
+        assert device.term("recurrent_state") / MIB == pytest.approx(case["state_mib"], abs=0.011)
+
+
+def test_compute_buffers_are_within_one_percent() -> None:
+    errors = [
+        abs(device.term("compute") / MIB / case["compute_mib"] - 1)
+        for model in MODELS.values()
+        for device, case in predicted(model)
+    ]
+    assert len(errors) > 300
+    assert mean(errors) <= 0.01
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_architecture_s_compute_buffer_is_far_off(name: str) -> None:
+    errors = [
+        abs(device.term("compute") / MIB / case["compute_mib"] - 1)
+        for device, case in predicted(MODELS[name])
+    ]
+    assert mean(errors) <= 0.06
