@@ -12,6 +12,7 @@ import argparse
 import json
 from pathlib import Path
 
+import held_out
 import memory_errors
 import speed_errors
 from facts import Row, load
@@ -36,8 +37,10 @@ def main() -> None:
             print_memory(found)
     if options.speed:
         hardware = options.hardware or options.speed.with_name("hardware.json")
-        speeds = list(speed_errors.errors(load(options.speed), load(hardware)))
+        facts, devices = load(options.speed), load(hardware)
+        speeds = list(speed_errors.errors(facts, devices))
         result["speed"] = speed_errors.summary(speeds)
+        result["speed_each_device_held_out"] = speed_errors.summary(list(held_out.held_out(facts, devices)))
         if not options.json:
             print_speed(speeds)
     print(json.dumps(result, indent=2))
