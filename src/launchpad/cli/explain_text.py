@@ -50,6 +50,8 @@ def token_remarks(found: Explanation) -> list[str]:
             f"each token reads {gib(round(cost.weights_read))} of weights, and {gib(round(cost.kv_read))} of KV cache "
             f"for {cost.depth:,} tokens before it"
         )
+    if fit.speed.decode and fit.speed.decode.basis in ("measured", "calibrated"):
+        remarks.append("times and speeds are corrected by what was measured on this machine")
     if fit.runs and fit.speed.prefill:
         remarks.append(
             f"a prompt is read at {speed(fit.speed.prefill)}; first token of an answer to 512 after "

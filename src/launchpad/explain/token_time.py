@@ -62,7 +62,7 @@ def token_cost(subject: Subject, layout: Layout, fit: Fit, depth: int) -> TokenC
         weights_read=cost.active_bytes,
         kv_read=cost.kv_bytes,
         times=tuple(_learned_time(fit, time) for time in times),
-        speed=_learned_speed(fit, speed),
+        speed=_learned_speed(fit, speed, depth),
     )
 
 
@@ -91,8 +91,11 @@ def _learned_time(fit: Fit, time: TokenTime) -> TokenTime:
     )
 
 
-def _learned_speed(fit: Fit, band: Band) -> Band:
-    """The law's speed, or with what was learned: that times the factor, with the range that the fit states."""
+def _learned_speed(fit: Fit, band: Band, depth: int) -> Band:
+    """The law's speed, or with what was learned: that times the factor, with the range that the fit states.
+
+    What was measured at one depth is only a correction at another.
+    """
     stated = fit.speed.decode
     if fit.speed.learned is None or stated is None:
         return band
@@ -101,5 +104,5 @@ def _learned_speed(fit: Fit, band: Band) -> Band:
         low=value * stated.low / stated.value,
         value=value,
         high=value * stated.high / stated.value,
-        basis=stated.basis,
+        basis=stated.basis if depth == TYPICAL_DEPTH else "calibrated",
     )
