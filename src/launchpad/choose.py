@@ -212,6 +212,7 @@ def _nearest(builds: Iterable[Rated]) -> Rated:
         key=lambda r: (
             _is_good(r),
             r.candidate.fit.runs,
+            r.candidate.fit.verdict != "unknown",
             r.worth if r.candidate.fit.runs else -float(r.candidate.fit.total or _size(r)),
             r.candidate.build.ref,
         ),

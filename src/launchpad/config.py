@@ -50,6 +50,12 @@ class RunConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         tuple[str, ...], Meta(description="Allowed countries of the lab (ISO 3166 alpha-2)")
     ] = ()
     not_countries: Annotated[tuple[str, ...], Meta(description="Refused countries of the lab")] = ()
+    policy: Annotated[
+        str | None,
+        Meta(
+            description="Policy file of a company; unset: `policy.toml` in the config folder, if it is there"
+        ),
+    ] = None
     max_unattended_download: Annotated[
         Size, Meta(description="Largest download that starts without a question when nobody can be asked")
     ] = Size(1_000_000_000)
@@ -148,7 +154,8 @@ KEYS: dict[str, Any] = {
 }
 # Left to the user alone: what code runs, where bytes come from, how much is fetched unasked.
 USER_ONLY = frozenset(key for key in KEYS if key.startswith(("plugins.", "pypi."))) | {
-    "run.max_unattended_download"
+    "run.max_unattended_download",
+    "run.policy",
 }
 # The two variables that people type have short names; the others are LAUNCHPAD_<SECTION>_<KEY>.
 _SHORT = {"plugins.only": "LAUNCHPAD_PLUGINS", "plugins.paths": "LAUNCHPAD_PLUGIN_PATH"}

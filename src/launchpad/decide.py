@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from launchpad.catalog.filters import check_filters
+from launchpad.catalog.load import labs
 from launchpad.catalog.model import Model
+from launchpad.catalog.reference import parse
 from launchpad.catalog.select import select
 from launchpad.choose import Candidate, Choice
 from launchpad.confirm import confirmed
+from launchpad.errors import NoModelFits
 from launchpad.hardware.machine import Machine
 from launchpad.named import is_auto, named_models
 from launchpad.plan import Plan, make_plan
 from launchpad.plugins.spec import BackendStatus
+from launchpad.policy import Policy, breach_of_source, enforce, permitted, refusal
+from launchpad.policy_file import load_policy
+from launchpad.scoring import rate
 from launchpad.shortlist import shortlist
 from launchpad.survey import Survey, consider, survey, unread, ways
 from launchpad.wish import Wish
@@ -107,11 +114,72 @@ def _look(
     """The world, the models that the wish allows, and why the others were dropped."""
     if wish.backend is not None:
         host.backend(wish.backend)  # a mistyped name is an error, not an empty list
+    policy = load_policy(config)
+    if policy is not None and not is_auto(wish.model):
+        _check_source(policy, wish.model or "")  # before anything is asked of a source
     seen = survey(host, config, wish, on=on, ask_sources=ask_sources)
     if is_auto(wish.model):
-        selection = select(seen.models, wish)
-        return seen, selection.kept, {x.model_id: x.reason for x in selection.dropped}
+        models, dropped = allowed(seen.models, wish, policy)
+        return seen, models, dropped
     connect = (ask_sources or not to_run) and not wish.offline
     named = named_models(wish.model or "", seen, host, connect=connect, to_run=to_run)
     seen = replace(seen, local={**seen.local, **named.local}, layouts=named.layouts)
-    return seen, named.models, {}
+    models = named.models if policy is None else enforce(policy, named.models)
+    _check_wanted(models, wish)
+    return seen, models, {}
+
+
+def allowed(
+    models: Sequence[Model], wish: Wish, policy: Policy | None
+) -> tuple[Sequence[Model], dict[str, str]]:
+    """What filters and policy leave, and why each other model was dropped. Raises `UsageError` for unknown names."""
+    if wish.licenses or wish.countries or wish.not_countries or wish.labs:
+        check_filters(wish, models, labs())
+    selection = select(models, wish)
+    dropped = {x.model_id: x.reason for x in selection.dropped}
+    if policy is None:
+        return selection.kept, dropped
+    kept, forbidden = permitted(policy, selection.kept)
+    return kept, {**dropped, **forbidden}
+
+
+def list_models(host: Host, config: Config, wish: Wish) -> tuple[list[Model], dict[str, str]]:
+    """The models of the catalogs that the wish allows, and why each other one was dropped.
+
+    This machine is looked at only when the wish states a least speed.
+    """
+    every = [model for catalog in host.catalogs() for model in catalog.models()]
+    kept, dropped = allowed(every, wish, load_policy(config))
+    small = [model for model in kept if _has_small_build(model, wish)]
+    dropped |= dict.fromkeys(
+        {model.id for model in kept} - {model.id for model in small}, "no build is known to be that small"
+    )
+    if wish.min_speed is None:
+        return small, dropped
+    seen = survey(host, config, wish)
+    rated = [rate(candidate, wish) for candidate in consider(seen, wish, small)]
+    quick = {r.candidate.model.id for r in rated if r.obstacle is None}
+    dropped |= {model.id: "it does not run that fast here" for model in small if model.id not in quick}
+    return [model for model in small if model.id in quick], dropped
+
+
+def _has_small_build(model: Model, wish: Wish) -> bool:
+    most = wish.max_download
+    return most is None or any(build.size is not None and build.size <= most for build in model.builds)
+
+
+def _check_source(policy: Policy, text: str) -> None:
+    reference = parse(text)
+    scheme = "file" if reference.kind == "path" else reference.scheme
+    if scheme and (breach := breach_of_source(policy, scheme)):
+        raise refusal(policy, reference.text, breach)
+
+
+def _check_wanted(models: Sequence[Model], wish: Wish) -> None:
+    """Refuse a named model that the filters rule out: whoever gave both wants to know. Purposes are no filters here."""
+    for dropped in select(models, replace(wish, purpose="chat")).dropped:
+        raise NoModelFits(
+            f"{dropped.model_id} is ruled out by your own filters.",
+            why=f"{dropped.reason[0].upper()}{dropped.reason[1:]}.",
+            hint="Leave the filter out (`launchpad config` shows those that are set for good), or name another model.",
+        )

@@ -196,8 +196,9 @@ def _obstacles(candidate: Candidate, wish: Wish, speed: float | None, pace: floa
                 f"about {speed:.2g} tokens/s here, and it thinks before it answers: "
                 f"below {thought_least * speed / pace:.2g}"
             )
-    here = candidate.availability.local is not None
-    if wish.max_download is not None and not here and (build.size or 0) > wish.max_download:
-        yield (
-            f"a download of {(build.size or 0) / 1e9:.1f} GB is above the limit of {wish.max_download / 1e9:.1f} GB"
-        )
+    if wish.max_download is not None and candidate.availability.local is None:
+        if build.size is None:
+            yield "how large its download is, is not known"
+        elif build.size > wish.max_download:
+            most = wish.max_download / 1e9
+            yield f"a download of {build.size / 1e9:.1f} GB is above the limit of {most:.1f} GB"

@@ -10,6 +10,8 @@ from launchpad.catalog.model import Capabilities, License, Model
 from launchpad.errors import UsageError
 from launchpad.wish import Wish
 
+LICENSE_CLASSES = ("osi", "permissive", "commercial", "any")
+
 
 class Dropped(Struct, frozen=True, kw_only=True):
     """A model that the wish does not allow, and why, in one line."""
@@ -68,7 +70,7 @@ def required(wish: Wish) -> tuple[str, ...]:
 
 
 def _objections(model: Model, wish: Wish, needs: Sequence[str]) -> Iterator[str]:
-    if wish.labs and not _is_lab(model, wish.labs):
+    if wish.labs and not is_lab(model, wish.labs):
         yield f"made by {model.lab}"
     country = model.country.upper() if model.country else None
     if wish.countries and country not in _upper(wish.countries):
@@ -83,7 +85,8 @@ def _objections(model: Model, wish: Wish, needs: Sequence[str]) -> Iterator[str]
             yield f"{need}: {'not known' if able is None else 'no'}"
 
 
-def _is_lab(model: Model, wanted: Sequence[str]) -> bool:
+def is_lab(model: Model, wanted: Sequence[str]) -> bool:
+    """Whether the model's lab is one of `wanted`, by its id or a part of its name."""
     return any(
         lab.lower() == model.lab_id.lower() or lab.lower() in model.lab.lower() for lab in wanted if lab
     )

@@ -34,6 +34,14 @@ class App:
         self.output.configure(config.output)
         return config
 
+    def use_policy(self, path: str) -> None:
+        """Keep the policy of this file, as the command line says, instead of the configured one."""
+        from msgspec.structs import replace
+
+        run = replace(self.config.run, policy=path)
+        origins = {**self.config.origins, "run.policy": "command line"}
+        self.config = replace(self.config, run=run, origins=origins)
+
     @cached_property
     def host(self) -> Host:
         """The plugins."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -30,30 +32,26 @@ SPARE = (
 @click.pass_obj
 def models(app: App, text: str | None, wishes: dict[str, Any]) -> None:
     """List the models of the catalogs, best first; TEXT filters by name, lab or id."""
-    from launchpad.catalog.merge import models_of
-    from launchpad.catalog.select import select
+    from launchpad.decide import list_models
 
     wish = make_wish(app, wishes)
-    every = models_of(app.host.catalogs())
-    selection = select(every, wish)
-    kept = [model for model in selection.kept if text is None or _matches(model, text)]
-    kept.sort(key=_order)
+    found, dropped = list_models(app.host, app.config, wish)
+    kept = [model for model in found if text is None or _matches(model, text)]
+    kept.sort(key=partial(_order, wish.purpose))
     if app.output.json_mode:
         from launchpad.cli.documents import ModelList
 
-        app.output.data(
-            ModelList(models=tuple(kept), dropped={x.model_id: x.reason for x in selection.dropped})
-        )
+        app.output.data(ModelList(models=tuple(kept), dropped=dropped))
         return
     if not kept:
-        _nothing(app, text, wish.labs)
+        _nothing(text, dropped)
     rows = [
         [
             model.id,
             model.name,
             f"{model.lab} ({model.country or '?'})",
             _parameters(model),
-            score(model.quality.value if model.quality else None),
+            score(model.quality.of(wish.purpose) if model.quality else None),
             tokens(model.context),
             model.released or "?",
             license_text(model.license),
@@ -70,8 +68,8 @@ def _matches(model: Model, text: str) -> bool:
     return all(word in hay for word in wanted)
 
 
-def _order(model: Model) -> tuple[float, float, str]:
-    return (-(model.quality.value if model.quality else -1.0), model.parameters or 0.0, model.id)
+def _order(purpose: str, model: Model) -> tuple[float, float, str]:
+    return (-(model.quality.of(purpose) if model.quality else -1.0), model.parameters or 0.0, model.id)
 
 
 def _parameters(model: Model) -> str:
@@ -82,14 +80,17 @@ def _parameters(model: Model) -> str:
     return total if active is None or active == model.parameters else f"{total} ({count(active)} active)"
 
 
-def _nothing(app: App, text: str | None, labs: tuple[str, ...]) -> None:
+def _nothing(text: str | None, dropped: Mapping[str, str]) -> NoReturn:
     """Say why the list is empty: a lab without open weights is not "not found"."""
-    from launchpad.catalog.load import labs as all_labs
+    from launchpad.catalog.load import labs
     from launchpad.errors import UnknownModel
 
-    for lab in all_labs():
-        if not lab.open_weights and any(
-            word in (lab.id, lab.name.lower()) for word in (*labs, (text or "").lower())
-        ):
+    for lab in labs():
+        if not lab.open_weights and (text or "").lower() in (lab.id, lab.name.lower()):
             raise UnknownModel(f"{lab.name} has published no open weights.", why=lab.remark)
-    raise UnknownModel("No model of the catalogs matches.", hint="`launchpad models` lists them all.")
+    reason = next(iter(dropped.values()), None)
+    raise UnknownModel(
+        "No model of the catalogs matches.",
+        why=f"The filters rule out {len(dropped)}, the first one because: {reason}." if reason else None,
+        hint="`launchpad models` without filters lists them all.",
+    )

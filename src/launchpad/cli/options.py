@@ -96,6 +96,10 @@ _WISHES: dict[str, tuple[str, dict[str, Any]]] = {
         {"type": click.FloatRange(min=0), "metavar": "TOK/S", "help": "Least decode speed."},
     ),
     "max_download": ("--max-download", {"type": Size(), "metavar": "SIZE", "help": "Largest download."}),
+    "policy": (
+        "--policy",
+        {"metavar": "FILE", "help": "Keep this policy (TOML) instead of the configured one."},
+    ),
     "require_gpu": ("--require-gpu", {"is_flag": True, "help": "Refuse to run on the CPU."}),
     "allow_swap": (
         "--allow-swap",
@@ -131,6 +135,8 @@ def make_wish(app: App, wishes: dict[str, Any], *, model: str | None = None, off
     """The command line's options over the configuration's defaults."""
     from launchpad.wish import Wish
 
+    if wishes["policy"]:
+        app.use_policy(wishes["policy"])
     run = app.config.run
     purpose = wishes["purpose"] or (model[5:] if model and model.startswith("auto:") else None) or run.purpose
     if purpose not in PURPOSES:
