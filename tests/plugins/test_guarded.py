@@ -121,6 +121,22 @@ def test_source_resolve(broken: Broken, body: str) -> None:
     one_failure(host, "source.resolve")
 
 
+@pytest.mark.parametrize(
+    "body", [*BROKEN, "return [3]", "return [Build(ref='x', format='gguf', quantization='q', size='1')]"]
+)
+def test_source_builds(broken: Broken, body: str) -> None:
+    host = broken("Source builds self,ref", body)
+    with pytest.raises(PullError, match="cannot be looked up"):
+        host.source("source").builds("source://x")
+    one_failure(host, "source.builds")
+
+
+def test_a_source_that_lists_no_builds_has_none(broken: Broken) -> None:
+    host = broken("Source unused self", "return 7")
+    assert tuple(host.source("source").builds("source://x")) == ()
+    assert host.failures == ()
+
+
 def test_a_sources_own_error_reaches_the_user_as_it_is(broken: Broken) -> None:
     host = broken(
         "Source resolve self,build", "from launchpad.plugins import SourceUnreachable as S; raise S('down')"
