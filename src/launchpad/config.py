@@ -361,8 +361,34 @@ def _converted(key: str, raw: object, where: str, *, strict: bool) -> Any:
     try:
         return msgspec.convert(raw, KEYS[key], strict=strict, dec_hook=_size)
     except (msgspec.ValidationError, UsageError) as error:
-        why = str(error).splitlines()[0].replace("`", "")
+        why = _choices(key) or _in_words(str(error).splitlines()[0].replace("`", ""))
         raise ConfigError(f"{where}: {key} cannot be {raw!r}.", why=why, hint=_example(key)) from error
+
+
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text",
+    "array": "a list",
+    "object": "a table",
+}
+
+
+def _in_words(message: str) -> str:
+    """A validator's message without the names of types: "Expected int | null, got str"."""
+    expected, comma, _ = message.removeprefix("Expected ").partition(", got ")
+    kinds = [kind for kind in expected.split(" | ") if kind != "null"]
+    if not comma or not all(kind in _WORDS for kind in kinds):
+        return message
+    return f"It takes {' or '.join(_WORDS[kind] for kind in kinds)}."
+
+
+def _choices(key: str) -> str | None:
+    """The words that the setting takes, when it takes only a few."""
+    section, _, name = key.partition(".")
+    plain = get_type_hints(SECTIONS[section])[name]
+    return f"It takes one of {', '.join(get_args(plain))}." if get_origin(plain) is Literal else None
 
 
 def _size(type_: type, raw: object) -> Size:
@@ -376,7 +402,10 @@ def _size(type_: type, raw: object) -> Size:
 def _example(key: str) -> str | None:
     section, _, name = key.partition(".")
     default = getattr(SECTIONS[section](), name)
-    return None if default in (None, ()) else f"The default is {default}."
+    if default in (None, ()):
+        return None
+    shown = default if isinstance(default, str) else _literal(default)
+    return f"The default is {shown}."
 
 
 def _literal(value: object) -> str:
