@@ -17,17 +17,24 @@ from launchpad.fit.result import Fit
 from launchpad.wish import Purpose, Wish
 
 MIN_SPEED: dict[Purpose, float] = {
-    "chat": 6.0,
+    "chat": 5.0,
     "code": 10.0,
     "reasoning": 10.0,
-    "vision": 6.0,
+    "vision": 5.0,
     "tools": 10.0,
-    "multilingual": 6.0,
+    "multilingual": 5.0,
 }
 """Least decode tokens/s by purpose: people read 5 to 7 tokens/s; code and tools are waited for, not read along."""
 
-COMFORT = 2.0
-"""Multiple of the least speed from which on more speed is worth nothing to the choice."""
+COMFORT: dict[Purpose, float] = {
+    "chat": 12.0,
+    "code": 15.0,
+    "reasoning": 15.0,
+    "vision": 12.0,
+    "tools": 15.0,
+    "multilingual": 12.0,
+}
+"""Tokens/s from which on more speed is worth nothing to the choice: about twice what people read, or wait for."""
 
 THINKING_FACTOR = 2.5
 """A model that thinks before it answers writes several times the tokens: its speed counts divided by this, less than the
@@ -50,6 +57,10 @@ ENOUGH_CONTEXT: dict[Purpose, int] = {
 LONG_ANSWERS: frozenset[Purpose] = frozenset({"code", "reasoning", "tools"})
 """Purposes whose answers are long chains, like all thinking. What quantization costs was measured on single answers; chains
 suffer more from it, nobody knows how much, so that the loss itself joins its uncertainty."""
+
+UNSEEN_SPREAD = 6.0
+"""Standard error, in points, of taking the general figure of a model specialized in code for its conversation, where that
+was not measured."""
 
 SLOW_COST = 4.0
 """Points that each halving of the speed below the comfortable one costs."""
@@ -148,7 +159,13 @@ def _score(
         value *= fast / quality.value if quality.value else 1.0
     if thinking or purpose in LONG_ANSWERS:
         loss_spread += loss
-    return max(0.0, value * (1.0 - loss) - hypot(quality.spread, value * loss_spread))
+    unseen = UNSEEN_SPREAD if _unseen_in_conversation(model, purpose) else 0.0
+    return max(0.0, value * (1.0 - loss) - hypot(quality.spread, value * loss_spread, unseen))
+
+
+def _unseen_in_conversation(model: Model, purpose: Purpose) -> bool:
+    measured = model.quality is not None and model.quality.chat is not None
+    return purpose in ("chat", "multilingual") and bool(model.capabilities.code) and not measured
 
 
 def _costs(candidate: Candidate, wish: Wish, pace: float | None) -> float:
@@ -172,7 +189,7 @@ def is_full(fit: Fit) -> bool:
 
 def _comfortable(wish: Wish) -> float:
     """The pace above which faster is not better. Who states a least speed has said what is quick enough."""
-    return wish.min_speed if wish.min_speed else COMFORT * MIN_SPEED[wish.purpose]
+    return wish.min_speed if wish.min_speed else COMFORT[wish.purpose]
 
 
 def _halvings(enough: float, there: float) -> float:

@@ -1,0 +1,109 @@
+"""Scores and worths: what is uncertain counts less, what is slow, short or full costs."""
+
+from __future__ import annotations
+
+import pytest
+
+from factories import candidate
+from launchpad.catalog.load import load_packaged
+from launchpad.catalog.quality import quantization_penalty, quantization_spread
+from launchpad.scoring import MIN_SPEED, ceiling, possible_score, rate
+from launchpad.wish import Wish
+
+WISH = Wish()
+
+
+def worth(**fields: object) -> float:
+    return rate(candidate("m", 60, **fields), WISH).worth  # type: ignore[arg-type]
+
+
+def test_thin_evidence_scores_less() -> None:
+    sure = rate(candidate("sure", 50, spread=1.0), WISH).score
+    lucky = rate(candidate("lucky", 54, spread=7.0), WISH).score
+    assert sure is not None
+    assert lucky is not None
+    assert sure > lucky
+
+
+def test_low_quantizations_of_huge_models_are_doubted() -> None:
+    huge, measured = 1e12, 70.6e9
+    assert quantization_penalty("IQ1_M", huge) < quantization_penalty("IQ1_M", measured)  # type: ignore[operator]
+    assert quantization_spread("IQ1_M", huge) > 2 * quantization_spread("IQ1_M", measured)
+
+
+def test_mixtures_of_experts_are_doubted_more_than_dense_models() -> None:
+    assert quantization_spread("IQ2_M", 35e9, 3e9) > 2 * quantization_spread("IQ2_M", 35e9)
+    assert quantization_spread("Q6_K", 35e9, 3e9) < 0.01
+
+
+def test_what_is_lossless_or_not_measured_has_no_spread() -> None:
+    assert quantization_spread("BF16", 8e9) == 0.0
+    assert quantization_spread("no-such-type", 8e9) == 0.0
+
+
+def test_a_lossy_build_loses_more_where_answers_are_chains() -> None:
+    lossy = candidate("m", 60, loss=0.2)
+    chat, code = rate(lossy, WISH).score, rate(lossy, Wish(purpose="code")).score
+    assert chat is not None
+    assert code is not None
+    assert code < chat
+
+
+def test_speed_is_worth_something_up_to_what_is_comfortable() -> None:
+    assert worth(speed=6.0) < worth(speed=9.0) < worth(speed=12.0) == worth(speed=200.0)
+
+
+def test_a_stated_least_speed_is_quick_enough() -> None:
+    slow = candidate("m", 60, speed=2.0)
+    assert rate(slow, Wish(min_speed=2.0)).worth == rate(candidate("m", 60, speed=50.0), WISH).worth
+
+
+def test_a_short_context_and_a_full_memory_cost() -> None:
+    assert worth(context=2048) < worth(context=4096) < worth(context=8192) == worth(context=32768)
+    assert worth(verdict="tight", context=8192) < worth(context=8192)
+    assert worth(memory=16 * (1 << 30), context=8192) < worth(context=8192)
+
+
+def test_thinking_needs_a_quicker_machine() -> None:
+    def thinks(speed: float, style: str = "switchable") -> bool:
+        return rate(candidate("m", 60, quality_fast=40, thinking=style, speed=speed), WISH).thinking
+
+    assert not thinks(8.0)
+    assert thinks(40.0)
+    always = rate(candidate("m", 60, thinking="always", speed=8.0), WISH)
+    assert always.obstacle is not None
+    assert "thinks before it answers" in always.obstacle
+
+
+def test_who_asks_for_reasoning_waits_for_it() -> None:
+    slow = candidate("m", 60, quality_fast=30, thinking="switchable", speed=MIN_SPEED["reasoning"])
+    assert rate(slow, Wish(purpose="reasoning")).thinking
+
+
+def test_a_coder_is_not_taken_for_a_talker() -> None:
+    from msgspec.structs import replace
+
+    plain = candidate("m", 60)
+    coder = replace(
+        plain, model=replace(plain.model, capabilities=replace(plain.model.capabilities, code=True))
+    )
+    chat = (rate(coder, WISH).score, rate(plain, WISH).score)
+    code = (rate(coder, Wish(purpose="code")).score, rate(plain, Wish(purpose="code")).score)
+    assert chat[0] < chat[1]  # type: ignore[operator]
+    assert code[0] == code[1]
+
+
+def test_an_unknown_size_is_no_small_download() -> None:
+    rated = rate(candidate("m", 60, size=None), Wish(max_download=10**9))
+    assert rated.obstacle == "how large its download is, is not known"
+
+
+@pytest.mark.parametrize("purpose", list(MIN_SPEED))
+def test_no_build_scores_above_its_models_ceiling(purpose: str) -> None:
+    for model in load_packaged()[1]:
+        most = ceiling(model, purpose)  # type: ignore[arg-type]
+        for build in model.builds:
+            loss = quantization_penalty(build.quantization, model.parameters)
+            spread = quantization_spread(build.quantization, model.parameters, model.parameters_active)
+            score = possible_score(model, purpose, loss, spread)  # type: ignore[arg-type]
+            assert score is None or (most is not None and score <= most)
