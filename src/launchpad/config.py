@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from launchpad import config_file
+from launchpad.config_words import what_it_takes
 from launchpad.errors import ConfigError, UsageError
 from launchpad.paths import config_dir
 from launchpad.sizes import parse_rate
@@ -342,9 +343,14 @@ def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_list(key: str) -> bool:
-    section, _, name = key.partition(".")
-    plain = get_type_hints(SECTIONS[section])[name]
+    plain = _plain(key)
     return any(get_origin(part) is tuple for part in (plain, *get_args(plain)))
+
+
+def _plain(key: str) -> Any:
+    """The type of a setting without its annotations."""
+    section, _, name = key.partition(".")
+    return get_type_hints(SECTIONS[section])[name]
 
 
 def _from_text(key: str, text: str, where: str) -> Any:
@@ -361,34 +367,8 @@ def _converted(key: str, raw: object, where: str, *, strict: bool) -> Any:
     try:
         return msgspec.convert(raw, KEYS[key], strict=strict, dec_hook=_size)
     except (msgspec.ValidationError, UsageError) as error:
-        why = _choices(key) or _in_words(str(error).splitlines()[0].replace("`", ""))
+        why = what_it_takes(_plain(key), str(error).splitlines()[0].replace("`", ""))
         raise ConfigError(f"{where}: {key} cannot be {raw!r}.", why=why, hint=_example(key)) from error
-
-
-_WORDS = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "str": "text",
-    "array": "a list",
-    "object": "a table",
-}
-
-
-def _in_words(message: str) -> str:
-    """A validator's message without the names of types: "Expected int | null, got str"."""
-    expected, comma, _ = message.removeprefix("Expected ").partition(", got ")
-    kinds = [kind for kind in expected.split(" | ") if kind != "null"]
-    if not comma or not all(kind in _WORDS for kind in kinds):
-        return message
-    return f"It takes {' or '.join(_WORDS[kind] for kind in kinds)}."
-
-
-def _choices(key: str) -> str | None:
-    """The words that the setting takes, when it takes only a few."""
-    section, _, name = key.partition(".")
-    plain = get_type_hints(SECTIONS[section])[name]
-    return f"It takes one of {', '.join(get_args(plain))}." if get_origin(plain) is Literal else None
 
 
 def _size(type_: type, raw: object) -> Size:

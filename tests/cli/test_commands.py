@@ -192,6 +192,16 @@ def test_offline_makes_no_plan_out_of_nothing(launchpad):
     assert "--offline" in ran.err
 
 
+def test_a_dry_run_is_the_plan_and_changes_nothing(launchpad, private_home):
+    with SimulatedHub() as hub:
+        env = {"LAUNCHPAD_PYPI_INDEX_URL": hub.index_url}
+        ran = launchpad("run", "--dry-run", "--json", env=env)
+        assert ran.code == 0, ran.err
+        assert ran.document["kind"] == "plan"
+        assert launchpad("run", "--dry-run", env=env).out.splitlines()[1].startswith("  pull     pypi://")
+    assert not list(private_home.rglob("*.gguf"))
+
+
 def test_a_large_download_needs_consent_in_a_pipe(launchpad):
     with SimulatedHub() as hub:
         env = {"LAUNCHPAD_PYPI_INDEX_URL": hub.index_url, "LAUNCHPAD_RUN_MAX_UNATTENDED_DOWNLOAD": "1kB"}

@@ -62,6 +62,7 @@ def _show(out: Output, made: Decision, count: int) -> None:
     for label, option in named:
         if option:
             out.field(f"{label}:", option.reason, column=8)
+    out.note(f"quality: to expect at least for {made.wish.purpose}, less what the quantization costs")
     if choice.losses and count:
         out.line()
         out.line(out.style("scored better and lost", "bold"))
