@@ -110,7 +110,7 @@ def _by_model(rated: Iterable[Rated]) -> dict[str, list[Rated]]:
 
 def representative(builds: Iterable[Rated]) -> Rated | None:
     """What stands for a model: its best build that can be had and run, None without one."""
-    good = [r for r in builds if _is_good(r)]
+    good = [r for r in builds if is_good(r)]
     return _best_build(good) if good else None
 
 
@@ -174,12 +174,13 @@ def _pick_reason(pick: Rated, above: Sequence[Rated], wish: Wish) -> str:
         return "you asked for it"
     if pick.score is None:
         return "the best that runs here, though no benchmark rates it yet"
-    if any(_is_good(r) for r in above):
+    if any(is_good(r) for r in above):
         return f"the best balance of {wish.purpose} quality and speed here"
     return f"the best {wish.purpose} quality that runs here"
 
 
-def _is_good(rated: Rated) -> bool:
+def is_good(rated: Rated) -> bool:
+    """Whether it could be picked: it runs as wished, and can be had."""
     return rated.obstacle is None and rated.candidate.availability.obtainable
 
 
@@ -210,7 +211,7 @@ def _nearest(builds: Iterable[Rated]) -> Rated:
     return max(
         builds,
         key=lambda r: (
-            _is_good(r),
+            is_good(r),
             r.candidate.fit.runs,
             r.candidate.fit.verdict != "unknown",
             r.worth if r.candidate.fit.runs else -float(r.candidate.fit.total or _size(r)),

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from launchpad.catalog.filters import check_filters
 from launchpad.catalog.load import labs
+from launchpad.catalog.lookalike import refuse_lookalike
 from launchpad.catalog.model import Model
 from launchpad.catalog.reference import parse
 from launchpad.catalog.select import select
@@ -121,6 +122,7 @@ def _look(
     if is_auto(wish.model):
         models, dropped = allowed(seen.models, wish, policy)
         return seen, models, dropped
+    refuse_lookalike(parse(wish.model or ""), seen.models)
     connect = (ask_sources or not to_run) and not wish.offline
     named = named_models(wish.model or "", seen, host, connect=connect, to_run=to_run)
     seen = replace(seen, local={**seen.local, **named.local}, layouts=named.layouts)

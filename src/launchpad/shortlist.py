@@ -4,8 +4,9 @@
 
 * no candidate is worth more than its model's ceiling, so that models are looked at from the highest ceiling down, and
   no further once a pick and a faster one are found that nothing left could beat;
-* with the same engine a larger build of the same model needs more memory: after the first that does not fit, the rest
-  is only named, never run.
+* with the same engine a larger build of the same model needs more memory: what is larger than one that does not fit is
+  only named, never run;
+* no build is worth more than its possible score, so that smaller ones stop to matter below the best one's worth.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from msgspec import Struct
 
 from launchpad.candidate import Candidate
 from launchpad.catalog.model import Build, Model
-from launchpad.choose import FASTER_FACTOR, STEP, representative
+from launchpad.choose import FASTER_FACTOR, HERE_BONUS, STEP, is_good, representative
 from launchpad.scoring import Rated, ceiling, possible_score, rate
 from launchpad.wish import Purpose, Wish
 
@@ -79,21 +80,49 @@ def _settled(good: Sequence[Rated], most: float | None) -> bool:
 
 
 def _look(model: Model, ways: Iterable[Way], wish: Wish) -> _Looked:
-    """Compute the model's ways, for each backend from the smallest build up to the first that does not fit."""
-    rated: list[Rated] = []
-    left: list[Way] = []
-    full: set[str] = set()
-    for way in sorted(ways, key=lambda way: (way.build.size or 0, way.build.ref)):
-        if way.backend in full and not way.here:
-            left.append(way)
-            continue
-        candidate = way.look()
-        if candidate is None:
-            continue
-        rated.append(rate(candidate, wish))
-        if not candidate.fit.runs and way.build.size is not None and not way.here:
-            full.add(way.backend)
-    return _Looked(model, rated, left)
+    """Compute the model's ways that can matter: what is here or of unknown size, and of each backend the best that fit."""
+    looked = _Looked(model, [], [])
+    groups: dict[str, list[Way]] = {}
+    for way in ways:
+        if way.here or way.build.size is None:
+            _rate(looked, way, wish)
+        else:
+            groups.setdefault(way.backend, []).append(way)
+    for group in groups.values():
+        group.sort(key=lambda way: (way.build.size or 0, way.build.ref))
+        _look_at_backend(looked, group, wish)
+    return looked
+
+
+def _look_at_backend(looked: _Looked, group: list[Way], wish: Wish) -> None:
+    """From the largest build that fits down, until no smaller one can be worth as much."""
+    tried: dict[int, bool] = {}
+
+    def fits(index: int) -> bool:
+        if index not in tried:
+            tried[index] = _rate(looked, group[index], wish)
+        return tried[index]
+
+    low, high = -1, len(group)  # `low` fits, `high` does not
+    if not fits(0):
+        high = 0
+    while high - low > 1:
+        middle = 0 if low < 0 else (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    for index in range(low, -1, -1):
+        best = max((r.worth for r in looked.rated if is_good(r)), default=None)
+        if best is None or _possible(looked.model, group[index], wish.purpose) >= best - HERE_BONUS:
+            fits(index)
+    looked.left.extend(way for index, way in enumerate(group) if index >= high and index not in tried)
+
+
+def _rate(looked: _Looked, way: Way, wish: Wish) -> bool:
+    """Compute one way; whether it fits."""
+    candidate = way.look()
+    if candidate is None:
+        return False
+    looked.rated.append(rate(candidate, wish))
+    return candidate.fit.runs
 
 
 def _named(seen: Iterable[_Looked], score: float | None, wish: Wish) -> Iterator[Candidate]:
