@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from launchpad.catalog.gguf_shape import shape_of
 from launchpad.catalog.hub_config import HubConfig
 from launchpad.catalog.model import Build, Model, Shape
 from launchpad.errors import BadModelFile
@@ -45,7 +46,7 @@ def facts_of_gguf(header: GGUFHeader) -> ModelFacts:
     kind = header.metadata.get("general.file_type")
     return ModelFacts(
         name=name if isinstance(name, str) and name else None,
-        shape=Shape(architecture=layout.architecture),
+        shape=shape_of(header.metadata, layout.architecture),
         quantization=_FILE_TYPES.get(kind) if isinstance(kind, int) else None,
         size=header.size,
         parameters=float(sum(_elements(tensor.dims) for tensor in header.tensors)),

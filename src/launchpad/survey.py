@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from launchpad.catalog.merge import models_of
 from launchpad.catalog.model import Build, LocalModel, Model
 from launchpad.choose import Availability, Candidate
 from launchpad.download_rate import remembered_rate
-from launchpad.errors import BadModelFile
+from launchpad.errors import BadModelFile, LaunchpadError
 from launchpad.fit.calibration import Measurement, calibrate
 from launchpad.fit.layout import Layout
 from launchpad.fit.result import Fit
@@ -83,7 +84,7 @@ def survey(
         for here in backends:
             if here.status is not None and here.status.devices:
                 machine = referee(machine, here.backend.name, here.status.devices)
-        local = {} if on else _local(host.sources(), backends)
+        local = {} if on else {**_files_of(models, host), **_local(host.sources(), backends)}
         reach = {scheme: future.result() for scheme, future in asked.items()}
     return Survey(
         machine=machine,
@@ -135,6 +136,25 @@ def _local(sources: Iterable[ModelSource], backends: Iterable[BackendHere]) -> d
     for here in backends:
         for model in here.backend.local():
             found.setdefault(build_key(model.ref), model)
+    return found
+
+
+def _files_of(models: Iterable[Model], host: Host) -> dict[str, LocalModel]:
+    """Files of this machine that the user put into a catalog, as far as they are there."""
+    found = {}
+    for model in models:
+        for build in model.builds:
+            if build.ref.startswith("file:") and build.format != "ollama":
+                with suppress(LaunchpadError):
+                    path = host.source("file").resolve(build).entry
+                    found[build.ref] = LocalModel(
+                        ref=build.ref,
+                        path=path,
+                        size=build.size or 0,
+                        format=build.format,
+                        owner="user",
+                        model_id=model.id,
+                    )
     return found
 
 

@@ -107,6 +107,54 @@ class ConfigDocument(Struct, frozen=True, kw_only=True):
     values: tuple[ConfigValue, ...]
 
 
+class CatalogRecord(Struct, frozen=True, kw_only=True):
+    """A catalog: the day that it speaks of (or was refreshed), how many models it has, and where they come from."""
+
+    name: str
+    date: str | None
+    models: int
+    origin: str
+
+
+class CatalogList(Struct, frozen=True, kw_only=True):
+    """`catalog --json`, in the order of trust: the first that knows a model has the say about it."""
+
+    catalogs: tuple[CatalogRecord, ...]
+
+
+class CatalogUpdated(Struct, frozen=True, kw_only=True):
+    """`catalog update --json`. Counts of places; `stopped` says why not all were asked."""
+
+    asked: int
+    unchanged: int
+    left: int
+    failed: dict[str, str]
+    changes: tuple[str, ...]
+    stopped: str | None
+
+
+class CatalogTaken(Struct, frozen=True, kw_only=True):
+    """`catalog update --from … --json`. `changes` of terms, makers and hashes that were accepted."""
+
+    date: str
+    models: int
+    added: int
+    changes: tuple[str, ...]
+
+
+class CatalogAdded(Struct, frozen=True, kw_only=True):
+    """`catalog add --json`."""
+
+    id: str
+    path: str
+
+
+class CatalogRemoved(Struct, frozen=True, kw_only=True):
+    """`catalog remove --json`."""
+
+    path: str
+
+
 class PluginRecord(Struct, frozen=True, kw_only=True):
     """One plugin, where it comes from, and how it is doing."""
 
@@ -180,6 +228,11 @@ class Benchmark(Struct, frozen=True, kw_only=True):
 KINDS: dict[str, type[Struct]] = {
     "answer": Answer,
     "benchmark": Benchmark,
+    "catalog-added": CatalogAdded,
+    "catalog-removed": CatalogRemoved,
+    "catalog-taken": CatalogTaken,
+    "catalog-updated": CatalogUpdated,
+    "catalogs": CatalogList,
     "config": ConfigDocument,
     "error": ErrorDocument,
     "explanation": Explanation,

@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "bench": ("launchpad.cli.bench:bench", "Measure how fast a model is here, beside the prediction."),
     "models": ("launchpad.cli.models:models", "List the models of the catalog."),
+    "catalog": ("launchpad.cli.catalog:catalog", "Show, refresh and extend the catalogs of models."),
     "landscape": ("launchpad.cli.landscape:landscape", "Show which model leads at each size."),
     "hardware": (
         "launchpad.cli.hardware:hardware",

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from launchpad.catalog.kept import kept_catalogs as kept_catalogs
     from launchpad.catalog.load import load_packaged as load_packaged
     from launchpad.catalog.model import Build as Build
     from launchpad.catalog.model import Capabilities as Capabilities
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from launchpad.catalog.model import Recurrent as Recurrent
     from launchpad.catalog.model import Shape as Shape
     from launchpad.catalog.model import SlidingWindow as SlidingWindow
+    from launchpad.catalog.own import own_catalogs as own_catalogs
     from launchpad.choose import Availability as Availability
     from launchpad.choose import Candidate as Candidate
     from launchpad.choose import Choice as Choice
@@ -114,6 +116,8 @@ if TYPE_CHECKING:
     from launchpad.plugins.spec import DryRuns as DryRuns
     from launchpad.plugins.spec import EngineDevice as EngineDevice
     from launchpad.plugins.spec import HardwareProbe as HardwareProbe
+    from launchpad.plugins.spec import Listing as Listing
+    from launchpad.plugins.spec import Listings as Listings
     from launchpad.plugins.spec import ModelSource as ModelSource
     from launchpad.plugins.spec import Reachability as Reachability
     from launchpad.plugins.spec import RemoteFile as RemoteFile
@@ -122,6 +126,7 @@ if TYPE_CHECKING:
     from launchpad.pull.gguf_names import is_model as is_model
     from launchpad.pull.gguf_names import pick_files as pick_files
     from launchpad.pull.gguf_names import quantization_of as quantization_of
+    from launchpad.pull.http import fetch_changed as fetch_changed
     from launchpad.pull.http import fetch_json as fetch_json
     from launchpad.pull.inventory import scan_store as scan_store
     from launchpad.pull.names import allowed_kind as allowed_kind
@@ -186,6 +191,9 @@ _EXPORTS = {
     "Vendor": "launchpad.hardware.machine",
     "facts_about": "launchpad.hardware.machine",
     "metal_working_set": "launchpad.hardware.reserve",
+    "fetch_changed": "launchpad.pull.http",
+    "kept_catalogs": "launchpad.catalog.kept",
+    "own_catalogs": "launchpad.catalog.own",
     "load_packaged": "launchpad.catalog.load",
     "Build": "launchpad.catalog.model",
     "Capabilities": "launchpad.catalog.model",
@@ -240,6 +248,8 @@ _EXPORTS = {
     "DryRuns": "launchpad.plugins.spec",
     "EngineDevice": "launchpad.plugins.spec",
     "HardwareProbe": "launchpad.plugins.spec",
+    "Listing": "launchpad.plugins.spec",
+    "Listings": "launchpad.plugins.spec",
     "ModelSource": "launchpad.plugins.spec",
     "Reachability": "launchpad.plugins.spec",
     "RemoteFile": "launchpad.plugins.spec",

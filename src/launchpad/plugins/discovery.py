@@ -28,6 +28,7 @@ _ANY_GROUP = re.compile(r"launchpad\.v\d+\w*")
 
 BUILTINS: dict[str, frozenset[str]] = {
     "probes": frozenset({"launchpad_probes"}),
+    "usercatalog": frozenset({"launchpad_catalogs"}),
     "packaged": frozenset({"launchpad_catalogs"}),
     "huggingface": frozenset({"launchpad_sources"}),
     "pypi": frozenset({"launchpad_sources"}),

@@ -29,6 +29,8 @@ from launchpad.plugins.spec import (
     Catalog,
     DryRuns,
     HardwareProbe,
+    Listing,
+    Listings,
     ModelSource,
     Reachability,
     Resolved,
@@ -132,6 +134,29 @@ class GuardedSource:
             stage,
             lambda: tuple(listed(source.builds(ref), stage, MAX_ITEMS)),
             lambda found: tuple(checked(build, Build, stage) for build in found),
+            lambda why: PullError(f"{ref} cannot be looked up.", why=why, hint=_HINT),
+            _REMOTE * self.plugin.limit,
+        )
+
+    @property
+    def lists(self) -> bool:
+        """Whether it can say what has changed at a place."""
+        return isinstance(self._source, Listings)
+
+    def listing(self, ref: str, unless: str | None) -> Listing | None:
+        """What is at a place, None when nothing has changed. Raises `PullError`."""
+        source, stage = self._source, f"{self.name}.listing"
+        if not isinstance(source, Listings):
+            return None
+
+        def check(found: Listing | None) -> Listing | None:
+            return None if found is None else checked(found, Listing, stage)
+
+        return _required(
+            self.plugin,
+            stage,
+            partial(source.listing, ref, unless),
+            check,
             lambda why: PullError(f"{ref} cannot be looked up.", why=why, hint=_HINT),
             _REMOTE * self.plugin.limit,
         )

@@ -70,8 +70,9 @@ class Host:
         return self._offers("launchpad_probes", "probe", GuardedProbe, lambda probe: (probe.name,))
 
     def catalogs(self) -> Sequence[GuardedCatalog]:
-        """Catalogs of models."""
-        return self._offers("launchpad_catalogs", "catalog", GuardedCatalog, lambda catalog: (catalog.name,))
+        """Catalogs of models, launchpad's own first: the first that knows an id has the say about it."""
+        found = self._offers("launchpad_catalogs", "catalog", GuardedCatalog, lambda catalog: (catalog.name,))
+        return sorted(found, key=lambda catalog: not catalog.plugin.builtin)
 
     def sources(self) -> Sequence[GuardedSource]:
         """Model sources."""

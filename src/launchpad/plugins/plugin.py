@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
 
-from launchpad.errors import LaunchpadError
+from launchpad.errors import ConfigError, LaunchpadError
 from launchpad.plugins.isolation import CallFailed, Output, describe, isolated
 from launchpad.plugins.validate import Invalid
 
@@ -149,6 +149,9 @@ class Plugin:
             return self.call(stage, function, check=check, limit=limit)
         except CallFailed as failure:
             return default(str(failure))
+        except ConfigError as error:  # a file of the user's, and no defect of the plugin
+            self._failures.add(self.name, stage, f"{error.what} {error.why or ''}".strip(), error.hint)
+            return default(error.what)
         except LaunchpadError as error:
             self.note(stage, describe(error))
             return default(error.what)

@@ -155,6 +155,23 @@ class BuildLister(Protocol):
         ...
 
 
+class Listing(Struct, frozen=True, kw_only=True):
+    """All builds at a place, pinned to one `revision`. `tag` is the server's own name (ETag) of this state."""
+
+    revision: str
+    builds: tuple[Build, ...]
+    tag: str | None = None
+
+
+@runtime_checkable
+class Listings(Protocol):
+    """A `ModelSource` that can say cheaply whether a place has changed: what `catalog update` asks. Optional."""
+
+    def listing(self, ref: str, unless: str | None) -> Listing | None:
+        """What is at `ref` (`scheme://place`); None when it still is as the tag `unless` names. Raises `PullError`."""
+        ...
+
+
 class BackendCapabilities(Struct, frozen=True, kw_only=True):
     """What a backend can do."""
 

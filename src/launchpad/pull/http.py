@@ -169,11 +169,7 @@ def fetch_json(
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise PullError(
-            f"{public(url)} does not answer with JSON.",
-            why=f"It begins: {excerpt(body[: 4 * _PEEK])}",
-            hint="Check the proxy or mirror that you use.",
-        ) from error
+        raise _not_json(url, body) from error
 
 
 def fetch_bytes(
@@ -190,6 +186,38 @@ def fetch_bytes(
             return b"".join(_bounded(response, monotonic() + seconds))
     except Unfit as unfit:
         raise unfit.error from unfit.__cause__
+
+
+def fetch_changed(
+    url: str, tag: str | None, *, token: str | None = None, token_host: str | None = None, seconds: float = 30.0
+) -> tuple[Any, str | None] | None:
+    """GET a JSON document and its ETag, as `fetch_json` does; None when the server says that it still is `tag`."""
+    import msgspec
+
+    options = PullOptions(stall_seconds=seconds, connect_seconds=min(seconds, 15.0))
+    headers = {"Accept": "application/json"} | ({"If-None-Match": tag} if tag else {})
+    try:
+        with (
+            client(options) as http,
+            get(http, url, headers, token=token, token_host=token_host) as response,
+        ):
+            if tag and response.status_code == 304:
+                return None
+            check_status(response, options.longest_wait)
+            body = b"".join(_bounded(response, monotonic() + seconds))
+            return msgspec.json.decode(body), response.headers.get("ETag")
+    except Unfit as unfit:
+        raise unfit.error from unfit.__cause__
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise _not_json(url, body) from error
+
+
+def _not_json(url: str, body: bytes) -> PullError:
+    return PullError(
+        f"{public(url)} does not answer with JSON.",
+        why=f"It begins: {excerpt(body[: 4 * _PEEK])}",
+        hint="Check the proxy or mirror that you use.",
+    )
 
 
 def _bounded(response: httpx2.Response, deadline: float) -> Iterator[bytes]:

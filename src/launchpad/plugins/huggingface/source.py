@@ -13,6 +13,7 @@ from msgspec import Struct
 from launchpad.plugins import (
     Build,
     Format,
+    Listing,
     LocalModel,
     ModelFile,
     PullError,
@@ -25,7 +26,7 @@ from launchpad.plugins import (
     allowed_kind,
     ask_source,
     check_name,
-    fetch_json,
+    fetch_changed,
     hub_cache,
     is_model,
     pick_files,
@@ -58,6 +59,7 @@ class _Sibling(Struct, rename={"path": "rfilename", "blob_id": "blobId"}):
 
 class _Metadata(Struct):
     sha: str
+    id: str | None = None
     siblings: tuple[_Sibling, ...] = ()
 
 
@@ -106,13 +108,24 @@ class HuggingFace:
         """One build per quantization, and the safetensors files together, as the repository's metadata lists them."""
         repo, asked, _ = _parts(ref)
         metadata = _metadata(repo, asked, _token())
-        base = f"hf://{repo}@{asked}" if asked else f"hf://{repo}"
-        siblings = {sibling.path: sibling for sibling in metadata.siblings}
-        for quantization, paths in _quantizations(list(siblings)):
-            files = [siblings[path] for path in paths]
-            yield _listed(f"{base}:{quantization}", "gguf", quantization, files)
-        if weights := [sibling for path, sibling in siblings.items() if path.endswith(".safetensors")]:
-            yield _listed(base, "safetensors", "original", weights)
+        return _all_builds(f"hf://{repo}@{asked}" if asked else f"hf://{repo}", metadata)
+
+    def listing(self, ref: str, unless: str | None) -> Listing | None:
+        """The builds pinned to the present revision. Raises `PullError`; `RefusedError` for a moved repository."""
+        repo, asked, _ = _parts(ref)
+        answer = _ask_unless(repo, asked, _token(), unless)
+        if answer is None:
+            return None
+        metadata, tag = answer
+        if metadata.id is not None and metadata.id.lower() != repo.lower():
+            raise RefusedError(
+                f"{repo} has moved to {ascii(metadata.id)[:120]}.",
+                why="What is there now may be somebody else's.",
+                hint="Look at the new place before you use it.",
+            )
+        revision = _commit(metadata, repo, asked)
+        builds = tuple(_all_builds(f"hf://{repo}@{revision}", metadata))
+        return Listing(revision=revision, builds=builds, tag=tag)
 
     def local(self) -> Iterable[LocalModel]:
         """The GGUF and safetensors models in the Hub's cache, whoever brought them."""
@@ -137,6 +150,14 @@ def _quantizations(names: Sequence[str]) -> Iterable[tuple[str, tuple[str, ...]]
     for quantization in sorted({found for name in ggufs if (found := quantization_of(name))}):
         if paths := pick_files(ggufs, quantization):
             yield quantization, paths
+
+
+def _all_builds(base: str, metadata: _Metadata) -> Iterable[Build]:
+    siblings = {sibling.path: sibling for sibling in metadata.siblings}
+    for quantization, paths in _quantizations(list(siblings)):
+        yield _listed(f"{base}:{quantization}", "gguf", quantization, [siblings[path] for path in paths])
+    if weights := [sibling for path, sibling in siblings.items() if path.endswith(".safetensors")]:
+        yield _listed(base, "safetensors", "original", weights)
 
 
 def _listed(ref: str, form: Format, quantization: str, siblings: Sequence[_Sibling]) -> Build:
@@ -179,6 +200,15 @@ def _token() -> str | None:
 
 
 def _metadata(repo: str, revision: str | None, token: str | None) -> _Metadata:
+    answer = _ask_unless(repo, revision, token, None)
+    assert answer is not None, "a server that was asked for no condition cannot say that it holds"
+    return answer[0]
+
+
+def _ask_unless(
+    repo: str, revision: str | None, token: str | None, tag: str | None
+) -> tuple[_Metadata, str | None] | None:
+    """The repository's metadata and their ETag; None when they still are what `tag` names."""
     if _offline():
         raise SourceUnreachable(
             f"{repo} cannot be looked up.",
@@ -186,9 +216,11 @@ def _metadata(repo: str, revision: str | None, token: str | None) -> _Metadata:
             hint="Unset HF_HUB_OFFLINE, or choose a model that is on this machine (`launchpad list`).",
         )
     url = f"{endpoint()}/api/models/{repo}/revision/{quote(revision or 'main', safe='')}?blobs=true"
-    data = fetch_json(url, token=token, token_host=_host())
+    answer = fetch_changed(url, tag, token=token, token_host=_host())
+    if answer is None:
+        return None
     try:
-        return msgspec.convert(data, _Metadata)
+        return msgspec.convert(answer[0], _Metadata), answer[1]
     except msgspec.ValidationError as error:
         raise PullError(
             f"The metadata of {repo} cannot be read.",
