@@ -104,8 +104,7 @@ class _Builder:
     def layout(self) -> Layout:
         token_embd, output = self._embeddings()
         experts = self._experts()
-        kinds: dict[BlockKind, int] = {}
-        blocks = tuple(kinds.setdefault(kind, len(kinds)) for kind in self._block_kinds(experts))
+        kinds, blocks, remarks = _network(self.shape, self.parameters, self.active)
         in_blocks = max(0, self.size - token_embd - output)
         expert_bytes = self._expert_bytes(experts, in_blocks)
         window = self.shape.window
@@ -114,7 +113,7 @@ class _Builder:
             hidden=self.hidden,
             vocab=self.shape.vocab_size or 0,
             heads=self.heads,
-            kinds=tuple(kinds),
+            kinds=kinds,
             blocks=blocks,
             block_weights=_spread(in_blocks - sum(expert_bytes), self.layers, expert_bytes),
             block_experts=expert_bytes,
@@ -136,7 +135,7 @@ class _Builder:
             parameters_active=self.active,
             quantization=self.quantization,
             gqa=self.heads / max(1, self.shape.kv_heads or 1),
-            notes=tuple(self.notes),
+            notes=(*remarks, *self.notes),
         )
 
     def _embeddings(self) -> tuple[int, int]:
@@ -173,7 +172,9 @@ class _Builder:
         dense = self.layers - self.moe_layers
         return (0,) * dense + (each,) * self.moe_layers
 
-    def _block_kinds(self, experts: Experts | None) -> list[BlockKind]:
+    def block_kinds(self) -> list[BlockKind]:
+        """The blocks of the network, in order."""
+        experts = self._experts()
         windowed = self._windowed()
         attends = self._attends()
         recurrence = self._recurrence()
@@ -337,6 +338,17 @@ class _Builder:
             )
         parallel = self.hidden * architectures.PARALLEL_RESIDUAL.get(self.architecture, 0)
         return widths.dense_ffn(self._ffn(), gated=gated) + parallel
+
+
+@lru_cache(maxsize=1024)
+def _network(
+    shape: Shape, parameters: float | None, active: float | None
+) -> tuple[tuple[BlockKind, ...], tuple[int, ...], tuple[str, ...]]:
+    """The kinds of blocks, the kind of each block, and remarks: the same for every build of a model."""
+    builder = _Builder(shape, "", 0, "formula", parameters, active)
+    kinds: dict[BlockKind, int] = {}
+    blocks = tuple(kinds.setdefault(kind, len(kinds)) for kind in builder.block_kinds())
+    return tuple(kinds), blocks, tuple(builder.notes)
 
 
 def _spread(total: int, layers: int, extra: tuple[int, ...]) -> tuple[int, ...]:
