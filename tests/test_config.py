@@ -58,11 +58,11 @@ def test_without_anything_every_value_is_a_default() -> None:
 
 
 def test_each_layer_wins_over_the_one_below_and_says_so(user: Path, project: Path) -> None:
-    user.write_text("[run]\ncontext = 1\nbackend = 'a'\npurpose = 'code'\nmin_speed = 1\n")
-    project.write_text("# ours\n[run]\ncontext = 2\nbackend = 'b'\npurpose = 'vision'\n")
-    environ = {"LAUNCHPAD_RUN_CONTEXT": "3", "LAUNCHPAD_RUN_BACKEND": "c"}
-    config = load_config({"run.context": 4, "run.backend": None}, cwd=project.parent, environ=environ)
-    assert (config.run.context, config.run.backend) == (4, "c")
+    user.write_text("[run]\ncontext = 100\nbackend = 'a'\npurpose = 'code'\nmin_speed = 1\n")
+    project.write_text("# ours\n[run]\ncontext = 200\nbackend = 'b'\npurpose = 'vision'\n")
+    environ = {"LAUNCHPAD_RUN_CONTEXT": "300", "LAUNCHPAD_RUN_BACKEND": "c"}
+    config = load_config({"run.context": 400, "run.backend": None}, cwd=project.parent, environ=environ)
+    assert (config.run.context, config.run.backend) == (400, "c")
     assert (config.run.purpose, config.run.min_speed) == ("vision", 1.0)
     assert config.origin("run.context") == COMMAND_LINE
     assert config.origin("run.backend") == "LAUNCHPAD_RUN_BACKEND"
@@ -153,15 +153,15 @@ def test_paths_in_the_user_file_are_relative_to_it(user: Path) -> None:
     ("data", "line"),
     [
         (b"[run]\ncontext = \n", 2),
-        (b"[run]\ncontext = 1\ncontext = 2\n", 3),
+        (b"[run]\ncontext = 100\ncontext = 200\n", 3),
         (b"[run\n", 1),
-        (b"[run]\ncontext = 1\x00\n", 2),
-        ("[run]\ncontext = 1\n".encode("utf-16"), 1),
+        (b"[run]\ncontext = 100\x00\n", 2),
+        ("[run]\ncontext = 100\n".encode("utf-16"), 1),
         (b"[run]\nbackend = 'caf\xe9'\n", 2),
         (b"[run]\n\nbackend = 'half", 3),
         (b"[run]\n\ncontxt = 1\n", 3),
-        (b"[runn]\ncontext = 1\n", 2),
-        (b"context = 1\n", 1),
+        (b"[runn]\ncontext = 100\n", 2),
+        (b"context = 100\n", 1),
         (b"[run]\ncontext = 'many'\n", 2),
         (b"[run]\ncontext = true\n", 2),
         (b"[run]\ncontext.deep = 1\n", 2),
@@ -181,10 +181,10 @@ def test_a_broken_file_is_named_with_its_line_and_left_as_it_is(user: Path, data
     assert user.read_bytes() == data
 
 
-@pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf[run]\ncontext = 1\n", b"# nothing\n", b"[run]\n"])
+@pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf[run]\ncontext = 100\n", b"# nothing\n", b"[run]\n"])
 def test_a_harmless_file_is_read(user: Path, data: bytes) -> None:
     user.write_bytes(data)
-    assert load().run.context in (None, 1)
+    assert load().run.context in (None, 100)
 
 
 def test_what_is_no_small_file_is_refused_without_reading_it(user: Path) -> None:
@@ -310,10 +310,10 @@ def test_set_makes_the_first_file() -> None:
 
 def test_set_goes_through_a_symlink_and_keeps_the_mode(user: Path, tmp_path: Path) -> None:
     real = tmp_path / "dotfiles.toml"
-    real.write_text("[run]\ncontext = 1\n")
+    real.write_text("[run]\ncontext = 100\n")
     real.chmod(0o600)
     user.symlink_to(real)
-    set_value("run.context", "2")
+    set_value("run.context", "200")
     assert user.is_symlink()
     assert "context = 2" in real.read_text()
     assert real.stat().st_mode & 0o777 == 0o600
@@ -331,23 +331,23 @@ def test_set_refuses_what_it_would_not_read_again(user: Path) -> None:
     "text",
     [
         "[run\n",
-        "run = {context = 1}\n",
+        "run = {context = 100}\n",
         "[run]\ncontext = '''\n1'''\n",
-        "[run]\nbackend = '''\ncontext = 5\n'''\ncontext = '''x'''\n",
+        "[run]\nbackend = '''\ncontext = 500\n'''\ncontext = '''x'''\n",
     ],
 )
 def test_set_leaves_alone_what_it_cannot_edit(user: Path, text: str) -> None:
     user.write_text(text)
     with pytest.raises(ConfigError):
-        set_value("run.context", "7")
+        set_value("run.context", "700")
     assert user.read_text() == text
 
 
 def test_dotted_keys_are_edited_too(user: Path) -> None:
-    user.write_text("run.context = 1\n\n[pull]\nretries = 1\n")
-    set_value("run.context", "2")
+    user.write_text("run.context = 100\n\n[pull]\nretries = 1\n")
+    set_value("run.context", "200")
     set_value("run.backend", "echo")
-    assert load().run == config_module.RunConfig(context=2, backend="echo")
+    assert load().run == config_module.RunConfig(context=200, backend="echo")
     assert load().pull.retries == 1
 
 

@@ -20,7 +20,7 @@ from launchpad.config_words import what_it_takes
 from launchpad.errors import ConfigError, UsageError
 from launchpad.paths import config_dir
 from launchpad.sizes import parse_rate
-from launchpad.wish import Purpose
+from launchpad.wish import LEAST_CONTEXT, Purpose
 
 PROJECT_FILE = "launchpad.toml"
 USER_FILE = "config.toml"
@@ -33,7 +33,7 @@ class Size(int):
 
 
 _Seconds = Annotated[float, Meta(gt=0, le=86_400)]
-_Tokens = Annotated[int, Meta(ge=1)]
+_Tokens = Annotated[int, Meta(ge=LEAST_CONTEXT)]
 _Speed = Annotated[float, Meta(ge=0, le=1e6)]
 
 
