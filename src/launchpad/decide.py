@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from launchpad.catalog.filters import check_filters
 from launchpad.catalog.load import labs
 from launchpad.catalog.lookalike import refuse_lookalike
+from launchpad.catalog.merge import models_of
 from launchpad.catalog.model import Model
 from launchpad.catalog.reference import parse
 from launchpad.catalog.select import select
@@ -25,7 +26,7 @@ from launchpad.policy import Policy, breach_of_source, enforce, permitted, refus
 from launchpad.policy_file import load_policy
 from launchpad.scoring import rate
 from launchpad.shortlist import shortlist
-from launchpad.survey import Survey, consider, survey, unread, ways
+from launchpad.survey import Survey, consider, survey, too_large_for, unread, ways
 from launchpad.wish import Wish
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _candidates(host: Host, seen: Survey, wish: Wish, models: Sequence[Model]) -
     """Those that can matter to the built-in choice; all, where a model is named or a plugin chooses its own way."""
     if not is_auto(wish.model) or host.has_choosers:
         return consider(seen, wish, models)
-    return shortlist(models, wish, lambda model: ways(seen, wish, model))
+    return shortlist(models, wish, lambda model: ways(seen, wish, model), too_large_for(seen, wish))
 
 
 def fits_of(
@@ -150,7 +151,7 @@ def list_models(host: Host, config: Config, wish: Wish) -> tuple[list[Model], di
 
     This machine is looked at only when the wish states a least speed.
     """
-    every = [model for catalog in host.catalogs() for model in catalog.models()]
+    every = models_of(host.catalogs())
     kept, dropped = allowed(every, wish, load_policy(config))
     small = [model for model in kept if _has_small_build(model, wish)]
     dropped |= dict.fromkeys(

@@ -23,7 +23,7 @@ from launchpad.paths import config_dir
 
 FOLDER = "models.d"
 LARGEST = 1 << 20
-ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,126}[a-z0-9]", re.ASCII)
+ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?", re.ASCII)
 
 _MESSAGE = re.compile(r"(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?", re.DOTALL)
 
@@ -92,9 +92,10 @@ def read(path: Path, known: Mapping[str, Model]) -> Model:
     try:
         return model_of(record, known)
     except _Wrong as wrong:
-        line = config_file.line_of(text, wrong.key) if wrong.key else 1
         raise ConfigError(
-            f"{path}:{line} cannot be used as a model.", why=wrong.why, hint="Correct it or move it away."
+            f"{path}:{_line(text, wrong.key)} cannot be used as a model.",
+            why=wrong.why,
+            hint="Correct it or move it away.",
         ) from wrong
 
 
@@ -111,6 +112,16 @@ def read_record(path: Path, known: Mapping[str, Model]) -> Model:
     except _Wrong as wrong:
         where = f" at {wrong.key}" if wrong.key else ""
         raise UsageError(f"{path}{where} cannot be used as a model.", why=wrong.why) from wrong
+
+
+def _line(text: str, key: str) -> int:
+    """The line, from 1, that a key is at, or the first table of an array that holds it."""
+    if not key:
+        return 1
+    array = text.find(f"[[{key.partition('.')[0]}]]")
+    if array >= 0 and config_file.line_of(text, key) == 1:
+        return text.count("\n", 0, array) + 1
+    return config_file.line_of(text, key)
 
 
 class _Wrong(Exception):

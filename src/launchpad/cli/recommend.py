@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from launchpad.cli.age import note_age
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option, make_wish, on_option, simulated, wish_options
 from launchpad.cli.render import OPTION_HEADERS, OPTION_RIGHT, gib, option_row, score
@@ -34,6 +35,7 @@ def recommend(app: App, wishes: dict[str, Any], on: str | None, count: int) -> N
 
     wish = make_wish(app, wishes)
     made = decide(app.host, app.config, wish, on=simulated(on))
+    note_age(app)
     if made.choice.pick is None:
         raise no_pick(made.choice, wish)
     if app.output.json_mode:

@@ -66,10 +66,14 @@ def run(
         return 0
 
     from launchpad.cli.conversation import converse, one_prompt
+    from launchpad.cli.age import note_age
     from launchpad.cli.plan_notices import tell
+    from launchpad.named import is_auto
 
     text = one_prompt(app, prompt, model=model)
     plan = _plan(app, wish, starts=True)
+    if is_auto(wish.model):
+        note_age(app)
     tell(app.output, plan)
     server = start(app, plan, yes=yes)
     try:
