@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -234,3 +235,20 @@ def test_hints_name_only_commands_that_exist():
         for word in re.findall(r"launchpad config ([a-z]+)", file.read_text(encoding="utf-8"))
     }
     assert subcommands - set(config.commands) == set()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="POSIX signals")
+def test_nohup_means_what_it_says(tmp_path):
+    """A SIGHUP that was ignored when launchpad started stays ignored."""
+    program = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "import launchpad.cli\n"
+        "launchpad.cli._run = lambda arguments: (os.kill(os.getpid(), signal.SIGHUP), 0)[1]\n"
+        "launchpad.cli.main([])\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-c", program.replace("SIG_IGN", "SIG_DFL")], check=False).returncode
+        == 129
+    )
