@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from launchpad.landscape.svg import Theme
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
-_NAME_WIDTH = 28
+_NAME_WIDTH = 28  # with what stands beside them, both names fit 80 columns
+_NEXT_WIDTH = 17
 
 
 @click.command()
@@ -58,10 +59,9 @@ def landscape(
 
     Each model is shown with the smallest build that costs next to no quality. Makes no connection.
     """
-    from launchpad.catalog.merge import models_of
     from launchpad.landscape.look import look
 
-    seen = look(app.host, make_wish(app, wishes), models_of(app.host.catalogs()), on=simulated(on))
+    seen = look(app.host, app.config, make_wish(app, wishes), on=simulated(on))
     if html:
         from launchpad.landscape.page import page
 
@@ -121,7 +121,7 @@ def _show(out: Output, seen: Landscape) -> None:
                 _cut(best.name, _NAME_WIDTH),
                 f"{best.quality:.0f}",
                 gib(best.memory),
-                _cut(others[0].name if others else "", 80 - 2 - 9 - _NAME_WIDTH - 9 - 13),
+                _cut(others[0].name if others else "", _NEXT_WIDTH),
             ]
         )
     out.table(["", "up to", "best", "quality", "needs", "next"], rows, right=(1, 3, 4))

@@ -7,30 +7,34 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from launchpad.catalog.load import latest_evidence
-from launchpad.catalog.quality import quantization_penalty
-from launchpad.catalog.select import select
+from launchpad.catalog.merge import models_of
+from launchpad.catalog.quality import quantization_penalty, quantization_spread
+from launchpad.decide import allowed
 from launchpad.landscape.model import Landscape, Rival, landscape, plenty, representative
+from launchpad.policy_file import load_policy
+from launchpad.scoring import possible_score
 from launchpad.survey import detect_machine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from launchpad.catalog.model import Model
+    from launchpad.catalog.model import Build, Model
+    from launchpad.config import Config
     from launchpad.hardware.machine import Machine
     from launchpad.plugins.host import Host
     from launchpad.plugins.spec import Backend
-    from launchpad.wish import Wish
+    from launchpad.wish import Purpose, Wish
 
 USUAL_CONTEXT = 8192
 
 
-def look(host: Host, wish: Wish, models: Sequence[Model], *, on: Machine | None = None) -> Landscape:
-    """The landscape of the models that `wish` allows, seen from this machine or from `on`."""
+def look(host: Host, config: Config, wish: Wish, *, on: Machine | None = None) -> Landscape:
+    """The landscape of the models that `wish` and the policy allow, seen from this machine or from `on`."""
     machine = on or detect_machine(host, measure_bandwidth=False)
     context = wish.context or USUAL_CONTEXT
     wish = replace(wish, context=context)
-    allowed = select(models, wish).kept
-    rated = [model for model in allowed if model.quality is not None]
+    kept, _ = allowed(models_of(host.catalogs()), wish, load_policy(config))
+    rated = [model for model in kept if model.quality is not None]
     backends = [b for b in host.backends() if wish.backend in (None, b.name)]
     rivals = [rival for model in rated if (rival := _rival(model, backends, machine, wish))]
     return landscape(
@@ -39,7 +43,7 @@ def look(host: Host, wish: Wish, models: Sequence[Model], *, on: Machine | None 
         purpose=wish.purpose,
         context=context,
         catalog_date=max((c.date for c in host.catalogs() if c.date), default=None),
-        unrated=len(allowed) - len(rated),
+        unrated=len(kept) - len(rated),
         unplaced=len(rated) - len(rivals),
         latest=latest_evidence(),
     )
@@ -49,12 +53,10 @@ def _rival(model: Model, backends: Sequence[Backend], machine: Machine, wish: Wi
     offers = {
         build.ref: (build, backend) for backend in reversed(backends) for build in backend.builds(model)
     }
-    chosen = representative(
-        (build, quantization_penalty(build.quantization, model.parameters)) for build, _ in offers.values()
-    )
+    chosen = representative((build, _score(model, build, wish.purpose)) for build, _ in offers.values())
     if chosen is None:
         return None
-    build, loss = chosen
+    build, score = chosen
     backend = offers[build.ref][1]
     if model.context and wish.context:
         wish = replace(wish, context=min(wish.context, model.context))
@@ -64,7 +66,15 @@ def _rival(model: Model, backends: Sequence[Backend], machine: Machine, wish: Wi
     return Rival(
         model=model,
         build=build,
-        loss=loss,
+        score=score,
+        loss=quantization_penalty(build.quantization, model.parameters) or 0.0,
         anywhere=anywhere,
         here=backend.fit(model, build, machine, wish),
     )
+
+
+def _score(model: Model, build: Build, purpose: Purpose) -> float | None:
+    """What the model in this build ranks by where it runs well."""
+    loss = quantization_penalty(build.quantization, model.parameters)
+    doubt = quantization_spread(build.quantization, model.parameters, model.parameters_active)
+    return possible_score(model, purpose, loss, doubt)

@@ -12,8 +12,8 @@ from launchpad.fit.result import Band, Fit
 from launchpad.hardware.machine import Accelerator, Machine, Memory
 
 GIB = 1 << 30
-NEGLIGIBLE_LOSS = 0.02
-"""Share of its quality that a model may lose in the build it is shown with: the smallest build below it stands."""
+KEPT = 0.97
+"""Share of its best build's score that the build a model is shown with must keep: the smallest such build stands."""
 
 CLASSES = (2, 4, 8, 16, 24, 32, 48, 80, 160, 320, 640, 1280)
 """Upper bounds of the size classes, in GiB: what common cards and machines offer."""
@@ -24,19 +24,20 @@ _PLENTY = 1 << 50
 class Rival(Struct, frozen=True, kw_only=True):
     """A model as it enters the landscape: its build, what that needs anywhere, and how it would run on the machine.
 
-    `loss` is the share of the quality that the build's quantization takes. `anywhere` is the fit with memory to spare,
+    `score` is what it ranks by, `loss` the share of the quality that the build's quantization takes. `anywhere` is the fit with memory to spare,
     `here` the fit on the machine; None where no backend can say.
     """
 
     model: Model
     build: Build
+    score: float
     loss: float
     anywhere: Fit
     here: Fit | None
 
 
 class Point(Struct, frozen=True, kw_only=True):
-    """One model. Bytes; `quality` is what `recommend` ranks by: the measured figure less the loss and the spread.
+    """One model. Bytes; `quality` is what `recommend` ranks by: the measured figure less the loss and the doubt.
 
     `leads`: no model that needs as little memory or less is better.
     """
@@ -125,18 +126,19 @@ def plenty() -> Machine:
 
 
 def representative(builds: Iterable[tuple[Build, float | None]]) -> tuple[Build, float] | None:
-    """The smallest build that costs next to no quality; where each costs more, the one that costs least.
+    """The smallest build whose score is next to that of the best one, with its score.
 
-    Quantizations that nobody has measured do not count; where no size is known, what loses more counts as smaller.
+    Builds without a score do not count; where no size is known, a lower score counts as smaller.
     """
-    known = [(build, loss) for build, loss in builds if loss is not None]
+    known = [(build, score) for build, score in builds if score is not None]
     known = [one for one in known if one[0].size] or known
     if not known:
         return None
-    good = [one for one in known if one[1] <= NEGLIGIBLE_LOSS]
-    if good:
+    bar = KEPT * max(score for _, score in known)
+    good = [one for one in known if one[1] >= bar]
+    if good[0][0].size:
         return min(good, key=lambda one: (one[0].size or 0, -one[1], one[0].ref))
-    return min(known, key=lambda one: (one[1], one[0].size or 0, one[0].ref))
+    return min(good, key=lambda one: (one[1], one[0].ref))
 
 
 def landscape(
@@ -185,7 +187,7 @@ def _point(rival: Rival, purpose: str) -> Point:
         ref=build.ref,
         memory=rival.anywhere.total,
         download=build.size,
-        quality=round(max(0.0, measured * (1.0 - rival.loss) - quality.spread), 2),
+        quality=round(rival.score, 2),
         measured=measured,
         spread=quality.spread,
         loss=round(rival.loss, 4),
@@ -230,7 +232,8 @@ def limits(machine: Machine) -> Iterable[Limit]:
         yield Limit(name="GPU memory" if len(discrete) + bool(unified) < 2 else "all GPUs", memory=on_gpus)
     whole = sum(discrete) + max(main, unified)
     if main and whole > on_gpus:
-        yield Limit(name="GPU and main memory" if on_gpus else "main memory", memory=whole)
+        name = "GPU and main memory" if discrete else "all memory" if unified else "main memory"
+        yield Limit(name=name, memory=whole)
 
 
 def _evidence(points: Sequence[Point], latest: Mapping[str, str]) -> Iterable[Evidence]:

@@ -143,13 +143,16 @@
     }
     card.append(title, list);
     card.hidden = false;
+    card.style.left = card.style.top = "0"; // measured where nothing squeezes it
     const at = dot.getBoundingClientRect();
     const width = card.offsetWidth;
     const height = card.offsetHeight;
     const right = document.documentElement.clientWidth;
-    const left = at.right + 12 + width < right ? at.right + 12 : at.left - 12 - width;
+    const narrow = right < 640;
+    const below = at.bottom + 14 + height < innerHeight;
+    const left = narrow ? (right - width) / 2 : at.right + 12 + width < right ? at.right + 12 : at.left - 12 - width;
     card.style.left = `${Math.max(8, Math.min(left, right - width - 8)) + scrollX}px`;
-    const top = at.top - height / 2;
+    const top = !narrow ? at.top - height / 2 : below ? at.bottom + 14 : at.top - height - 14;
     card.style.top = `${Math.max(8, Math.min(top, innerHeight - height - 8)) + scrollY}px`;
   }
 

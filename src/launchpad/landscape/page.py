@@ -82,7 +82,7 @@ def _entry(point: Point, machine: str) -> dict[str, Any]:
 
 def _record(point: Point, machine: str) -> Iterator[tuple[str, str]]:
     yield "lab", f"{point.lab} ({point.country or 'country unknown'})"
-    yield "quality", f"{point.quality:.0f} (measured {point.measured:.0f} ± {point.spread:.0f})"
+    yield "quality", f"{point.quality:.0f} ({point.measured:.0f} ± {point.spread:.0f} before quantization)"
     yield "needs", f"{point.memory / GIB:.1f} GiB"
     lost = f", costs {point.loss * 100:.2g} %" if point.loss else ""
     yield "build", f"{point.quantization}{lost}"

@@ -39,7 +39,7 @@ class Layout(Struct, frozen=True, kw_only=True):
 
 
 WIDE = Layout()
-NARROW = Layout(width=420, height=640, left=38, right=12, top=176, bottom=132, text=11, title=16)
+NARROW = Layout(width=420, height=690, left=38, right=12, top=176, bottom=178, text=11, title=15)
 
 _LIGHT = {"paper": "#ffffff", "ink": "#1c2430", "soft": "#5b6675", "grid": "#e6e9ee", "shade": "#f4f5f8"}
 _DARK = {"paper": "#11151c", "ink": "#e8ecf2", "soft": "#9aa5b5", "grid": "#262d38", "shade": "#181d26"}
@@ -83,6 +83,7 @@ class _Picture:
         yield from self._limits()
         yield from self._front()
         yield from self._points()
+        yield from self._limit_texts()
         yield from self._labels()
         yield from self._foot()
         yield "</svg>"
@@ -155,7 +156,10 @@ class _Picture:
                 f'<line class="limit" x1="{x}" x2="{x}" y1="{at.top}" y2="{at.bottom}" stroke="{_MARK}" '
                 f'stroke-width="1.5" stroke-dasharray="{"6 4" if number == 0 else "2 4"}"/>'
             )
-            yield self._limit_text(limit, x, at.bottom - 8)
+
+    def _limit_texts(self) -> Iterator[str]:
+        for limit in _shown(self.seen.limits, self.scale):
+            yield self._limit_text(limit, round(self.scale.x(limit.memory), 1), self.scale.bottom - 8)
 
     def _limit_text(self, limit: Limit, x: float, y: float) -> str:
         # Along the line: two lines may be close to each other.
@@ -272,7 +276,7 @@ def tip(point: Point) -> str:
     """The record of a point in a few lines."""
     lines = [
         f"{point.name} ({point.lab}{', ' + point.country if point.country else ''})",
-        f"quality {point.quality:.0f} (measured {point.measured:.0f} ± {point.spread:.0f}), {point.quantization}",
+        f"quality {point.quality:.0f}, {point.quantization}",
         f"needs {point.memory / GIB:.1f} GiB; license: {point.license or 'unknown'}",
     ]
     return "\n".join(lines)
