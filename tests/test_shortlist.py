@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from factories import UNREACHABLE, candidate, local
 from launchpad.catalog.model import Model
 from launchpad.choose import Availability, Candidate, choose
-from launchpad.shortlist import Way, shortlist
+from launchpad.shortlist import LISTED, Way, shortlist
 from launchpad.wish import Purpose, Wish
 
 GB = 10**9
@@ -29,7 +29,10 @@ class Bench:
 
     @property
     def models(self) -> list[Model]:
-        return [found[0].model for found in self.by_model.values()]
+        return [
+            replace(found[0].model, builds=tuple(one.build for one in found))
+            for found in self.by_model.values()
+        ]
 
     def ways(self, model: Model) -> list[Way]:
         def look(one: Candidate) -> Candidate:
@@ -115,3 +118,27 @@ def test_models_that_cannot_matter_are_not_looked_at() -> None:
     bench = Bench(machine(60 * GB, rows))
     shortlist(bench.models, Wish(), bench.ways)
     assert {ref.split("/")[-1][0] for ref in bench.asked} == {"a", "b"}
+
+
+def test_models_larger_than_all_memory_lose_without_a_look_at_first() -> None:
+    rows: list[tuple[str, float | None, int, str, bool]] = [("a", 50.0, 4, "none", True)]
+    rows += [("b", 80.0, 800, "none", True)] * 40
+    candidates = machine(10 * GB, rows)
+    bench = Bench(candidates)
+    large = {model.id for model in bench.models if model.id.startswith("b")}
+    found = shortlist(bench.models, Wish(), bench.ways, lambda model: model.id in large)
+    assert replace(choose(found, Wish()), considered=0) == replace(choose(candidates, Wish()), considered=0)
+    assert sum(n for ref, n in bench.asked.items() if "/b" in ref) <= 2 * len(large)
+
+
+def test_of_very_many_too_large_models_the_best_and_the_nearest_are_listed() -> None:
+    rows: list[tuple[str, float | None, int, str, bool]] = [("a", 50.0, 4, "none", True)]
+    rows += [("b", 80.0 + n / 100, 1000 - n, "none", True) for n in range(500)]
+    candidates = machine(6 * GB, rows)
+    bench = Bench(candidates)
+    found = shortlist(bench.models, Wish(), bench.ways, lambda model: model.id.startswith("b"))
+    short, full = choose(found, Wish()), choose(candidates, Wish())
+    assert short.pick == full.pick
+    assert short.better == full.better
+    assert set(short.losses) < set(full.losses)
+    assert len(short.losses) <= LISTED

@@ -68,6 +68,8 @@ class Sanitizer:
 
 def clean(text: str) -> str:
     """One line of text from elsewhere (a name, a server's error): safe, and still one line."""
+    if text.isascii() and text.isprintable():
+        return text
     sanitizer = Sanitizer()
     shown = sanitizer.feed(text) + sanitizer.close()
     shown = _NEEDS_RIGHT.sub(lambda match: _escape(match[0]), shown)

@@ -116,7 +116,14 @@ def possible_score(
 
 def ceiling(model: Model, purpose: Purpose) -> float | None:
     """What no build of the model can be worth more than, on any machine. None for a model that is not rated."""
-    return possible_score(model, purpose, 0.0, 0.0)
+    quality = model.quality
+    if quality is None:
+        return None
+    value = quality.of(purpose)
+    fast = quality.value_fast or 0.0
+    if fast > quality.value:  # more thought made it worse
+        value *= fast / quality.value if quality.value else 1.0
+    return max(0.0, value - quality.spread)
 
 
 def minimum_speed(wish: Wish) -> float:

@@ -33,6 +33,10 @@ class Way(Struct, frozen=True, kw_only=True):
     look: Callable[[], Candidate | None]
 
 
+LISTED = 200
+"""Most models that are too large for the machine, of which the reason is worked out: the best, and the smallest."""
+
+
 class _Looked(Struct, frozen=True):
     """What was computed of one model, and the ways that are left."""
 
@@ -41,21 +45,36 @@ class _Looked(Struct, frozen=True):
     left: list[Way]
 
 
-def shortlist(models: Sequence[Model], wish: Wish, ways: Callable[[Model], Sequence[Way]]) -> list[Candidate]:
-    """The candidates of `models` that decide the choice for `wish`."""
+def shortlist(
+    models: Sequence[Model],
+    wish: Wish,
+    ways: Callable[[Model], Sequence[Way]],
+    too_large: Callable[[Model], bool] = lambda model: False,
+) -> list[Candidate]:
+    """The candidates of `models` that decide the choice for `wish`. No build of a model that is `too_large` can run."""
     ordered = sorted(((ceiling(model, wish.purpose), model) for model in models), key=_by_ceiling)
     seen: list[_Looked] = []
+    large: list[Model] = []
     good: list[Rated] = []
+    pick: Rated | None = None
     for most, model in ordered:
-        if _settled(good, most):
+        if pick is not None and _settled(good, pick, most):
             break
+        if too_large(model):
+            large.append(model)
+            continue
         looked = _look(model, ways(model), wish)
         seen.append(looked)
         if best := representative(looked.rated):
             good.append(best)
-    pick = max(good, key=lambda r: (r.score is not None, r.worth), default=None)
-    rest = () if pick is None else _named(seen, pick.score, wish)
-    return [r.candidate for looked in seen for r in looked.rated] + list(rest)
+            pick = max(pick or best, best, key=_rank)
+    seen += [_Looked(model, [], _by_size(ways(model))) for model in _to_list(large)]
+    score = None if pick is None else pick.score
+    return [r.candidate for looked in seen for r in looked.rated] + list(_named(seen, score, wish))
+
+
+def _rank(rated: Rated) -> tuple[bool, float]:
+    return (rated.score is not None, rated.worth)
 
 
 def _by_ceiling(entry: tuple[float | None, Model]) -> tuple[float, str]:
@@ -63,20 +82,33 @@ def _by_ceiling(entry: tuple[float | None, Model]) -> tuple[float, str]:
     return (1.0 if most is None else -most, model.id)
 
 
-def _settled(good: Sequence[Rated], most: float | None) -> bool:
+def _by_size(ways: Iterable[Way]) -> list[Way]:
+    return sorted(ways, key=lambda way: (way.build.size or 0, way.build.ref))
+
+
+def _to_list(large: list[Model]) -> list[Model]:
+    """All, or of very many the best, which come first, and the smallest."""
+    if len(large) <= LISTED:
+        return large
+    small = sorted(large, key=lambda model: min((build.size or 0 for build in model.builds), default=0))[
+        : LISTED // 2
+    ]
+    return list({model.id: model for model in (*large[: LISTED // 2], *small)}.values())
+
+
+def _settled(good: Sequence[Rated], pick: Rated, most: float | None) -> bool:
     """Whether no model with this ceiling, or a lower one, could be the pick or the faster one."""
-    rated = [r for r in good if r.score is not None]
-    if not rated:
+    if pick.score is None:
         return False
     if most is None:  # not rated: it loses to everything that is
         most = -1000.0
-    pick = max(rated, key=lambda r: r.worth)
     if most >= pick.worth:
         return False
     if pick.speed is None:
         return True
     bar = pick.speed * FASTER_FACTOR
-    return any(r.worth > most for r in rated if r.speed is not None and r.speed >= bar)
+    rated = (r for r in good if r.score is not None and r.speed is not None and r.speed >= bar)
+    return any(r.worth > most for r in rated)
 
 
 def _look(model: Model, ways: Iterable[Way], wish: Wish) -> _Looked:
@@ -89,8 +121,7 @@ def _look(model: Model, ways: Iterable[Way], wish: Wish) -> _Looked:
         else:
             groups.setdefault(way.backend, []).append(way)
     for group in groups.values():
-        group.sort(key=lambda way: (way.build.size or 0, way.build.ref))
-        _look_at_backend(looked, group, wish)
+        _look_at_backend(looked, _by_size(group), wish)
     return looked
 
 
@@ -111,7 +142,12 @@ def _look_at_backend(looked: _Looked, group: list[Way], wish: Wish) -> None:
         low, high = (middle, high) if fits(middle) else (low, middle)
     for index in range(low, -1, -1):
         best = max((r.worth for r in looked.rated if is_good(r)), default=None)
-        if best is None or _possible(looked.model, group[index], wish.purpose) >= best - HERE_BONUS:
+        rated = looked.model.quality is not None  # builds of others are compared by a nominal quality
+        if (
+            not rated
+            or best is None
+            or _possible(looked.model, group[index], wish.purpose) >= best - HERE_BONUS
+        ):
             fits(index)
     looked.left.extend(way for index, way in enumerate(group) if index >= high and index not in tried)
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -199,6 +199,24 @@ def ways(seen: Survey, wish: Wish, model: Model) -> list[Way]:
                 )
             )
     return found
+
+
+_SLACK = 1.25  # a file may hold more than an engine loads
+
+
+def too_large_for(seen: Survey, wish: Wish) -> Callable[[Model], bool]:
+    """Whether all builds of a model are larger than all memory together, so that no fit needs to be computed."""
+    memory, usable = seen.machine.memory, [here for here in seen.backends if here.usable]
+    parts = (memory.available, *(a.memory_free for a in seen.machine.accelerators))
+    if None in parts or not all(getattr(here.backend, "has_default_fit", False) for here in usable):
+        return lambda model: False
+    most = sum(part or 0 for part in parts) + (memory.swap_free or 0 if wish.allow_swap else 0)
+
+    def too_large(model: Model) -> bool:
+        sizes = [build.size for build in model.builds]
+        return bool(sizes) and all(size is not None and size > _SLACK * most for size in sizes)
+
+    return too_large
 
 
 def _candidate(

@@ -248,3 +248,26 @@ def test_arguments_are_plain_and_copied() -> None:
     for bad in ([("a", 1)], {"a": None}, {1: "a"}, {"a": ["b"]}, {"a": "\x1b"}, {"a": float("nan")}):
         with pytest.raises(Invalid):
             check_arguments(bad, "x")
+
+
+def test_many_values_are_judged_as_each_by_itself() -> None:
+    from factories import model
+    from launchpad.catalog.model import Model
+    from launchpad.plugins.validate import checked_all
+
+    good = [model(f"m{number}", lab="Ünïcode “quoted”") for number in range(2500)]
+    assert checked_all(good, Model, "models") == tuple(good)
+    for field, value in (
+        ("lab", "bad\x1b[31m"),
+        ("lab", "bad\x85"),
+        ("lab", "bad\u202e"),
+        ("lab", "bad\x7f"),
+        ("context", -1),
+        ("context", "many"),
+        ("parameters", float("nan")),
+        ("parameters", float("inf")),
+    ):
+        with pytest.raises(Invalid):
+            checked_all([*good, model("odd", **{field: value})], Model, "models")
+    with pytest.raises(Invalid):
+        checked_all([*good, "a string"], Model, "models")

@@ -30,6 +30,8 @@ class Selection(Struct, frozen=True, kw_only=True):
 def select(models: Sequence[Model], wish: Wish) -> Selection:
     """Split `models` by the wish's licenses, countries, labs and needs. Raises `UsageError` for an unknown need."""
     needs = required(wish)
+    if not (needs or wish.labs or wish.countries or wish.not_countries or wish.licenses):
+        return Selection(kept=tuple(models), dropped=())
     kept: list[Model] = []
     dropped: list[Dropped] = []
     for model in models:

@@ -28,9 +28,12 @@ SPARE = (
 @click.command()
 @click.argument("text", required=False)
 @wish_options
+@click.option(
+    "-n", "--count", "most", type=click.IntRange(min=0), default=1000, help="How many to list; 0 for all."
+)
 @json_option
 @click.pass_obj
-def models(app: App, text: str | None, wishes: dict[str, Any]) -> None:
+def models(app: App, text: str | None, wishes: dict[str, Any], most: int) -> None:
     """List the models of the catalogs, best first; TEXT filters by name, lab or id."""
     from launchpad.decide import list_models
 
@@ -56,10 +59,12 @@ def models(app: App, text: str | None, wishes: dict[str, Any]) -> None:
             model.released or "?",
             license_text(model.license),
         ]
-        for model in kept
+        for model in kept[: most or None]
     ]
     headers = ["id", "name", "lab", "parameters", "quality", "context", "released", "license"]
     app.output.table(headers, rows, right=(3, 4, 5), spare=SPARE)
+    if len(rows) < len(kept):
+        app.output.note(f"{len(kept) - len(rows):,} more: see --count, or name what you look for")
 
 
 def _matches(model: Model, text: str) -> bool:

@@ -19,6 +19,7 @@ from launchpad.fit.result import Fit
 from launchpad.hardware.machine import Machine, ProbeResult
 from launchpad.plan import EngineArguments, StartStep
 from launchpad.plugins import validate
+from launchpad.plugins.base import BackendBase
 from launchpad.plugins.isolation import CallFailed, uncaptured
 from launchpad.plugins.plugin import Plugin
 from launchpad.plugins.spec import (
@@ -177,6 +178,11 @@ class GuardedBackend:
         self._backend = backend
         self._pure_limit = None if plugin.builtin else plugin.limit
 
+    @property
+    def has_default_fit(self) -> bool:
+        """Whether fits are those of `BackendBase`, which never run what is larger than all memory."""
+        return getattr(type(self._backend), "fit", None) is BackendBase.fit
+
     def status(self, machine: Machine) -> BackendStatus:
         """Whether it can run here; unusable when it failed."""
         stage = f"{self.name}.status"
@@ -311,7 +317,7 @@ def _items(
         stage,
         lambda: tuple(listed(function(), stage, most)),
         lambda _: (),
-        check=lambda items: tuple(checked(item, type_, stage) for item in items),
+        check=lambda items: validate.checked_all(items, type_, stage),
         limit=_SLOW * plugin.limit if limit == 0 else limit,
     )
 

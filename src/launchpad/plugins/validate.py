@@ -146,6 +146,38 @@ def checked(value: object, type_: type[S], what: str, *, signed: bool = False) -
     return value
 
 
+_MANY = 1000  # values that are looked at together
+# What JSON text holds when something in it is odd: an escape, a negative number, DEL. Plain searches, for their speed.
+_ODD = (b"\\", b":-", b",-", b"[-", b"\x7f")
+
+
+def checked_all(values: Iterable[object], type_: type[S], what: str) -> tuple[S, ...]:
+    """`checked` for many values at once: one by one only where something about their text is odd."""
+    every = list(values)
+    found: list[S] = []
+    for start in range(0, len(every), _MANY):
+        some = every[start : start + _MANY]
+        if _are_plain(some, type_):
+            found += some  # type: ignore[arg-type]
+        else:
+            found += [checked(value, type_, what) for value in some]
+    return tuple(found)
+
+
+def _are_plain(values: list[object], type_: type[Struct]) -> bool:
+    """Whether their text reads back as the same values and holds nothing odd. Not finite numbers read back as none."""
+    if not all(isinstance(value, type_) for value in values):
+        return False
+    try:
+        text = msgspec.json.encode(values)
+        odd = any(sign in text for sign in _ODD) or not (
+            text.isascii() or _CONTROL.search(text.decode()) is None
+        )
+        return not odd and msgspec.json.decode(text, type=list[type_]) == values  # type: ignore[valid-type]
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+        return False
+
+
 def check_values(value: object, what: str, *, signed: bool = False) -> None:
     """No control characters, no infinite and (unless `signed`) no negative numbers anywhere in `value`."""
     problem = _problem(value, signed, _DEPTH)
