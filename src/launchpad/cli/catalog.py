@@ -76,6 +76,8 @@ def update(
             raise UsageError("--sha256 pins what --from names.", hint="Give both.")
         _refresh(app, models, most)
         return
+    if models:
+        raise UsageError("A catalog from elsewhere is taken as a whole.", hint="Leave out the names of models.")
     if pin is None:
         raise UsageError(
             "A catalog from elsewhere needs its sha256.",
@@ -161,6 +163,7 @@ def _catalogs(app: App) -> list[CatalogRecord]:
             origin=origins.get(one.name) or f"plugin {one.plugin.name}",
         )
         for one in app.host.catalogs()
+        if one.models()  # a file that cannot be used has its warning
     ]
 
 
