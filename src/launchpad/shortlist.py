@@ -52,12 +52,12 @@ def shortlist(
     too_large: Callable[[Model], bool] = lambda model: False,
 ) -> list[Candidate]:
     """The candidates of `models` that decide the choice for `wish`. No build of a model that is `too_large` can run."""
-    ordered = sorted(((ceiling(model, wish.purpose), model) for model in models), key=_by_ceiling)
+    ordered = _ordered(models, wish)
     seen: list[_Looked] = []
     large: list[Model] = []
     good: list[Rated] = []
     pick: Rated | None = None
-    for most, model in ordered:
+    for _, _, most, model in ordered:
         if pick is not None and _settled(good, pick, most):
             break
         if too_large(model):
@@ -77,9 +77,14 @@ def _rank(rated: Rated) -> tuple[bool, float]:
     return (rated.score is not None, rated.worth)
 
 
-def _by_ceiling(entry: tuple[float | None, Model]) -> tuple[float, str]:
-    most, model = entry
-    return (1.0 if most is None else -most, model.id)
+def _ordered(models: Iterable[Model], wish: Wish) -> list[tuple[float, str, float | None, Model]]:
+    """(order, id, ceiling, model) from the highest ceiling down. Ids are unique: models are never compared."""
+    found = []
+    for model in models:
+        most = ceiling(model, wish.purpose)
+        found.append((1.0 if most is None else -most, model.id, most, model))
+    found.sort()
+    return found
 
 
 def _by_size(ways: Iterable[Way]) -> list[Way]:

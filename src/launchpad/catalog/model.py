@@ -165,7 +165,7 @@ class Quality(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def of(self, purpose: str) -> float:
         """The figure for `purpose`; the general one where the purpose has none of its own."""
-        own = {"chat": self.chat, "reasoning": self.reasoning, "tools": self.tools}.get(purpose)
+        own: float | None = getattr(self, purpose) if purpose in ("chat", "reasoning", "tools") else None
         return self.value if own is None else own
 
 

@@ -8,6 +8,7 @@ https://github.com/matt-c1/llama-3-quant-comparison). Loss here is the lost shar
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 REFERENCE_PARAMETERS = 8.03e9  # of the model that `_LOSS` was measured on
 
@@ -112,6 +113,7 @@ def quantization_spread(
     return _SCATTER * loss + abs(other_loss - loss)
 
 
+@lru_cache(maxsize=1024)
 def _plain(quantization: str) -> str:
     """The measured type behind a label: `UD-Q4_K_XL` is a Q4_K_M, `INT4 (W4A16)` an INT4, `fp16` an FP16."""
     name = re.sub(r"\s*\(.*\)$", "", quantization.strip().upper()).removeprefix("UD-")
