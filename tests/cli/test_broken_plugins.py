@@ -44,6 +44,8 @@ COMMANDS = {
     "explain": ("explain", "qwen3-8b", "--on", "RTX 4090"),
     "bench": ("bench", "--offline", "no-such-model-at-all"),
     "models": ("models", "--lab", "mistral"),
+    "catalog": ("catalog",),
+    "landscape": ("landscape", "--on", "RTX 4090"),
     "hardware": ("hardware",),
     "pull": ("pull", "no-such-model-at-all"),
     "list": ("list",),

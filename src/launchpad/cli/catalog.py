@@ -77,7 +77,9 @@ def update(
         _refresh(app, models, most)
         return
     if models:
-        raise UsageError("A catalog from elsewhere is taken as a whole.", hint="Leave out the names of models.")
+        raise UsageError(
+            "A catalog from elsewhere is taken as a whole.", hint="Leave out the names of models."
+        )
     if pin is None:
         raise UsageError(
             "A catalog from elsewhere needs its sha256.",
@@ -213,6 +215,10 @@ def _tell(app: App, done: Refreshed) -> None:
     for place, why in list(done.failed.items())[:_SHOWN]:
         out.note(f"{place}: {why}")
     out.line(f"{done.asked} places asked, {done.unchanged} unchanged, {len(done.changes)} changes")
+    if not done.asked and not done.left:
+        from launchpad.catalog.refresh import FRESH
+
+        out.note(f"all of it was asked within the last {FRESH.total_seconds() / 3600:.0f} hours")
     if done.stopped:
         out.warn(f"stopped early: {done.stopped}")
     if done.left:

@@ -65,8 +65,8 @@ def run(
         show_plan(app, _plan(app, wish, starts=False))
         return 0
 
-    from launchpad.cli.conversation import converse, one_prompt
     from launchpad.cli.age import note_age
+    from launchpad.cli.conversation import converse, one_prompt
     from launchpad.cli.plan_notices import tell
     from launchpad.named import is_auto
 

@@ -189,7 +189,12 @@ def fetch_bytes(
 
 
 def fetch_changed(
-    url: str, tag: str | None, *, token: str | None = None, token_host: str | None = None, seconds: float = 30.0
+    url: str,
+    tag: str | None,
+    *,
+    token: str | None = None,
+    token_host: str | None = None,
+    seconds: float = 30.0,
 ) -> tuple[Any, str | None] | None:
     """GET a JSON document and its ETag, as `fetch_json` does; None when the server says that it still is `tag`."""
     import msgspec
