@@ -106,3 +106,11 @@ def test_a_project_cannot_set_the_policy(launchpad, tmp_path):
     ran = launchpad("recommend", "--on", "RTX 4090")
     assert ran.code == 2
     assert "run.policy" in ran.err
+
+
+@pytest.mark.parametrize("text", ["unsIoth/Qwen3-8B-GGUF:Q4_K_M", "hf://bartowskii/x-GGUF", "qw\u0435n3-8b"])
+def test_a_lookalike_is_refused_before_anything_is_asked(launchpad, text):
+    ran = launchpad("run", text, "hi")
+    assert ran.code == 7
+    assert "look" in ran.err
+    assert "reached" not in ran.err

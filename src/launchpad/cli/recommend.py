@@ -55,6 +55,14 @@ def recommend(app: App, wishes: dict[str, Any], on: str | None, count: int) -> N
         _show(app.output, made, count)
 
 
+# What it means that a choice lacks one of its three answers.
+_NONE = {
+    "pick": "none",
+    "faster": "none that could be had is half as fast again",
+    "better": "none in the catalogs scores a point more",
+}
+
+
 def _show(out: Output, made: Decision, count: int) -> None:
     out.note(f"{machine_line(made.survey.machine)} · catalog of {made.survey.catalog_date or 'unknown date'}")
     choice = made.choice
@@ -62,8 +70,7 @@ def _show(out: Output, made: Decision, count: int) -> None:
     rows = [option_row(label, option) for label, option in named if option]
     out.table(OPTION_HEADERS, rows, right=OPTION_RIGHT, lead=3)
     for label, option in named:
-        if option:
-            out.field(f"{label}:", option.reason, column=8)
+        out.field(f"{label}:", option.reason if option else _NONE[label], column=8)
     out.note(f"quality: to expect at least for {made.wish.purpose}, less what the quantization costs")
     if choice.losses and count:
         out.line()
