@@ -212,8 +212,10 @@ def too_large_for(seen: Survey, wish: Wish) -> Callable[[Model], bool]:
         return lambda model: False
     most = sum(part or 0 for part in parts) + (memory.swap_free or 0 if wish.allow_swap else 0)
 
+    formats = {form for here in usable for form in here.backend.capabilities.formats}
+
     def too_large(model: Model) -> bool:
-        sizes = [build.size for build in model.builds]
+        sizes = [build.size for build in model.builds if build.format in formats]
         return bool(sizes) and all(size is not None and size > _SLACK * most for size in sizes)
 
     return too_large
