@@ -12,7 +12,6 @@ import argparse
 import json
 from pathlib import Path
 
-import held_out
 import memory_errors
 import speed_errors
 from facts import Row, load
@@ -40,7 +39,6 @@ def main() -> None:
         facts, devices = load(options.speed), load(hardware)
         speeds = list(speed_errors.errors(facts, devices))
         result["speed"] = speed_errors.summary(speeds)
-        result["speed_each_device_held_out"] = speed_errors.summary(list(held_out.held_out(facts, devices)))
         if not options.json:
             print_speed(speeds)
     print(json.dumps(result, indent=2))

@@ -6,11 +6,12 @@ import pytest
 from msgspec import structs
 
 from fit_facts import GPT_OSS_120B, GPT_OSS_120B_MXFP4, QWEN3_8B, QWEN3_8B_Q4, apple, layouts, nvidia
+from launchpad.fit.backends import BACKENDS
 from launchpad.fit.estimate import Aside, Part, aside, cpu_prefill, decode, prefill, token_times
 from launchpad.fit.from_shape import layout_from_model
 from launchpad.fit.layout import Layout
 from launchpad.fit.result import Settings
-from launchpad.fit.speed import BACKENDS, TYPICAL_DEPTH, Work, cpu_rate, work
+from launchpad.fit.speed import TYPICAL_DEPTH, Work, cpu_rate, work
 from launchpad.hardware.machine import Accelerator, Cpu
 
 LAYOUT = layout_from_model(QWEN3_8B, QWEN3_8B_Q4)
@@ -82,6 +83,25 @@ def test_an_unknown_family_gets_the_backend_s_general_constant(
     part = Part(accelerator=card, api=api)
     assert rate(WORK, part) > 10
     assert prefill(WORK, [part], 512) is not None
+
+
+def test_much_bandwidth_for_little_arithmetic_is_not_all_used() -> None:
+    card = Accelerator(index=0, vendor="nvidia", name="x", arch="8.0", bandwidth=2e12, fp32_flops=80e12)
+    weaker = structs.replace(card, fp32_flops=20e12)
+    assert rate(WORK, Part(accelerator=weaker, api="cuda")) < 0.85 * rate(
+        WORK, Part(accelerator=card, api="cuda")
+    )
+
+
+def test_a_family_never_measured_has_its_matrix_units_counted() -> None:
+    plain = Accelerator(index=0, vendor="amd", name="x", arch="gfx906", bandwidth=1e12, fp32_flops=20e12)
+    both = [
+        prefill(WORK, [Part(accelerator=structs.replace(plain, arch=arch), api="rocm")], 512)
+        for arch in ("gfx906", "gfx942")
+    ]
+    assert both[0] is not None
+    assert both[1] is not None
+    assert both[1].value > 2 * both[0].value
 
 
 def test_prefill_is_arithmetic_and_old_builds_use_less_of_amd_s() -> None:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from launchpad.fit import speed
+from launchpad.fit.backends import BACKENDS
 from launchpad.fit.layout import Layout
 from launchpad.fit.pool import Usable
 from launchpad.fit.result import Band, Settings, Speed
@@ -102,7 +103,7 @@ def decode(
     elif left.weights:
         half_width = speed.PARTIAL_BAND
     else:
-        half_width = max(speed.BACKENDS[part.api].band for part in parts)
+        half_width = max(BACKENDS[part.api].band for part in parts)
     return speed.band(1 / sum(time.total for time in times), half_width)
 
 
@@ -177,4 +178,4 @@ def prefill(cost: speed.Work, parts: Sequence[Part], ubatch: int, *, build: int 
         if each is None:
             return None
         seconds += each * part.share
-    return speed.band(1 / seconds, max(speed.BACKENDS[part.api].prefill_band for part in parts))
+    return speed.band(1 / seconds, max(BACKENDS[part.api].prefill_band for part in parts))

@@ -2,7 +2,7 @@
 
 One token needs every active weight once from memory, the KV cache of the tokens before it, the recurrent state
 twice, and a fixed time per block for starting kernels. Constants were fitted on published measurements of
-llama.cpp (2025-2026) and checked on other devices; two honest runs on one card differ by 10 to 20 %.
+llama.cpp (2025-2026) and judged with each device held out; two honest runs on one card differ by 10 to 20 %.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from launchpad.fit import weights
+from launchpad.fit.backends import BACKENDS, MATRIX_UNITS
 from launchpad.fit.kv import row_bytes
 from launchpad.fit.layout import BlockKind, Layout
 from launchpad.fit.pool import device_name
@@ -58,76 +59,8 @@ class TokenTime(Struct, frozen=True, kw_only=True):
         return self.weights + self.kv_cache + self.recurrent_state + self.kernels
 
 
-class BackendConstants(Struct, frozen=True, kw_only=True):
-    """Constants of one GPU backend.
-
-    `efficiency` is the share of the memory's theoretical bandwidth that weights are read with, by device family,
-    `kernel` the seconds per block, `moe` its factor for blocks with experts, `cache` the share of bandwidth for the
-    KV cache at four queries per KV head. `flops` is the share of the FP32 peak that prefill reaches (above 1 where
-    matrix units help), `flops_moe` and `flops_recurrent` the factors on its time with experts and with recurrent blocks, `attention` the share for attention,
-    `float_factor` the factor on its time with 16-bit weights. `experts_aside` are the seconds of the two
-    synchronizations for each block whose experts are in main memory. `before_b8000` is the share of this that llama.cpp's builds before b8000 (early 2026) reach on AMD's
-    devices. `band` and `prefill_band` are the half widths of the ranges, wide enough for 85 % of the measurements.
-    """
-
-    efficiency: dict[str, float]
-    kernel: float
-    moe: float
-    cache: float
-    formats: dict[str, float]
-    flops: dict[str, float]
-    flops_moe: float
-    flops_recurrent: float
-    attention: float
-    float_factor: float
-    experts_aside: dict[str, float]
-    before_b8000: float
-    band: float
-    prefill_band: float
-
-
-BACKENDS = {
-    "cuda": BackendConstants(
-        efficiency={
-            "": 0.80, "6": 0.41, "7.0": 0.51, "7.2": 0.51, "7.5": 0.67, "8.0": 0.56, "8.6": 0.84, "8.7": 0.82,
-            "8.9": 0.89, "9": 0.64, "10": 0.64, "11": 0.85, "12.0": 1.0, "12.1": 0.85,
-        },
-        kernel=63e-6, moe=1.65, cache=0.69,
-        formats={"Q8_0": 1.07, "Q4_0": 1.08, "MXFP4": 0.90, "Q2_K": 0.83, "Q3_K": 0.83},
-        flops={
-            "": 1.4, "6": 1.0, "7.0": 3.4, "7.2": 3.4, "7.5": 2.0, "8.0": 5.3, "8.6": 1.8, "8.7": 1.8, "8.9": 1.5,
-            "9": 2.8, "10": 2.8, "12": 1.18,
-        },
-        flops_moe=1.8, flops_recurrent=0.70, attention=1.37, float_factor=0.72,
-        experts_aside={"": 0.15e-3}, before_b8000=1.0, band=0.22, prefill_band=0.35,
-    ),
-    "rocm": BackendConstants(
-        efficiency={"": 0.70, "gfx1100": 0.63, "gfx1151": 0.73, "gfx1201": 0.74},
-        kernel=76e-6, moe=1.42, cache=0.59,
-        formats={"Q8_0": 1.07, "Q4_0": 1.08, "MXFP4": 0.90, "Q2_K": 0.83, "Q3_K": 0.83},
-        flops={"": 0.67, "gfx1030": 0.90, "gfx1100": 0.67, "gfx1151": 0.50, "gfx1201": 0.95},
-        flops_moe=1.3, flops_recurrent=1.0, attention=0.28, float_factor=0.83,
-        experts_aside={"": 0.15e-3}, before_b8000=0.6, band=0.25, prefill_band=0.50,
-    ),
-    "vulkan": BackendConstants(
-        efficiency={"": 0.71, "gfx1151": 0.82, "gfx1201": 0.88, "gfx1100": 0.67, "xe": 0.36},
-        kernel=65e-6, moe=1.49, cache=0.51,
-        formats={"BF16": 0.84, "MXFP4": 0.86, "Q2_K": 0.82, "Q3_K": 0.82, "Q6_K": 1.07},
-        flops={"": 0.6, "gfx10": 0.68, "gfx1100": 0.43, "gfx1151": 0.42, "gfx1201": 1.6, "nvidia": 1.7, "xe2": 1.41},
-        flops_moe=1.8, flops_recurrent=1.15, attention=0.14, float_factor=1.24,
-        experts_aside={"": 0.45e-3, "xe": 2.1e-3}, before_b8000=0.7, band=0.35, prefill_band=0.45,
-    ),
-    "metal": BackendConstants(
-        efficiency={"": 0.76, "m4": 0.87, "m5": 0.83},
-        kernel=113e-6, moe=1.66, cache=0.37,
-        formats={"Q8_0": 1.13, "Q4_0": 1.10, "MXFP4": 1.14, "F16": 1.05},
-        flops={"": 0.77, "m1": 0.61, "m2": 0.70, "m3": 0.74, "m4": 0.77},
-        flops_moe=1.14, flops_recurrent=1.0, attention=0.49, float_factor=0.85,
-        experts_aside={"": 0.15e-3}, before_b8000=1.0, band=0.20, prefill_band=0.25,
-    ),
-}  # fmt: skip
-BACKENDS["sycl"] = BACKENDS["vulkan"]
-
+TYPICAL_FLOPS_PER_BYTE = 40.0  # of a device whose arithmetic is not known
+SIZE_REFERENCE = 20e12  # FP32 peak of a card to which `size` makes no difference
 KERNELS_OF_2026 = 8000  # llama.cpp's build from which AMD's matrix units are used well
 PARTIAL_BAND = 0.35
 CPU_BAND = 0.25
@@ -135,9 +68,9 @@ CPU_SHARE_OF_PEAK = 0.55  # of the theoretical bandwidth; measured bandwidth nee
 CPU_MEASURED = {"plain": 0.89, "repacked": 1.0, "Q8_0": 1.17}
 
 # What a processor needs beside reading weights; nothing of it shows with large models, most of it with tiny ones.
-# Measured on two cores of a Zen 5 server with llama.cpp b11549: SmolLM2-135M and networks of true shape filled with
-# zeros. Threads that sleep while they wait cost 118 µs a block (60 blocks of width 128 in 7.7 ms on two threads, in
-# 0.95 ms on one). Attention is arithmetic there: each query head reads its cache by itself, 40 ns per head and token
+# From two cores of one Zen 5 server with llama.cpp b11549: SmolLM2-135M and networks of true shape filled with zeros.
+# Threads that sleep while they wait cost 105 to 118 µs a block (60 blocks of width 128 in up to 7.7 ms on two threads,
+# in 0.95 ms on one), measured beside other work; 100 µs was chosen as a round figure just below. Attention is arithmetic there: each query head reads its cache by itself, 40 ns per head and token
 # on one core at a head size of 64 (SmolLM2: 6.5 ms a token at depth 16, 28.3 ms at depth 2048).
 CPU_BLOCK = 16e-6  # s a block on one thread
 CPU_WAITING_BLOCK = 100e-6  # s a block that several threads wait for each other
@@ -145,8 +78,9 @@ CPU_PRODUCT = 0.31e-9  # s a product with an element of the KV cache, on one cor
 CPU_BLOCK_BAND = 0.5  # these two depend on the processor more than reading does
 CPU_PRODUCT_BAND = 0.4
 
-# FLOP/s of one core in prefill by instruction set: medians over published runs on 30 processors of known core
-# count (2025-2026), of which a tenth is below half and a tenth above one and a half times the figure.
+# FLOP/s of one core in prefill by instruction set, chosen with published runs on 30 processors of known core count
+# (2025-2026) in view, of which a tenth is below half and a tenth above one and a half times the figure. AVX-512 is set
+# below the median of its 42 rows (95e9); NEON rests on one row.
 CPU_CORE_FLOPS = {"avx512f": 85e9, "avx2": 73e9, "neon": 73e9}
 CPU_CORE_FLOPS_PLAIN = 33e9
 CPU_PREFILL_REPACKED = 1.3
@@ -154,10 +88,12 @@ CPU_ATTENTION_SHARE = 0.4  # of that rate in attention
 CPU_PREFILL_BAND = 0.6
 STATE_SHARE = 0.5
 PREFILL_WEIGHTS_SHARE = 0.76
+PREFILL_TRAFFIC = 0.0085  # bytes read again per weight and token of a prompt
+MATRIX_EXPONENT = 0.636  # of the matrix units' advantage on paper, what shows
 SCAN_BLOCKS = 1.25  # a recurrent scan starts more kernels than attention does
 SHORT_CONVOLUTION_BLOCKS = 0.64  # and a short convolution fewer
-GQA_REFERENCE, GQA_EXPONENT = 4.0, 0.28
-MLA_CACHE_FACTOR = 1.29
+GQA_REFERENCE, GQA_EXPONENT = 4.0, 0.31
+MLA_CACHE_FACTOR = 2.18
 
 
 def work(layout: Layout, settings: Settings, depth: int = TYPICAL_DEPTH) -> Work:
@@ -215,14 +151,15 @@ def gpu_time(
     constants = BACKENDS.get(api)
     if constants is None or not accelerator.bandwidth:
         return None
-    efficiency = _by_family(constants.efficiency, accelerator)
-    rate = accelerator.bandwidth * efficiency * _by_format(constants.formats, cost.quantization)
+    rate = accelerator.bandwidth * constants.efficiency * _by_format(constants.formats, cost.quantization)
+    used = active / cost.active_bytes if cost.active_bytes else 0.0
+    unpacking = used * cost.parameters_active * constants.arithmetic / lanes_flops(accelerator)
     cache: float = constants.cache * min(1.0, (GQA_REFERENCE / max(cost.gqa, 0.1)) ** GQA_EXPONENT)
     if cost.mla:
         cache = constants.cache / MLA_CACHE_FACTOR
     return TokenTime(
         device=device_name(accelerator),
-        weights=active / rate,
+        weights=(active / rate + unpacking) / _by_family(constants.family, accelerator),
         kv_cache=cost.kv_bytes * share / (accelerator.bandwidth * cache),
         recurrent_state=2 * cost.state_bytes * share / (STATE_SHARE * accelerator.bandwidth),
         kernels=cost.blocks * share * constants.kernel * (constants.moe if cost.moe else 1.0),
@@ -281,9 +218,27 @@ def prefill_seconds(
         factor *= constants.float_factor
     if build is not None and build < KERNELS_OF_2026 and accelerator.vendor == "amd":
         factor /= constants.before_b8000
-    seconds = 2 * cost.parameters_active * factor / (flops * _by_family(constants.flops, accelerator))
+    rate = lanes_flops(accelerator) * constants.flops * _by_family(constants.prefill_family, accelerator)
+    size: float = (flops / SIZE_REFERENCE) ** constants.size
+    units: float = matrix_factor(accelerator) ** MATRIX_EXPONENT
+    rate *= units / size
+    seconds = cost.parameters_active * factor * (2 / rate + PREFILL_TRAFFIC / accelerator.bandwidth)
     seconds += cost.weights_bytes / (PREFILL_WEIGHTS_SHARE * accelerator.bandwidth * ubatch)
     return seconds + cost.attention_flops / (flops * constants.attention)
+
+
+def lanes_flops(accelerator: Accelerator) -> float:
+    """FP32 operations per second without the second issue that AMD's data sheets count since RDNA 3."""
+    flops = accelerator.fp32_flops or TYPICAL_FLOPS_PER_BYTE * (accelerator.bandwidth or 0.0)
+    doubled = (accelerator.arch or "").lower().startswith(("gfx11", "gfx12"))
+    return flops / 2 if doubled else flops
+
+
+def matrix_factor(accelerator: Accelerator) -> float:
+    """How much faster the matrix units are on paper than `lanes_flops`, 1 without any."""
+    arch = (accelerator.arch or "").lower()
+    matches = [prefix for prefix in MATRIX_UNITS if arch.startswith(prefix)]
+    return MATRIX_UNITS[max(matches, key=len)] if matches else 1.0
 
 
 def _by_family(table: dict[str, float], accelerator: Accelerator) -> float:
