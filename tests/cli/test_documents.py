@@ -29,7 +29,9 @@ def generator():
 @pytest.mark.parametrize("kind", KINDS)
 def test_shipped_schema_is_that_of_the_type(kind):
     shipped = json.loads((SHIPPED / f"{kind}.schema.json").read_text(encoding="utf-8"))
-    assert shipped == json.loads(json.dumps(generator().schema(kind))), "run: python tools/build_schemas.py src/launchpad/schemas"
+    assert shipped == json.loads(json.dumps(generator().schema(kind))), (
+        "run: python tools/build_schemas.py src/launchpad/schemas"
+    )
 
 
 def test_no_schema_without_a_type():
