@@ -92,6 +92,13 @@ class Terminal:
         self._pump(0.0)
         return self.process.returncode
 
+    def ends_within(self, seconds: float) -> bool:
+        """Whether the process ends in that time."""
+        deadline = time.monotonic() + seconds
+        while self.process.poll() is None and time.monotonic() < deadline:
+            self._pump(0.05)
+        return self.process.poll() is not None
+
     def restored(self) -> bool:
         """True if the terminal's modes are what they were before."""
         return termios.tcgetattr(self.slave) == self.modes

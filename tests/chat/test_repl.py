@@ -19,7 +19,11 @@ CTRL_C, CTRL_D, ALT_ENTER, TAB = "\x03", "\x04", "\x1b\r", "\t"
 
 
 def leave(chat: Terminal, code: int = 0) -> None:
-    chat.send(CTRL_D)
+    """Press Ctrl-D until it is heard: while the terminal changes hands it is no key yet, as a person would notice."""
+    for _ in range(10):
+        chat.send(CTRL_D)
+        if chat.ends_within(1.0):
+            break
     assert chat.wait() == code
     assert chat.restored()
 
