@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[1] / "src"
+import launchpad
+
+SOURCE = Path(launchpad.__file__).parents[1]  # what is installed is what is judged
 MODULES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted((SOURCE / "launchpad").rglob("*.py"))

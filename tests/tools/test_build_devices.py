@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import launchpad
 from launchpad.hardware.devices import table
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "build_devices.py"
@@ -34,9 +35,8 @@ def test_rows(tmp_path: Path):
 
 
 def test_the_packaged_table_is_what_the_script_writes():
-    columns = json.loads((SCRIPT.parents[1] / "src/launchpad/hardware/data/devices.json").read_text())[
-        "columns"
-    ]
+    packaged = Path(launchpad.__file__).parent / "hardware" / "data" / "devices.json"
+    columns = json.loads(packaged.read_text(encoding="utf-8"))["columns"]
     assert columns == [
         "name",
         "aliases",
