@@ -7,6 +7,7 @@ import pytest
 
 import launchpad
 from launchpad import errors
+from launchpad.chat.options import ChatOptions
 
 
 def test_everything_exported_is_there():
@@ -29,7 +30,8 @@ def test_detect_and_recommend_make_no_connection(monkeypatch):
 def test_launch_answers_and_leaves_nothing(smollm2):
     before = {p.pid for p in psutil.process_iter()}
     with launchpad.launch(str(smollm2), system="You are a helpful assistant.") as chat:
-        assert "Paris" in chat.ask("What is the capital of France?", options=None)
+        greedy = ChatOptions(temperature=0)
+        assert "Paris" in chat.ask("What is the capital of France?", options=greedy)
         assert chat.server.report.context == 8192
         pid = chat.server.pid
         assert pid not in before
