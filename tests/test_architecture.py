@@ -26,6 +26,7 @@ PURE = (
     "launchpad.candidate",
     "launchpad.scoring",
     "launchpad.shortlist",
+    "launchpad.ordering",
     "launchpad.choose",
     "launchpad.policy",
     "launchpad.catalog.filters",

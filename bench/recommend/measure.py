@@ -18,13 +18,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).parent
-OURS = ("recommend", "recommend --json", 'recommend --on "RTX 4090"', "models")
+OURS = (
+    "recommend",
+    "recommend --json",
+    'recommend --on "RTX 4090"',
+    "models",
+    "models --count 0",
+    "models --json",
+)
 
 
 class Run(NamedTuple):
-    """One run: seconds and bytes at its largest."""
+    """One run: seconds, those of them that a processor worked, and bytes at its largest."""
 
     seconds: float
+    processor: float
     memory: int
 
 
@@ -79,14 +87,17 @@ def one(command: list[str], env: dict[str, str]) -> Run:
     if process.returncode:
         sys.exit(f"{shlex.join(command)} ended with {process.returncode}")
     unit = 1 if sys.platform == "darwin" else 1024
-    return Run(time.perf_counter() - begun, usage.ru_maxrss * unit)
+    worked = usage.ru_utime + usage.ru_stime
+    return Run(time.perf_counter() - begun, worked, usage.ru_maxrss * unit)
 
 
 def line(name: str, runs: list[Run]) -> str:
-    """Median, fastest and slowest, and the most memory."""
+    """Median, fastest and slowest, the median of the processor's time, and the most memory."""
     seconds = sorted(run.seconds for run in runs)
     most = max(run.memory for run in runs)
-    return f"{name:40} {statistics.median(seconds):6.3f} s ({seconds[0]:.3f} to {seconds[-1]:.3f}), {most / 1e6:.0f} MB"
+    worked = statistics.median(run.processor for run in runs)
+    span = f"{seconds[0]:.3f} to {seconds[-1]:.3f}"
+    return f"{name:40} {statistics.median(seconds):6.3f} s ({span}), processor {worked:.3f} s, {most / 1e6:.0f} MB"
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from msgspec import Struct
 from launchpad.candidate import Candidate
 from launchpad.catalog.model import Build, Model
 from launchpad.choose import FASTER_FACTOR, HERE_BONUS, STEP, is_good, representative
+from launchpad.ordering import in_order
 from launchpad.scoring import Rated, ceiling, possible_score, rate
 from launchpad.wish import Purpose, Wish
 
@@ -52,12 +53,11 @@ def shortlist(
     too_large: Callable[[Model], bool] = lambda model: False,
 ) -> list[Candidate]:
     """The candidates of `models` that decide the choice for `wish`. No build of a model that is `too_large` can run."""
-    ordered = _ordered(models, wish)
     seen: list[_Looked] = []
     large: list[Model] = []
     good: list[Rated] = []
     pick: Rated | None = None
-    for _, _, most, model in ordered:
+    for most, model in _ordered(models, wish):
         if pick is not None and _settled(good, pick, most):
             break
         if too_large(model):
@@ -77,14 +77,11 @@ def _rank(rated: Rated) -> tuple[bool, float]:
     return (rated.score is not None, rated.worth)
 
 
-def _ordered(models: Iterable[Model], wish: Wish) -> list[tuple[float, str, float | None, Model]]:
-    """(order, id, ceiling, model) from the highest ceiling down. Ids are unique: models are never compared."""
-    found = []
-    for model in models:
-        most = ceiling(model, wish.purpose)
-        found.append((1.0 if most is None else -most, model.id, most, model))
-    found.sort()
-    return found
+def _ordered(models: Sequence[Model], wish: Wish) -> Iterator[tuple[float | None, Model]]:
+    """(ceiling, model) from the highest ceiling down, then by id; those that are not rated at the end."""
+    ceilings = [ceiling(model, wish.purpose) for model in models]
+    keys = [1.0 if most is None else -most for most in ceilings]
+    return ((ceilings[i], models[i]) for i in in_order(keys, lambda i: models[i].id))
 
 
 def _by_size(ways: Iterable[Way]) -> list[Way]:

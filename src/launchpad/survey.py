@@ -213,10 +213,16 @@ def too_large_for(seen: Survey, wish: Wish) -> Callable[[Model], bool]:
     most = sum(part or 0 for part in parts) + (memory.swap_free or 0 if wish.allow_swap else 0)
 
     formats = {form for here in usable for form in here.backend.capabilities.formats}
+    limit = _SLACK * most
 
     def too_large(model: Model) -> bool:
-        sizes = [build.size for build in model.builds if build.format in formats]
-        return bool(sizes) and all(size is not None and size > _SLACK * most for size in sizes)
+        any_read = False
+        for build in model.builds:  # no comprehension: it is asked of every model of a large catalog
+            if build.format in formats:
+                if build.size is None or build.size <= limit:
+                    return False
+                any_read = True
+        return any_read
 
     return too_large
 

@@ -88,3 +88,9 @@ def test_a_path_sticks_out_and_is_not_torn():
 
 def test_an_empty_text_is_an_empty_line():
     assert wrap("", 10, first="why ") == ["why "]
+
+
+def test_rows_are_made_as_they_are_read():
+    lines = iter(lay_out(WIDE, None)[0])
+    assert next(lines).strong
+    assert not isinstance(lay_out(WIDE, None)[0], list)

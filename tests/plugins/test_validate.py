@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from launchpad.catalog.model import Build, Model, ModelFile
+from launchpad.catalog.model import Build, LocalModel, Model, ModelFile, Quality, Shape, SlidingWindow
 from launchpad.fit.result import Band, DeviceMemory, Fit, Placement, Settings, Speed, Term
 from launchpad.hardware.machine import Accelerator, Machine, Memory, ProbeResult
 from launchpad.plugins.spec import Backend, HardwareProbe
@@ -23,6 +25,7 @@ from launchpad.plugins.validate import (
     check_target,
     check_values,
     checked,
+    checked_all,
     listed,
 )
 from launchpad.wish import Wish
@@ -271,3 +274,45 @@ def test_many_values_are_judged_as_each_by_itself() -> None:
             checked_all([*good, model("odd", **{field: value})], Model, "models")
     with pytest.raises(Invalid):
         checked_all([*good, "a string"], Model, "models")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        replace(MODEL, id="bad", parameters=-1.0),
+        replace(MODEL, id="bad", quality=Quality(value=-0.5, spread=1.0)),
+        replace(MODEL, id="bad", quality=Quality(value=50.0, spread=float("nan"))),
+        replace(MODEL, id="bad", shape=Shape(layers=-2)),
+        replace(MODEL, id="bad", shape=Shape(window=SlidingWindow(window=1, global_layers=(0, -1)))),
+        replace(MODEL, id="bad", builds=(replace(BUILD, size=-1),)),
+        replace(MODEL, id="bad", name="\x1b[2J"),
+        replace(MODEL, id="bad", name="a\u202eb"),
+        replace(MODEL, id="bad", name=7),
+    ],
+)
+def test_one_bad_model_among_many_is_found(bad: Model) -> None:
+    many = [replace(MODEL, id=f"m-{i}") for i in range(1500)]
+    assert checked_all(many, Model, "models") == tuple(many)
+    with pytest.raises(Invalid, match="models returned a"):
+        checked_all([*many, bad], Model, "models")
+
+
+@pytest.mark.parametrize("kind", [Model, LocalModel])
+def test_no_figure_of_what_comes_in_great_numbers_can_be_negative(kind: type[msgspec.Struct]) -> None:
+    """The quick check of many values relies on it."""
+    figures = list(_figures(msgspec.inspect.type_info(kind)))
+    assert figures
+    assert [name for name, least in figures if least != 0] == []
+
+
+def _figures(kind: Any, name: str = "it") -> Iterator[tuple[str, float | None]]:
+    if isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType):
+        yield name, kind.ge
+    elif isinstance(kind, msgspec.inspect.StructType):
+        for field in kind.fields:
+            yield from _figures(field.type, f"{kind.cls.__name__}.{field.name}")
+    elif isinstance(kind, msgspec.inspect.UnionType):
+        for part in kind.types:
+            yield from _figures(part, name)
+    elif isinstance(kind, msgspec.inspect.VarTupleType):
+        yield from _figures(kind.item_type, name)

@@ -1,16 +1,22 @@
-"""Models, their builds, shapes and licenses: frozen data, `None` for unknown."""
+"""Models, their builds, shapes and licenses: frozen data, `None` for unknown.
+
+A catalog may hold a hundred thousand of them: no figure is negative by its type, so that their check is one decoding,
+and none is looked at by the garbage collector, for nothing in them can refer back.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 Format = Literal["gguf", "safetensors", "ollama"]
+Count = Annotated[int, Meta(ge=0)]
+Figure = Annotated[float, Meta(ge=0)]
 LicenseClass = Literal["osi", "permissive", "conditions", "noncommercial", "own"]
 
 
-class License(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class License(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The terms of the weights. `commercial` says in a few words whether commercial use is allowed."""
 
     id: str | None = None  # lower-case key, e.g. apache-2.0, llama3.1
@@ -21,64 +27,64 @@ class License(Struct, frozen=True, kw_only=True, omit_defaults=True):
     verified: bool = False
 
 
-class MultiHeadLatent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class MultiHeadLatent(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Multi-head latent attention (DeepSeek): one compressed row per token instead of K and V."""
 
-    kv_lora_rank: int
-    qk_rope_head_dim: int
-    qk_nope_head_dim: int | None = None
-    v_head_dim: int | None = None
-    q_lora_rank: int | None = None
+    kv_lora_rank: Count
+    qk_rope_head_dim: Count
+    qk_nope_head_dim: Count | None = None
+    v_head_dim: Count | None = None
+    q_lora_rank: Count | None = None
 
 
-class SlidingWindow(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class SlidingWindow(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Layers that only see the last `window` tokens. `global_layers` are the 0-based indices of the others."""
 
-    window: int
-    global_layers: tuple[int, ...] | None = None
-    global_layer_count: int | None = None
-    local_layer_count: int | None = None
-    local_kv_heads: int | None = None
-    local_head_dim: int | None = None
-    local_v_head_dim: int | None = None
+    window: Count
+    global_layers: tuple[Count, ...] | None = None
+    global_layer_count: Count | None = None
+    local_layer_count: Count | None = None
+    local_kv_heads: Count | None = None
+    local_head_dim: Count | None = None
+    local_v_head_dim: Count | None = None
 
 
-class Recurrent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Recurrent(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Layers that keep a state of fixed size instead of a KV cache (Mamba, gated delta net, short convolution).
 
     `kind` is the catalog's name of the mixer: e.g. gated_delta_net, mamba2, mamba, short_conv, kda, lightning.
     """
 
     kind: str
-    attention_layers: tuple[int, ...] | None = None
-    attention_layer_count: int | None = None
-    recurrent_layer_count: int | None = None
-    ffn_only_layers: int | None = None
+    attention_layers: tuple[Count, ...] | None = None
+    attention_layer_count: Count | None = None
+    recurrent_layer_count: Count | None = None
+    ffn_only_layers: Count | None = None
     parallel_branches: bool | None = None
-    conv_kernel: int | None = None
-    conv_l_cache: int | None = None
-    linear_key_heads: int | None = None
-    linear_value_heads: int | None = None
-    linear_key_head_dim: int | None = None
-    linear_value_head_dim: int | None = None
-    ssm_state_size: int | None = None
-    mamba_heads: int | None = None
-    mamba_head_dim: int | None = None
-    mamba_groups: int | None = None
-    mamba_d_inner: int | None = None
+    conv_kernel: Count | None = None
+    conv_l_cache: Count | None = None
+    linear_key_heads: Count | None = None
+    linear_value_heads: Count | None = None
+    linear_key_head_dim: Count | None = None
+    linear_value_head_dim: Count | None = None
+    ssm_state_size: Count | None = None
+    mamba_heads: Count | None = None
+    mamba_head_dim: Count | None = None
+    mamba_groups: Count | None = None
+    mamba_d_inner: Count | None = None
 
 
-class Moe(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Moe(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Mixture of experts."""
 
-    experts: int | None = None
-    experts_used: int | None = None
-    shared_experts: int | None = None
-    expert_ffn: int | None = None
-    leading_dense_layers: int | None = None
+    experts: Count | None = None
+    experts_used: Count | None = None
+    shared_experts: Count | None = None
+    expert_ffn: Count | None = None
+    leading_dense_layers: Count | None = None
 
 
-class Shape(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Shape(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The figures of the network that decide about memory and speed.
 
     `architecture` is `general.architecture` of GGUF files. With sliding windows, `kv_heads` and head dimensions
@@ -87,35 +93,35 @@ class Shape(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     architecture: str | None = None
-    layers: int | None = None
-    hidden_size: int | None = None
-    attention_heads: int | None = None
-    kv_heads: int | None = None
-    head_dim_k: int | None = None
-    head_dim_v: int | None = None
-    ffn: int | None = None
-    vocab_size: int | None = None
+    layers: Count | None = None
+    hidden_size: Count | None = None
+    attention_heads: Count | None = None
+    kv_heads: Count | None = None
+    head_dim_k: Count | None = None
+    head_dim_v: Count | None = None
+    ffn: Count | None = None
+    vocab_size: Count | None = None
     mla: MultiHeadLatent | None = None
     window: SlidingWindow | None = None
     recurrent: Recurrent | None = None
     moe: Moe | None = None
-    kv_shared_layers: int | None = None
-    mtp_layers: int | None = None  # multi-token-prediction blocks that are in the file but not loaded
-    per_layer_embedding: int | None = None  # embedding_length_per_layer_input of Gemma 3n/4
+    kv_shared_layers: Count | None = None
+    mtp_layers: Count | None = None  # multi-token-prediction blocks that are in the file but not loaded
+    per_layer_embedding: Count | None = None  # embedding_length_per_layer_input of Gemma 3n/4
     tied_embeddings: bool | None = None
-    kv_heads_per_layer: tuple[int, ...] | None = None
-    ffn_per_layer: tuple[int, ...] | None = None
+    kv_heads_per_layer: tuple[Count, ...] | None = None
+    ffn_per_layer: tuple[Count, ...] | None = None
 
 
-class ModelFile(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ModelFile(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One file of a build: repository path, bytes, sha256 in lower-case hex."""
 
     path: str
-    size: int | None = None
+    size: Count | None = None
     sha256: str | None = None
 
 
-class Build(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Build(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One downloadable form of a model.
 
     `ref` is canonical (`hf://org/repo@revision:QUANT`, `pypi://project@version/member`); `size` is the sum of all
@@ -125,7 +131,7 @@ class Build(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ref: str
     format: Format
     quantization: str
-    size: int | None = None
+    size: Count | None = None
     size_exact: bool = False
     files: tuple[ModelFile, ...] = ()
     official: bool = False  # published by the model's own lab
@@ -136,7 +142,7 @@ class Build(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.ref.partition("://")[0]
 
 
-class Capabilities(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Capabilities(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What the model can do. None = not known, never "no"."""
 
     tools: bool | None = None
@@ -147,21 +153,21 @@ class Capabilities(Struct, frozen=True, kw_only=True, omit_defaults=True):
     multilingual: bool | None = None
 
 
-class Quality(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Quality(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A comparable quality figure (0-100), its standard error, and what it rests on.
 
     `value` is with the model's best reasoning setting, `value_fast` with thinking off or at low effort. `chat`,
     `reasoning` and `tools` are the same figure for one purpose, where its own benchmarks carry it.
     """
 
-    value: float
-    spread: float
-    value_fast: float | None = None
-    measurements: int = 0
+    value: Figure
+    spread: Figure
+    value_fast: Figure | None = None
+    measurements: Count = 0
     sources: tuple[str, ...] = ()
-    chat: float | None = None
-    reasoning: float | None = None
-    tools: float | None = None
+    chat: Figure | None = None
+    reasoning: Figure | None = None
+    tools: Figure | None = None
 
     def of(self, purpose: str) -> float:
         """The figure for `purpose`; the general one where the purpose has none of its own."""
@@ -169,7 +175,7 @@ class Quality(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.value if own is None else own
 
 
-class Defaults(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Defaults(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """How this model answers best, where its maker or a measurement says so: used unless the user says otherwise.
 
     `source` is where the values come from.
@@ -177,13 +183,13 @@ class Defaults(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     source: str
     system: str | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    min_p: float | None = None
+    temperature: Figure | None = None
+    top_p: Figure | None = None
+    top_k: Count | None = None
+    min_p: Figure | None = None
 
 
-class Model(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Model(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One model variant: a distinct set of published weights."""
 
     id: str
@@ -194,10 +200,10 @@ class Model(Struct, frozen=True, kw_only=True, omit_defaults=True):
     family: str | None = None
     released: str | None = None  # YYYY-MM-DD or YYYY-MM
     license: License = License()
-    parameters: float | None = None  # count, not billions
-    parameters_active: float | None = None
+    parameters: Figure | None = None  # count, not billions
+    parameters_active: Figure | None = None
     shape: Shape = Shape()
-    context: int | None = None  # tokens the weights are made for
+    context: Count | None = None  # tokens the weights are made for
     modalities: tuple[str, ...] = ()
     capabilities: Capabilities = Capabilities()
     quality: Quality | None = None
@@ -207,7 +213,7 @@ class Model(Struct, frozen=True, kw_only=True, omit_defaults=True):
     hf_repo: str | None = None
 
 
-class LocalModel(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class LocalModel(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A build that lies on this machine, ready for an engine.
 
     `path` is the file (or, for safetensors, the folder) to give to the engine; `owner` names whose store it is
@@ -216,7 +222,7 @@ class LocalModel(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ref: str
     path: str
-    size: int
+    size: Count
     format: Format
     owner: str
     quantization: str | None = None

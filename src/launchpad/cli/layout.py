@@ -6,7 +6,7 @@ becomes one block per row. Columns that the caller can spare are shed first, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 NARROWEST = 20  # a terminal that says it is narrower is not believed
@@ -55,8 +55,11 @@ def wrap(text: str, width: int, *, first: str = "", rest: str = "", joint: str =
     return [*lines, line]
 
 
-def lay_out(table: Table, width: int | None) -> tuple[list[Line], list[str]]:
-    """The lines of the table for a terminal of `width` columns (None: no limit), and the headers that were shed."""
+def lay_out(table: Table, width: int | None) -> tuple[Iterable[Line], list[str]]:
+    """The lines of the table for a terminal of `width` columns (None: no limit), and the headers that were shed.
+
+    A table may have a hundred thousand rows: its lines are made as they are read.
+    """
     if width is None:
         return _grid(table), []
     shed: list[str] = []
@@ -73,7 +76,7 @@ def lay_out(table: Table, width: int | None) -> tuple[list[Line], list[str]]:
 
 
 def _widths(table: Table) -> list[int]:
-    return [max(cells(row[i]) for row in [table.headers, *table.rows]) for i in range(len(table.headers))]
+    return [max(map(cells, column)) for column in zip(table.headers, *table.rows, strict=True)]
 
 
 def _natural(table: Table) -> int:
@@ -100,17 +103,24 @@ def _without(table: Table, header: str) -> Table:
     return table._replace(headers=kept(table.headers), rows=[kept(row) for row in table.rows], right=right)
 
 
-def _grid(table: Table, wrap_last_to: int | None = None) -> list[Line]:
+def _grid(table: Table, wrap_last_to: int | None = None) -> Iterator[Line]:
     widths = _widths(table)
-    lines = [Line(_row(table.headers, widths, table.right), strong=True)]
+    yield Line(_row(table.headers, widths, table.right), strong=True)
+    if wrap_last_to is None:
+        yield from (Line(text) for text in _rows(table, widths))
+        return
     for row in table.rows:
-        if wrap_last_to is None:
-            lines.append(Line(_row(row, widths, table.right)))
-            continue
         before = _row(row[:-1], widths, table.right, strip=False) + GAP
         wrapped = wrap(row[-1], wrap_last_to, first=before, rest=" " * cells(before))
-        lines += [Line(text.rstrip()) for text in wrapped]
-    return lines
+        yield from (Line(text.rstrip()) for text in wrapped)
+
+
+def _rows(table: Table, widths: Sequence[int]) -> Iterator[str]:
+    """The rows on one line each. ASCII needs no counting of columns: Python's own padding is many times as fast."""
+    padding = GAP.join(f"%{'' if i in table.right else '-'}{width}s" for i, width in enumerate(widths))
+    for row in table.rows:
+        text = padding % tuple(row)
+        yield text.rstrip() if text.isascii() else _row(row, widths, table.right)
 
 
 def _row(cells_: Sequence[str], widths: Sequence[int], right: Sequence[int], *, strip: bool = True) -> str:

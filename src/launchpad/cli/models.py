@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -11,6 +11,7 @@ import click
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option, make_wish, wish_options
 from launchpad.cli.render import count, license_text, score, tokens
+from launchpad.ordering import in_order
 
 if TYPE_CHECKING:
     from launchpad.catalog.model import Model
@@ -39,8 +40,7 @@ def models(app: App, text: str | None, wishes: dict[str, Any], most: int) -> Non
 
     wish = make_wish(app, wishes)
     found, dropped = list_models(app.host, app.config, wish)
-    kept = [model for model in found if text is None or _matches(model, text)]
-    kept.sort(key=partial(_order, wish.purpose))
+    kept = _best_first([model for model in found if text is None or _matches(model, text)], wish.purpose)
     if app.output.json_mode:
         from launchpad.cli.documents import ModelList
 
@@ -48,19 +48,8 @@ def models(app: App, text: str | None, wishes: dict[str, Any], most: int) -> Non
         return
     if not kept:
         _nothing(text, dropped)
-    rows = [
-        [
-            model.id,
-            model.name,
-            f"{model.lab} ({model.country or '?'})",
-            _parameters(model),
-            score(model.quality.of(wish.purpose) if model.quality else None),
-            tokens(model.context),
-            model.released or "?",
-            license_text(model.license),
-        ]
-        for model in kept[: most or None]
-    ]
+    row = _row_of(wish.purpose)
+    rows = [row(model) for model in kept[: most or None]]
     headers = ["id", "name", "lab", "parameters", "quality", "context", "released", "license"]
     app.output.table(headers, rows, right=(3, 4, 5), spare=SPARE)
     if len(rows) < len(kept):
@@ -73,16 +62,37 @@ def _matches(model: Model, text: str) -> bool:
     return all(word in hay for word in wanted)
 
 
-def _order(purpose: str, model: Model) -> tuple[float, float, str]:
-    return (-(model.quality.of(purpose) if model.quality else -1.0), model.parameters or 0.0, model.id)
+def _best_first(models: Sequence[Model], purpose: str) -> list[Model]:
+    """By quality, those that are not rated at the end; equals by size, then by id."""
+    keys = [-model.quality.of(purpose) if model.quality else 1.0 for model in models]
+    return [models[i] for i in in_order(keys, lambda i: (models[i].parameters or 0.0, models[i].id))]
 
 
-def _parameters(model: Model) -> str:
-    if model.parameters is None:
+def _row_of(purpose: str) -> Callable[[Model], Sequence[str]]:
+    """What makes a row of a model. Values that many models share are put into words once."""
+    quality, size, context = cache(score), cache(_parameters), cache(tokens)
+    terms, lab = cache(license_text), cache("{} ({})".format)
+
+    def row(model: Model) -> Sequence[str]:
+        return (
+            model.id,
+            model.name,
+            lab(model.lab, model.country or "?"),
+            size(model.parameters, model.parameters_active),
+            quality(model.quality.of(purpose) if model.quality else None),
+            context(model.context),
+            model.released or "?",
+            terms(model.license),
+        )
+
+    return row
+
+
+def _parameters(parameters: float | None, active: float | None) -> str:
+    if parameters is None:
         return "?"
-    total = count(model.parameters)
-    active = model.parameters_active
-    return total if active is None or active == model.parameters else f"{total} ({count(active)} active)"
+    total = count(parameters)
+    return total if active is None or active == parameters else f"{total} ({count(active)} active)"
 
 
 def _nothing(text: str | None, dropped: Mapping[str, str]) -> NoReturn:

@@ -74,7 +74,7 @@ class Output:
         """
         from launchpad.cli.layout import Table, lay_out
 
-        clean_rows = [[clean_line(cell) for cell in row] for row in rows]
+        clean_rows = [row if _is_clean("".join(row)) else [clean_line(cell) for cell in row] for row in rows]
         lines, shed = lay_out(Table(headers, clean_rows, right, lead, spare), self.width)
         for line in lines:
             self.line(self.style(line.text, "bold") if line.strong else line.text)
@@ -100,13 +100,11 @@ class Output:
 
     def data(self, value: Struct) -> None:
         """One JSON document: `schema_version`, `kind`, then the fields of `value`, a type of `documents.KINDS`."""
-        import msgspec
+        from launchpad.cli.json_text import json_text
 
-        from launchpad.cli.documents import KINDS, SCHEMA_VERSION
-
-        kind = next(name for name, cls in KINDS.items() if cls is type(value))
-        document = {"schema_version": SCHEMA_VERSION, "kind": kind, **msgspec.to_builtins(value)}
-        self.line(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+        for part in json_text(value):
+            sys.stdout.write(part)
+        self.line()
 
     def style(self, text: str, *styles: str) -> str:
         """Mark text up for stdout, when color is wanted there."""
@@ -261,6 +259,11 @@ def clean_line(text: str) -> str:
     from launchpad.sanitize import clean
 
     return clean(text)
+
+
+def _is_clean(text: str) -> bool:
+    """Whether `clean_line` would leave it as it is, seen at a glance."""
+    return text.isascii() and text.isprintable()
 
 
 def _styled(text: str, styles: Sequence[str]) -> str:
