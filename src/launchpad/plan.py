@@ -21,15 +21,23 @@ EngineArguments = dict[str, str | int | float | bool]
 
 
 class PullStep(Struct, frozen=True, kw_only=True):
-    """Fetch these bytes. `size` in bytes (None: only the source knows)."""
+    """Fetch these bytes. `size` in bytes (None: only the source knows).
+
+    `projector`: with the vision projector, if there is one. `allow_unpinned`: also if nobody states a hash.
+    """
 
     build: Build
     size: int | None
     license: License
+    projector: bool = True
+    allow_unpinned: bool = False
 
 
 class StartStep(Struct, frozen=True, kw_only=True):
-    """Start this engine. `arguments` are exactly what it is told; `model_path` is None until the pull is done."""
+    """Start this engine. `arguments` are exactly what it is told; `model_path` is None until the pull is done.
+
+    `projector_path` is the vision projector that goes with the model, None where there is none.
+    """
 
     backend: str
     model_id: str
@@ -42,6 +50,7 @@ class StartStep(Struct, frozen=True, kw_only=True):
     require_gpu: bool = False
     thinking: bool | None = None  # None: the model has no such switch
     defaults: Defaults | None = None  # how the model answers best, unless the user says otherwise
+    projector_path: str | None = None
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -76,15 +85,14 @@ def make_plan(
     if option is None:
         raise no_pick(choice, wish)
     local = option.availability.local
-    pull = (
-        None if local else PullStep(build=option.build, size=option.build.size, license=option.model.license)
-    )
+    pull = None if local else _pull_step(option, wish)
     start = StartStep(
         backend=option.fit.backend,
         model_id=option.model.id,
         model_name=option.model.name,
         build=option.build.ref,
         model_path=local.path if local else None,
+        projector_path=local.projector if local and wish.projector else None,
         settings=option.fit.settings,
         arguments=arguments(option.fit),
         fit=option.fit,
@@ -99,6 +107,16 @@ def make_plan(
         pull=pull,
         start=start,
         notices=(*_notices(choice), *remarks),
+    )
+
+
+def _pull_step(option: Option, wish: Wish) -> PullStep:
+    return PullStep(
+        build=option.build,
+        size=option.build.size,
+        license=option.model.license,
+        projector=wish.projector,
+        allow_unpinned=wish.allow_unpinned,
     )
 
 

@@ -16,6 +16,7 @@ from launchpad.gguf import GGUFHeader, join_splits, read_header
 from launchpad.gguf.split import split_count
 from launchpad.model_facts import ModelFacts, facts_of_config, facts_of_gguf
 from launchpad.plugins.spec import RemoteFile, Resolved
+from launchpad.pull.companions import weight_files
 from launchpad.pull.ranges import Ranges, ranges
 from launchpad.safetensors import SafetensorsHeader, read_safetensors
 
@@ -70,14 +71,15 @@ def read_remote_gguf(resolved: Resolved) -> RemoteGGUF:
 @lru_cache(maxsize=4)
 def _read_gguf(resolved: Resolved) -> RemoteGGUF:
     with ranges(resolved) as reader:
-        first, data = _gguf(reader, resolved.files[0], FIRST_READ)
-        if split_count(first) != len(resolved.files):
+        files = weight_files(resolved)
+        first, data = _gguf(reader, files[0], FIRST_READ)
+        if split_count(first) != len(files):
             raise BadModelFile(
                 "The model at the source is not complete.",
-                why=f"It consists of {split_count(first)} files, and {len(resolved.files)} are there.",
+                why=f"It consists of {split_count(first)} files, and {len(files)} are there.",
                 hint="Choose another repository.",
             )
-        rest = [_gguf(reader, file, SHARD_READ) for file in resolved.files[1:]]
+        rest = [_gguf(reader, file, SHARD_READ) for file in files[1:]]
     header = join_splits([first, *(header for header, _ in rest)]) if rest else first
     return RemoteGGUF(header=header, prefixes=(data, *(prefix for _, prefix in rest)))
 
@@ -145,8 +147,8 @@ def _size(reader: Ranges, file: RemoteFile) -> int:
 
 
 def with_sizes(build: Build, resolved: Resolved) -> Build:
-    """The build with the bytes that its files have, as the source states them."""
-    sizes = [file.size for file in resolved.files]
+    """The build with the bytes that the files of its weights have, as the source states them."""
+    sizes = [file.size for file in weight_files(resolved)]
     if not sizes or None in sizes:
         return build
     return replace(build, size=sum(size or 0 for size in sizes), size_exact=True)

@@ -46,7 +46,8 @@ def execute(plan: Plan, effects: Effects, report: Report) -> RunningServer:
     """
     start = plan.start
     if plan.pull is not None:
-        start = replace(start, model_path=effects.pull(plan.pull, report).path)
+        pulled = effects.pull(plan.pull, report)
+        start = replace(start, model_path=pulled.path, projector_path=pulled.projector)
     if start.model_path is not None:
         effects.verify(start.model_path)
     server = effects.launch(start, report)
@@ -117,8 +118,10 @@ class RealEffects:
     def pull(self, step: PullStep, report: Report) -> LocalModel:
         """Resolve at the source that owns the scheme, then fetch through the one verified path."""
         from launchpad.download_rate import remember
+        from launchpad.pull.companions import without_projector
         from launchpad.pull.options import PullOptions
         from launchpad.pull.store import pull
+        from launchpad.pull.unpinned import pinned
 
         source = self._host.source(step.build.scheme)
         settings = self._config.pull
@@ -134,7 +137,12 @@ class RealEffects:
             remember(event)
             report(event)
 
-        return pull(source.resolve(step.build), noting, options=options)
+        resolved = source.resolve(step.build)
+        if not step.projector:
+            resolved = without_projector(resolved)
+        if step.allow_unpinned:
+            resolved = pinned(resolved, noting, options)
+        return pull(resolved, noting, options=options)
 
     def verify(self, path: str) -> None:
         """Read the headers of a model: a malformed or incomplete one must not reach an engine."""

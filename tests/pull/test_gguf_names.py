@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from launchpad.pull.gguf_names import group_shards, is_model, pick_files, quantization_of
+from launchpad.pull.gguf_names import group_shards, is_model, pick_files, projector_for, quantization_of
 
 
 @pytest.mark.parametrize(
@@ -79,3 +79,18 @@ def test_incomplete_sets_of_shards_are_no_model() -> None:
         "b.gguf": ("b.gguf",),
         "c-00001-of-00001.gguf": ("c-00001-of-00001.gguf",),
     }
+
+
+@pytest.mark.parametrize(
+    ("entry", "there", "expected"),
+    [
+        ("m-Q4.gguf", ["m-Q4.gguf"], None),
+        ("m-Q4_K_M.gguf", ["mmproj-F32.gguf", "mmproj-F16.gguf", "mmproj-BF16.gguf"], "mmproj-F16.gguf"),
+        ("m-Q4_K_M.gguf", ["mmproj-model-f16.gguf", "x/mmproj-F16.gguf"], "mmproj-model-f16.gguf"),
+        ("Q8/m-Q8_0.gguf", ["mmproj-F16.gguf", "Q8/mmproj-F32.gguf"], "Q8/mmproj-F32.gguf"),
+        ("m-4b-Q4_0.gguf", ["mmproj-m-12b-f16.gguf", "mmproj-m-4b-f16.gguf"], "mmproj-m-4b-f16.gguf"),
+        ("m.gguf", ["mmproj.bin", "mmproject.gguf"], None),
+    ],
+)
+def test_the_projector_of_a_model(entry: str, there: list[str], expected: str | None) -> None:
+    assert projector_for(entry, there) == expected

@@ -111,9 +111,17 @@ def _agrees(listed: Reference, wanted: Reference) -> bool:
 
 def unlisted_build(reference: Reference) -> Build:
     """The build that a place means when no catalog lists it: nothing is known but what the reference says."""
+    quantization = reference.quantization or "unknown"
+    return Build(ref=reference.canonical, format=_form(reference), quantization=quantization)
+
+
+def _form(reference: Reference) -> Format:
+    if reference.scheme == "ollama":
+        return "ollama"
+    if reference.scheme in ("oci", "docker", "https", "http"):
+        return "gguf"  # the only form in which they hold a model as one file
     is_gguf = reference.quantization is not None or (reference.file or "").lower().endswith(".gguf")
-    form: Format = "ollama" if reference.scheme == "ollama" else "gguf" if is_gguf else "safetensors"
-    return Build(ref=reference.canonical, format=form, quantization=reference.quantization or "unknown")
+    return "gguf" if is_gguf else "safetensors"
 
 
 def _of_quantization(wanted: str, model: Model) -> Build:

@@ -216,8 +216,9 @@ class Model(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 class LocalModel(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A build that lies on this machine, ready for an engine.
 
-    `path` is the file (or, for safetensors, the folder) to give to the engine; `owner` names whose store it is
-    in (launchpad, huggingface, user): launchpad deletes only its own and the Hub cache's files.
+    `path` is the file (or, for safetensors, the folder) to give to the engine, `size` that of its weights and
+    `projector` the file of the vision projector that goes with it. `owner` names whose files they are (launchpad,
+    huggingface, ollama, lm-studio, …, user): launchpad deletes only its own.
     """
 
     ref: str
@@ -228,3 +229,4 @@ class LocalModel(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
     quantization: str | None = None
     sha256: str | None = None
     model_id: str | None = None
+    projector: str | None = None

@@ -122,6 +122,18 @@ def wish_options(function: Callable[..., R]) -> Callable[..., R]:
     return decorated
 
 
+def source_options(function: Callable[P, R]) -> Callable[P, R]:
+    """What to fetch with a model, and what to insist on; the command hands them to `make_wish`."""
+    for option in (
+        click.option("--allow-unpinned", is_flag=True, help="Keep a file for which nobody states a hash."),
+        click.option(
+            "--projector/--no-projector", default=True, help="Fetch the vision projector, too. [default: yes]"
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 def on_option(function: Callable[P, R]) -> Callable[P, R]:
     """`--on`: another machine than this one."""
     return click.option(
@@ -131,7 +143,15 @@ def on_option(function: Callable[P, R]) -> Callable[P, R]:
     )(function)
 
 
-def make_wish(app: App, wishes: dict[str, Any], *, model: str | None = None, offline: bool = False) -> Wish:
+def make_wish(
+    app: App,
+    wishes: dict[str, Any],
+    *,
+    model: str | None = None,
+    offline: bool = False,
+    projector: bool = True,
+    allow_unpinned: bool = False,
+) -> Wish:
     """The command line's options over the configuration's defaults."""
     from launchpad.wish import Wish
 
@@ -161,6 +181,8 @@ def make_wish(app: App, wishes: dict[str, Any], *, model: str | None = None, off
         require_gpu=wishes["require_gpu"] or run.require_gpu,
         allow_swap=wishes["allow_swap"],
         offline=offline or run.offline,
+        projector=projector,
+        allow_unpinned=allow_unpinned,
     )
 
 

@@ -8,23 +8,31 @@ from typing import Any
 import click
 
 from launchpad.cli.app import App
-from launchpad.cli.options import json_option, make_wish, wish_options
+from launchpad.cli.options import json_option, make_wish, source_options, wish_options
 
 
 @click.command()
 @click.argument("model", required=False)
 @wish_options
+@source_options
 @click.option("-y", "--yes", is_flag=True, help="Do not ask, whatever the size.")
 @json_option
 @click.pass_obj
-def pull(app: App, model: str | None, wishes: dict[str, Any], yes: bool) -> None:
+def pull(
+    app: App,
+    model: str | None,
+    wishes: dict[str, Any],
+    projector: bool,
+    allow_unpinned: bool,
+    yes: bool,
+) -> None:
     """Fetch and verify MODEL, or the model that `run` would pick, without starting it."""
     from launchpad.cli.consent import consent
     from launchpad.cli.plan_notices import tell
     from launchpad.decide import make_plan_for
     from launchpad.run import RealEffects
 
-    wish = make_wish(app, wishes, model=model)
+    wish = make_wish(app, wishes, model=model, projector=projector, allow_unpinned=allow_unpinned)
     with app.output.status("looking at this machine"):
         made = make_plan_for(app.host, app.config, wish, ask_sources=True)
     tell(app.output, made)

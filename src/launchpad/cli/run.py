@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from launchpad.cli.app import App
-from launchpad.cli.options import json_option, make_wish, wish_options
+from launchpad.cli.options import json_option, make_wish, source_options, wish_options
 from launchpad.errors import UnknownModel
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.argument("model", required=False)
 @click.argument("words", metavar="[PROMPT]", nargs=-1)
 @wish_options
+@source_options
 @click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")
@@ -38,6 +39,8 @@ def run(
     model: str | None,
     words: tuple[str, ...],
     wishes: dict[str, Any],
+    projector: bool,
+    allow_unpinned: bool,
     offline: bool,
     dry_run: bool,
     yes: bool,
@@ -58,7 +61,9 @@ def run(
     prompt = " ".join(words) if words else None
     if model is not None and prompt is None and any(c.isspace() for c in model.strip()):
         model, prompt = None, model
-    wish = make_wish(app, wishes, model=model, offline=offline)
+    wish = make_wish(
+        app, wishes, model=model, offline=offline, projector=projector, allow_unpinned=allow_unpinned
+    )
     if dry_run:
         from launchpad.cli.plan import show_plan
 

@@ -125,13 +125,22 @@ if TYPE_CHECKING:
     from launchpad.plugins.spec import hookimpl as hookimpl
     from launchpad.pull.gguf_names import is_model as is_model
     from launchpad.pull.gguf_names import pick_files as pick_files
+    from launchpad.pull.gguf_names import projector_for as projector_for
     from launchpad.pull.gguf_names import quantization_of as quantization_of
     from launchpad.pull.http import fetch_changed as fetch_changed
     from launchpad.pull.http import fetch_json as fetch_json
     from launchpad.pull.inventory import scan_store as scan_store
+    from launchpad.pull.look import look_at as look_at
     from launchpad.pull.names import allowed_kind as allowed_kind
+    from launchpad.pull.names import check_digest as check_digest
     from launchpad.pull.names import check_name as check_name
     from launchpad.pull.reach import ask_source as ask_source
+    from launchpad.pull.registry import Layer as Layer
+    from launchpad.pull.registry import fetch_manifest as fetch_manifest
+    from launchpad.pull.repository import ListedFile as ListedFile
+    from launchpad.pull.repository import builds_of as builds_of
+    from launchpad.pull.repository import choose_files as choose_files
+    from launchpad.pull.repository import listed_file as listed_file
     from launchpad.pull.urls import check_step as check_step
     from launchpad.wish import Purpose as Purpose
     from launchpad.wish import Wish as Wish
@@ -264,6 +273,15 @@ _EXPORTS = {
     "pick_files": "launchpad.pull.gguf_names",
     "quantization_of": "launchpad.pull.gguf_names",
     "scan_store": "launchpad.pull.inventory",
+    "check_digest": "launchpad.pull.names",
+    "fetch_manifest": "launchpad.pull.registry",
+    "Layer": "launchpad.pull.registry",
+    "choose_files": "launchpad.pull.repository",
+    "builds_of": "launchpad.pull.repository",
+    "ListedFile": "launchpad.pull.repository",
+    "listed_file": "launchpad.pull.repository",
+    "look_at": "launchpad.pull.look",
+    "projector_for": "launchpad.pull.gguf_names",
 }
 
 __all__ = sorted(_EXPORTS)

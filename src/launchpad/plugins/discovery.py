@@ -31,7 +31,10 @@ BUILTINS: dict[str, frozenset[str]] = {
     "usercatalog": frozenset({"launchpad_catalogs"}),
     "packaged": frozenset({"launchpad_catalogs"}),
     "huggingface": frozenset({"launchpad_sources"}),
+    "modelscope": frozenset({"launchpad_sources"}),
+    "registries": frozenset({"launchpad_sources"}),
     "pypi": frozenset({"launchpad_sources"}),
+    "web": frozenset({"launchpad_sources"}),
     "files": frozenset({"launchpad_sources"}),
     "llamacpp": frozenset({"launchpad_backends"}),
 }

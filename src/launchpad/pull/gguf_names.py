@@ -13,6 +13,9 @@ _QUANTIZATION = re.compile(
 )
 _BORDER = "-._ "
 _COMPANIONS = re.compile(r"(^|[-._])(mmproj|imatrix)([-._]|$)", re.IGNORECASE)
+_PROJECTOR = re.compile(r"(^|[-._])mmproj([-._]|$)", re.IGNORECASE)
+# Best first: a projector is small beside its model, and half precision is what it was made in.
+_PROJECTOR_TYPES = ("F16", "BF16", "Q8_0", "F32")
 
 
 def quantization_of(path: str) -> str | None:
@@ -31,6 +34,32 @@ def quantization_of(path: str) -> str | None:
 def is_model(path: str) -> bool:
     """Whether `path` is a GGUF model, and not a vision projector or an importance matrix that goes with one."""
     return path.lower().endswith(".gguf") and not _COMPANIONS.search(path.rpartition("/")[2])
+
+
+def is_projector(path: str) -> bool:
+    """Whether `path` is the vision projector that goes with a GGUF model."""
+    return path.lower().endswith(".gguf") and bool(_PROJECTOR.search(path.rpartition("/")[2]))
+
+
+def projector_for(entry: str, paths: Iterable[str]) -> str | None:
+    """The vision projector among `paths` that goes with the model `entry`, None where there is none.
+
+    One in the model's own folder wins over one at the top; half precision over other types. Where a folder holds
+    models of several names, the projector that shares the longest beginning with the model's name is its own.
+    """
+    folder = entry.rpartition("/")[0]
+    found = [path for path in paths if is_projector(path) and path.rpartition("/")[0] in (folder, "")]
+    return min(found, key=lambda path: _projector_rank(path, folder, entry), default=None)
+
+
+def _projector_rank(path: str, folder: str, entry: str) -> tuple[bool, int, int, str]:
+    own_folder, _, name = path.rpartition("/")
+    bare = re.sub(r"(?i)mmproj[-._]?", "", name).lower()
+    model = entry.rpartition("/")[2].lower()
+    shared = next((i for i, (a, b) in enumerate(zip(bare, model, strict=False)) if a != b), len(bare))
+    kind = quantization_of(name) or ""
+    order = _PROJECTOR_TYPES.index(kind) if kind in _PROJECTOR_TYPES else len(_PROJECTOR_TYPES)
+    return own_folder != folder, -shared, order, path
 
 
 def group_shards(paths: Iterable[str]) -> dict[str, tuple[str, ...]]:

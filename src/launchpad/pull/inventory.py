@@ -15,7 +15,7 @@ from launchpad.events import Report, ignore
 from launchpad.paths import hub_cache, store_dir
 from launchpad.pull import stamps
 from launchpad.pull.disk import explained, hold_lock
-from launchpad.pull.gguf_names import group_shards, is_model, quantization_of
+from launchpad.pull.gguf_names import group_shards, is_model, projector_for, quantization_of
 from launchpad.pull.layout import PARTIAL
 from launchpad.pull.options import PullOptions
 from launchpad.pull.payload import Payload
@@ -145,13 +145,21 @@ def owner_of(root: Path, links: list[Path]) -> str:
 def _scan_snapshot(root: Path, repo: Path, snapshot: Path) -> Iterator[LocalModel]:
     names = [file.relative_to(snapshot).as_posix() for file in snapshot.rglob("*") if file.is_file()]
     for entry, group in group_shards(name for name in names if is_model(name)).items():
-        yield _local(root, repo, snapshot, entry, list(group), "gguf")
+        yield _local(root, repo, snapshot, entry, list(group), "gguf", projector_for(entry, names))
     weights = group_shards(name for name in names if name.endswith(".safetensors"))
     if weights and "config.json" in names:
         yield _local(root, repo, snapshot, ".", names, "safetensors")
 
 
-def _local(root: Path, repo: Path, snapshot: Path, entry: str, names: list[str], kind: Format) -> LocalModel:
+def _local(
+    root: Path,
+    repo: Path,
+    snapshot: Path,
+    entry: str,
+    names: list[str],
+    kind: Format,
+    projector: str | None = None,
+) -> LocalModel:
     links = [snapshot / name for name in names]
     stamp = stamps.last(links[0])
     quantization = stamp.quantization if stamp else None
@@ -165,6 +173,7 @@ def _local(root: Path, repo: Path, snapshot: Path, entry: str, names: list[str],
         owner=owner_of(root, links),
         quantization=quantization,
         sha256=_known_sha256(links[0]) if len(links) == 1 else None,
+        projector=str(snapshot / projector) if projector else None,
     )
 
 

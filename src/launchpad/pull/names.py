@@ -53,6 +53,11 @@ class Digest(Struct, frozen=True):
         return self.raw.hex()
 
 
+def check_digest(text: str) -> str:
+    """The 64 hex digits of a sha256; raise `RefusedError` for anything else, `sha256:` before it aside."""
+    return Digest.parse(text).hex()
+
+
 def check_git_sha1(text: str) -> str:
     """Return `text` when it is a git object id (40 lower-case hex digits); raise `RefusedError` otherwise."""
     if not _GIT_SHA1.fullmatch(text):

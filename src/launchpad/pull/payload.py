@@ -76,7 +76,7 @@ def _unverifiable(label: str) -> RefusedError:
     return RefusedError(
         f"{quote(label)} cannot be verified.",
         why="The source names no hash for it, and launchpad keeps no bytes that it cannot check.",
-        hint=_HINT,
+        hint=f"{_HINT} For a web address, add #sha256=…, or take what comes with --allow-unpinned.",
     )
 
 

@@ -12,6 +12,7 @@ from launchpad.errors import PullError
 from launchpad.events import PullFinished, PullStarted, Report
 from launchpad.plugins.spec import RemoteFile, Resolved
 from launchpad.pull import archive, stamps
+from launchpad.pull.companions import weight_files
 from launchpad.pull.disk import check_space, hold_lock, publish
 from launchpad.pull.http import client
 from launchpad.pull.inventory import intact, list_local, owner_of
@@ -220,13 +221,16 @@ def _size_of(path: Path) -> int:
 
 
 def _local(resolved: Resolved, repo: Repo, keys: list[str | None]) -> LocalModel:
+    weights = [repo.link(file.path) for file in weight_files(resolved)]
     links = [repo.link(file.path) for file in resolved.files]
+    projector = next((str(link) for link in links if link not in weights), None)
     return LocalModel(
         ref=resolved.ref,
         path=str(repo.snapshot if resolved.entry == "." else repo.link(resolved.entry)),
-        size=sum(link.stat().st_size for link in links),
+        size=sum(link.stat().st_size for link in weights),
         format=resolved.build.format,
-        owner=owner_of(repo.root, links),
+        owner=owner_of(repo.root, weights),
         quantization=resolved.build.quantization,
-        sha256=keys[0] if len(keys) == 1 else None,
+        sha256=keys[0] if len(weights) == 1 else None,
+        projector=projector,
     )

@@ -76,6 +76,7 @@ class _Resource:
     kind: str = "application/octet-stream"
     headers: dict[str, str] = field(default_factory=dict)
     gated: bool = False
+    challenge: str | None = None  # WWW-Authenticate of the answer to a request without authorization
 
 
 class SimulatedHub:
@@ -213,6 +214,10 @@ class SimulatedHub:
 
     # -- for the request handler --------------------------------------------------------------------------------
 
+    def route(self, target: str) -> str:
+        """The path that a request's target stands for: without its query."""
+        return unquote(urlsplit(target).path)
+
     def find(self, path: str) -> _Resource | None:
         """What is served under `path`."""
         return self._resources.get(path)
@@ -259,9 +264,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve(body=False)
 
     def _serve(self, *, body: bool) -> None:
-        path = unquote(urlsplit(self.path).path)
-        headers = {name.lower(): value for name, value in self.headers.items()}
         hub = self.server.hub
+        path = hub.route(self.path)
+        headers = {name.lower(): value for name, value in self.headers.items()}
         hub.requests.append(Seen(method=self.command, path=path, headers=headers))
         resource = hub.find(path)
         fault = hub.next_fault(path, "range" in headers) if body else Fault()
@@ -273,6 +278,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif resource.gated and "authorization" not in headers:
             gate = {"X-Error-Code": "GatedRepo"}
             resource, fault = _Resource(b"Access to model is restricted."), Fault(status=401, headers=gate)
+        elif resource.challenge and "authorization" not in headers:
+            gate = {"WWW-Authenticate": resource.challenge}
+            resource, fault = _Resource(b"authentication required"), Fault(status=401, headers=gate)
         _Answer(self, path, resource, fault).send(body=body)
 
 

@@ -51,7 +51,8 @@ def test_a_quantization_is_resolved_and_pulled(hub: SimulatedHub) -> None:
     resolved = HuggingFace().resolve(build("hf://org/m-GGUF:q4_k_m"))
     assert resolved.ref == f"hf://org/m-GGUF@{commit}:q4_k_m"
     assert (resolved.folder, resolved.revision, resolved.branch) == ("models--org--m-GGUF", commit, "main")
-    (file,) = resolved.files
+    file, projector = resolved.files
+    assert projector.path == "mmproj-F16.gguf"
     assert (file.path, file.size, file.sha256) == ("m-Q4_K_M.gguf", len(CONTENT), SHA256)
     assert file.urls == (f"{hub.endpoint}/org/m-GGUF/resolve/{commit}/m-Q4_K_M.gguf",)
     assert (resolved.token, resolved.token_host) == ("hf_CANARY", hub.endpoint.removeprefix("http://"))
@@ -67,6 +68,7 @@ def test_shards_come_together(hub: SimulatedHub) -> None:
     assert [file.path for file in resolved.files] == [
         "m-Q8_0-00001-of-00002.gguf",
         "m-Q8_0-00002-of-00002.gguf",
+        "mmproj-F16.gguf",
     ]
     assert resolved.entry == resolved.files[0].path
 
@@ -93,7 +95,7 @@ def test_a_missing_quantization_is_told_with_those_that_exist(hub: SimulatedHub)
     hub.add_model("org/m", FILES)
     with pytest.raises(PullError, match="Q2_K") as caught:
         HuggingFace().resolve(build("hf://org/m:Q2_K"))
-    assert "F16, Q4_K_M, Q8_0, UD-Q4_K_XL" in str(caught.value)
+    assert "It has: Q4_K_M, Q8_0, UD-Q4_K_XL." in str(caught.value)
 
 
 def test_safetensors_come_with_their_data_and_without_code(hub: SimulatedHub) -> None:

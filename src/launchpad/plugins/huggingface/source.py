@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -12,25 +12,22 @@ from msgspec import Struct
 
 from launchpad.plugins import (
     Build,
-    Format,
+    ListedFile,
     Listing,
     LocalModel,
-    ModelFile,
     PullError,
     Reachability,
     RefusedError,
-    RemoteFile,
     Resolved,
     SourceUnreachable,
     UsageError,
-    allowed_kind,
     ask_source,
+    builds_of,
     check_name,
+    choose_files,
     fetch_changed,
     hub_cache,
-    is_model,
-    pick_files,
-    quantization_of,
+    listed_file,
     scan_store,
 )
 
@@ -62,6 +59,17 @@ class _Metadata(Struct):
     id: str | None = None
     siblings: tuple[_Sibling, ...] = ()
 
+    def files(self) -> dict[str, ListedFile]:
+        """What is there, by its path."""
+        return {sibling.path: _listed(sibling) for sibling in self.siblings}
+
+
+def _listed(sibling: _Sibling) -> ListedFile:
+    lfs = sibling.lfs
+    if lfs is None:
+        return ListedFile(path=sibling.path, size=sibling.size, git_sha1=sibling.blob_id)
+    return ListedFile(path=sibling.path, size=lfs.size, sha256=lfs.sha256)
+
 
 class HuggingFace:
     """The Hub, with the token that huggingface_hub finds.
@@ -88,9 +96,12 @@ class HuggingFace:
         token = _token()
         metadata = _metadata(repo, asked, token)
         commit = _commit(metadata, repo, asked)
-        siblings = {sibling.path: sibling for sibling in metadata.siblings}
-        paths = _choose(build, repo, list(siblings), quantization)
-        files = tuple(_remote_file(repo, commit, siblings[check_name(path)], build) for path in paths)
+        there = metadata.files()
+        paths = choose_files(build, f"hf://{repo}", there, quantization)
+        base = f"{endpoint()}/{repo}/resolve/{commit}"
+        files = tuple(
+            listed_file(there[path], (f"{base}/{quote(check_name(path))}",), build, repo) for path in paths
+        )
         gguf = paths[0].lower().endswith(".gguf")
         return Resolved(
             ref=f"hf://{repo}@{commit}" + (f":{quantization}" if quantization else ""),
@@ -108,7 +119,7 @@ class HuggingFace:
         """One build per quantization, and the safetensors files together, as the repository's metadata lists them."""
         repo, asked, _ = _parts(ref)
         metadata = _metadata(repo, asked, _token())
-        return _all_builds(f"hf://{repo}@{asked}" if asked else f"hf://{repo}", metadata)
+        return builds_of(f"hf://{repo}@{asked}" if asked else f"hf://{repo}", metadata.files())
 
     def listing(self, ref: str, unless: str | None) -> Listing | None:
         """The builds pinned to the present revision. Raises `PullError`; `RefusedError` for a moved repository."""
@@ -124,7 +135,7 @@ class HuggingFace:
                 hint="Look at the new place before you use it.",
             )
         revision = _commit(metadata, repo, asked)
-        builds = tuple(_all_builds(f"hf://{repo}@{revision}", metadata))
+        builds = tuple(builds_of(f"hf://{repo}@{revision}", metadata.files()))
         return Listing(revision=revision, builds=builds, tag=tag)
 
     def local(self) -> Iterable[LocalModel]:
@@ -142,40 +153,6 @@ def _parts(ref: str) -> tuple[str, str | None, str | None]:
             hint="For example: hf://org/repo-GGUF:Q4_K_M",
         )
     return match["repo"], match["revision"], match["quantization"]
-
-
-def _quantizations(names: Sequence[str]) -> Iterable[tuple[str, tuple[str, ...]]]:
-    """Each quantization that a repository has whole, with its files."""
-    ggufs = [name for name in names if name.lower().endswith(".gguf") and is_model(name)]
-    for quantization in sorted({found for name in ggufs if (found := quantization_of(name))}):
-        if paths := pick_files(ggufs, quantization):
-            yield quantization, paths
-
-
-def _all_builds(base: str, metadata: _Metadata) -> Iterable[Build]:
-    siblings = {sibling.path: sibling for sibling in metadata.siblings}
-    for quantization, paths in _quantizations(list(siblings)):
-        yield _listed(f"{base}:{quantization}", "gguf", quantization, [siblings[path] for path in paths])
-    if weights := [sibling for path, sibling in siblings.items() if path.endswith(".safetensors")]:
-        yield _listed(base, "safetensors", "original", weights)
-
-
-def _listed(ref: str, form: Format, quantization: str, siblings: Sequence[_Sibling]) -> Build:
-    """A build with its size; the files of GGUF builds are named, so that the same ones are pulled."""
-    sizes = [sibling.lfs.size if sibling.lfs else sibling.size for sibling in siblings]
-    known = [size for size in sizes if size is not None]
-    files = tuple(
-        ModelFile(path=check_name(s.path), size=size, sha256=s.lfs.sha256 if s.lfs else None)
-        for s, size in zip(siblings, sizes, strict=True)
-    )
-    return Build(
-        ref=ref,
-        format=form,
-        quantization=quantization,
-        size=sum(known) if len(known) == len(sizes) else None,
-        size_exact=len(known) == len(sizes),
-        files=files if form == "gguf" else (),
-    )
 
 
 def endpoint() -> str:
@@ -238,62 +215,3 @@ def _commit(metadata: _Metadata, repo: str, asked: str | None) -> str:
             hint="A deleted account's name may have been taken over: choose another repository.",
         )
     return metadata.sha
-
-
-def _choose(build: Build, repo: str, names: Sequence[str], quantization: str | None) -> tuple[str, ...]:
-    """The files of the build: those of its pins, else the GGUF files of the quantization, else all that is data."""
-    if build.files:
-        if missing := [file.path for file in build.files if file.path not in names]:
-            raise PullError(
-                f"{repo} no longer has {missing[0]}.",
-                why="The catalog pins that file.",
-                hint="Choose another build of it (`launchpad fit MODEL` lists them), or another model.",
-            )
-        return tuple(file.path for file in build.files)
-    ggufs = [name for name in names if name.lower().endswith(".gguf")]
-    if build.format == "safetensors":
-        if any(name.endswith(".safetensors") for name in names):
-            return tuple(sorted(name for name in names if allowed_kind(name) and name not in ggufs))
-        raise RefusedError(
-            f"{repo} has no weights in a safe format.",
-            why="Formats such as .bin and .pt can run code when they are loaded; launchpad never fetches them.",
-            hint="Look for a repository with .gguf or .safetensors files.",
-        )
-    wanted = quantization or _only_one(ggufs) or "Q4_K_M"
-    if files := pick_files(ggufs, wanted):
-        return files
-    there = sorted({found for name in ggufs if (found := quantization_of(name))})
-    raise PullError(
-        f"{repo} has no complete GGUF model of the quantization {wanted}.",
-        why=f"It has: {', '.join(there) or 'no GGUF file'}.",
-        hint=f"Choose one of them: hf://{repo}:{there[0]}"
-        if there
-        else "Look for a repository with -GGUF in its name.",
-    )
-
-
-def _only_one(ggufs: Sequence[str]) -> str | None:
-    found = {quantization_of(name) for name in ggufs}
-    return found.pop() if len(found) == 1 else None
-
-
-def _remote_file(repo: str, commit: str, sibling: _Sibling, build: Build) -> RemoteFile:
-    pin = next((file for file in build.files if file.path == sibling.path), None)
-    lfs = sibling.lfs
-    sha256 = lfs.sha256 if lfs else None
-    size = lfs.size if lfs else sibling.size
-    if pin and (
-        (pin.sha256 and sha256 not in (None, pin.sha256)) or (pin.size is not None and pin.size != size)
-    ):
-        raise PullError(
-            f"{sibling.path} in {repo} is not the file that the catalog pins.",
-            why=f"The repository has sha256 {sha256} and {size} bytes.",
-            hint="The repository was changed under the same name: do not use it, and report it.",
-        )
-    return RemoteFile(
-        path=sibling.path,
-        urls=(f"{endpoint()}/{repo}/resolve/{commit}/{quote(sibling.path)}",),
-        size=size,
-        sha256=sha256 or (pin.sha256 if pin else None),
-        git_sha1=None if lfs else sibling.blob_id,
-    )
