@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from msgspec import Struct
 
 
@@ -15,6 +18,14 @@ class Reasoning(Struct, frozen=True):
     """A piece of what the model thinks before and while it answers."""
 
     text: str
+
+
+class ToolCall(Struct, frozen=True, kw_only=True):
+    """The model asks for a tool; `id` is the engine's own, "" where it gives none. Comes whole, before the `Finish`."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    id: str = ""
 
 
 class Usage(Struct, frozen=True, kw_only=True):
@@ -45,4 +56,4 @@ class Finish(Struct, frozen=True, kw_only=True):
     timings: Timings | None = None
 
 
-Delta = Text | Reasoning | Finish
+Delta = Text | Reasoning | ToolCall | Finish

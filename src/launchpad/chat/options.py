@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from launchpad.catalog.model import Defaults
+from launchpad.chat.delta import ToolCall
 from launchpad.sanitize import encodable
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 
 
 class Message(Struct, frozen=True):
-    """One message of a conversation, as the engine is sent it."""
+    """One message of a conversation, as the engine is sent it.
+
+    `images` are base64 texts of PNG or JPEG files. An assistant's `calls` are those that it made; a message of the role
+    "tool" is the answer to the call `call` (its id) of the tool `tool`.
+    """
 
     role: Role
     content: str
+    images: tuple[str, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    tool: str | None = None
+    call: str | None = None
 
 
 class ChatOptions(Struct, frozen=True, kw_only=True):
     """Settings of one answer. None = the engine's own default.
 
+    `response_format` and `tools` are written as OpenAI's API writes them, whatever the engine is asked in.
     `think` switches the reasoning of models whose template allows it. `stall` is the longest silence of the connection
     in seconds (None = wait for as long as it takes; reading a long prompt is slow on a CPU); an engine that sends
     keep-alive comments is not silent.
@@ -36,6 +47,7 @@ class ChatOptions(Struct, frozen=True, kw_only=True):
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     response_format: Mapping[str, Any] | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
     think: bool | None = None
     stall: float | None = None
 
@@ -62,13 +74,41 @@ def request_body(model: str, messages: Sequence[Message], options: ChatOptions) 
     """
     body: dict[str, Any] = {
         "model": model,
-        "messages": [{"role": message.role, "content": encodable(message.content)} for message in messages],
+        "messages": [_written(message) for message in messages],
         "stream": True,
         "stream_options": {"include_usage": True},
     }
     body |= {name: value for name in _SAME_NAME if (value := getattr(options, name)) is not None}
     if options.stop:
         body["stop"] = list(options.stop)
+    if options.tools:
+        body["tools"] = list(options.tools)
     if options.think is not None:
         body["chat_template_kwargs"] = {"enable_thinking": options.think}
     return body
+
+
+def _written(message: Message) -> dict[str, Any]:
+    """A message as OpenAI's API writes it."""
+    written: dict[str, Any] = {"role": message.role, "content": encodable(message.content)}
+    if message.images:
+        parts: list[dict[str, Any]] = [{"type": "text", "text": written["content"]}]
+        parts += [{"type": "image_url", "image_url": {"url": _data_url(image)}} for image in message.images]
+        written["content"] = parts
+    if message.calls:
+        written["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": json.dumps(call.arguments)},
+            }
+            for call in message.calls
+        ]
+    if message.call is not None:
+        written["tool_call_id"] = message.call
+    return written
+
+
+def _data_url(image: str) -> str:
+    kind = "jpeg" if image.startswith("/9j/") else "png"
+    return f"data:image/{kind};base64,{image}"

@@ -10,8 +10,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from launchpad.chat.client import stream
 from launchpad.chat.delta import Delta, Finish, Reasoning, Text, Timings, Usage
+from launchpad.chat.dialect import stream_from
 from launchpad.chat.history import VERSION, History, Record
 from launchpad.chat.options import ChatOptions, Message
 from launchpad.chat.stats import AnswerStats, decode_speed
@@ -126,15 +126,7 @@ class Session:
             self._transcript.close()
 
     def _stream(self) -> Generator[Delta]:
-        server = self.server
-        return stream(
-            server.endpoint,
-            server.api_key,
-            self.messages,
-            self.options,
-            model=server.model,
-            engine=server.report.engine,
-        )
+        return stream_from(self.server, self.messages, self.options)
 
     def _earlier(self) -> list[Record]:
         path = session_path(self.id)

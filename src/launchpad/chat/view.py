@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import TextIO
 
-from launchpad.chat.delta import Delta, Finish, Reasoning
+from launchpad.chat.delta import Delta, Finish, Reasoning, ToolCall
 from launchpad.chat.terminal import DIM, PLAIN, Writer, can_style
 
 
@@ -31,7 +31,7 @@ class AnswerView:
             self._end()
 
     def _take(self, delta: Delta) -> None:
-        if isinstance(delta, Finish):
+        if isinstance(delta, Finish | ToolCall):
             return
         if isinstance(delta, Reasoning):
             if self._thoughts is not None:

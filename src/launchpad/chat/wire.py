@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from launchpad.chat.delta import Reasoning, Text, Timings, Usage
+from launchpad.chat.delta import Reasoning, Text, Timings, ToolCall, Usage
 from launchpad.errors import AnswerError
 from launchpad.sanitize import clean, encodable
 
@@ -37,11 +37,11 @@ class Chunk:
         found = self._data.get("usage")
         if not isinstance(found, dict):
             return None
-        prompt, completion = _count(found.get("prompt_tokens")), _count(found.get("completion_tokens"))
+        prompt, completion = count(found.get("prompt_tokens")), count(found.get("completion_tokens"))
         if prompt is None or completion is None or not prompt + completion:
             return None
         details = found.get("prompt_tokens_details")
-        cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
+        cached = count(details.get("cached_tokens")) if isinstance(details, dict) else None
         return Usage(prompt=prompt, completion=completion, cached=cached)
 
     @property
@@ -64,18 +64,53 @@ class Chunk:
         if isinstance(content, str) and content:
             yield Text(encodable(content))
 
+    def call_fragments(self) -> list[Mapping[str, Any]]:
+        """Parts of the calls of tools in this chunk."""
+        delta = self._choice.get("delta")
+        found = delta.get("tool_calls") if isinstance(delta, dict) else None
+        return [part for part in found if isinstance(part, dict)] if isinstance(found, list) else []
+
+
+class CallCollector:
+    """Calls of tools from their fragments: the name comes once, the arguments as pieces of one JSON text."""
+
+    def __init__(self) -> None:
+        self._calls: dict[object, dict[str, str]] = {}
+
+    def feed(self, fragments: Iterable[Mapping[str, Any]]) -> None:
+        """Add what one chunk holds."""
+        for part in fragments:
+            function = part.get("function")
+            call = self._calls.setdefault(part.get("index"), {"id": "", "name": "", "arguments": ""})
+            call["id"] = str(part.get("id") or call["id"])
+            if isinstance(function, dict):
+                call["name"] = str(function.get("name") or call["name"])
+                call["arguments"] += str(function.get("arguments") or "")
+
+    def whole(self) -> Iterator[ToolCall]:
+        """The calls, in their order. Raises `AnswerError` for arguments that are no JSON object."""
+        for call in self._calls.values():
+            arguments = read_object(call["arguments"] or "{}")
+            yield ToolCall(name=call["name"], arguments=arguments, id=call["id"])
+
 
 def read_chunk(data: str) -> Chunk:
     """One event's data, or the `AnswerError` that the engine reports in it or that it deserves."""
+    found = read_object(data)
+    if found.get("error"):
+        raise engine_error(found, status=None)
+    return Chunk(found)
+
+
+def read_object(data: str) -> dict[str, Any]:
+    """A JSON object. Raises `AnswerError` for anything else."""
     try:
         found = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise AnswerError("The engine sent a broken answer.", why=f"Not JSON: {quote(data)}") from error
     if not isinstance(found, dict):
         raise AnswerError("The engine sent a broken answer.", why=f"Not an object: {quote(data)}")
-    if found.get("error"):
-        raise engine_error(found, status=None)
-    return Chunk(found)
+    return found
 
 
 def engine_error(body: object, status: int | None) -> AnswerError:
@@ -83,11 +118,8 @@ def engine_error(body: object, status: int | None) -> AnswerError:
 
     `body` is the decoded error answer (or its text). Ollama wraps its runner's JSON in a string: it is opened.
     """
-    found = _error_object(body)
-    message = str(found.get("message") or "")
-    wanted, limit = _count(found.get("n_prompt_tokens")), _count(found.get("n_ctx"))
-    if wanted is None or limit is None:
-        wanted, limit = _number(_WANTED, message), _number(_LIMIT, message)
+    message = error_text(body)
+    wanted, limit = too_long_figures(body)
     if limit is not None:
         return too_long(wanted, limit)
     why = quote(message) if message else f"It answered with status {status} and no explanation."
@@ -96,6 +128,21 @@ def engine_error(body: object, status: int | None) -> AnswerError:
     if status in (429, 503):
         return AnswerError("The engine is busy.", why=why, hint="Try again in a moment.", retryable=True)
     return AnswerError("The engine reported an error.", why=why)
+
+
+def error_text(body: object) -> str:
+    """The engine's own words in an error answer, "" when there are none."""
+    return str(_error_object(body).get("message") or "")
+
+
+def too_long_figures(body: object) -> tuple[int | None, int | None]:
+    """(tokens needed, tokens of context) of an error about a prompt that is too long; (None, None) of any other."""
+    found = _error_object(body)
+    wanted, limit = count(found.get("n_prompt_tokens")), count(found.get("n_ctx"))
+    if wanted is None or limit is None:
+        message = str(found.get("message") or "")
+        wanted, limit = _number(_WANTED, message), _number(_LIMIT, message)
+    return (wanted, limit) if limit is not None else (None, None)
 
 
 def too_long(wanted: int | None, limit: int) -> AnswerError:
@@ -132,7 +179,8 @@ def _error_object(body: object, depth: int = 3) -> Mapping[str, Any]:
     return _error_object(inner, depth - 1) if depth else {"message": str(inner)}
 
 
-def _count(value: object) -> int | None:
+def count(value: object) -> int | None:
+    """A number of tokens; None for anything that is none."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 

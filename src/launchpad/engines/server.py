@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
@@ -33,10 +33,17 @@ class EngineReport(Struct, frozen=True, kw_only=True):
     load_seconds: float | None = None
     process_memory: int | None = None  # bytes of its process that were resident when it was ready
     vision: bool | None = None
+    gpu_share: float | None = None  # 0 to 1: the part of its memory that is on accelerators
+    abilities: tuple[str, ...] | None = None  # what the engine says that the model can do, in its own words
 
 
 class Server(Struct, frozen=True, kw_only=True):
-    """A ready engine. `endpoint` is the base of its OpenAI-compatible API (`…/v1`); `api_key` is never printed."""
+    """A ready engine. `endpoint` is the base of its OpenAI-compatible API (`…/v1`); `api_key` is never printed.
+
+    `dialect` is the API that a chat speaks with it; "ollama" lies beside `/v1`. `keep_alive` is how long a server that
+    is not launchpad's own should keep the model after each request, in its own words. `pid` is 0 when the server is not
+    launchpad's own.
+    """
 
     id: str
     backend: str
@@ -46,6 +53,8 @@ class Server(Struct, frozen=True, kw_only=True):
     model: str
     settings: Settings
     report: EngineReport
+    dialect: Literal["openai", "ollama"] = "openai"
+    keep_alive: str | None = None
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         """All fields but the key: a repr ends up in logs and bug reports."""
