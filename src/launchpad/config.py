@@ -23,6 +23,7 @@ from launchpad.config_sections import (
     PypiConfig,
     RegistriesConfig,
     RunConfig,
+    ServeConfig,
     Size,
 )
 from launchpad.config_words import what_it_takes
@@ -44,6 +45,7 @@ class Config(Struct, frozen=True, kw_only=True):
     plugins: PluginsConfig = PluginsConfig()
     pypi: PypiConfig = PypiConfig()
     registries: RegistriesConfig = RegistriesConfig()
+    serve: ServeConfig = ServeConfig()
     output: OutputConfig = OutputConfig()
     origins: dict[str, str] = {}
 
@@ -70,6 +72,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "plugins": PluginsConfig,
     "pypi": PypiConfig,
     "registries": RegistriesConfig,
+    "serve": ServeConfig,
     "output": OutputConfig,
 }
 # "section.key" -> its annotated type
@@ -79,7 +82,7 @@ KEYS: dict[str, Any] = {
     for name, hint in get_type_hints(type_, include_extras=True).items()
 }
 # Left to the user alone: what code runs, where bytes come from, how much is fetched unasked.
-USER_ONLY = frozenset(key for key in KEYS if key.startswith(("plugins.", "pypi.", "registries."))) | {
+USER_ONLY = frozenset(key for key in KEYS if key.startswith(("plugins.", "pypi.", "registries.", "serve."))) | {
     "run.max_unattended_download",
     "run.policy",
 }

@@ -94,6 +94,26 @@ class RegistriesConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = None
 
 
+class ServeConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The gateway of `launchpad serve`. Times in seconds."""
+
+    port: Annotated[int, Meta(ge=1, le=65_535, description="Port that it listens on")] = 10987
+    idle_seconds: Annotated[_Seconds, Meta(description="Unload a model that nobody has used for so long")] = (
+        900.0
+    )
+    request_seconds: Annotated[_Seconds, Meta(description="Longest time that one answer may take")] = 3600.0
+    stall_seconds: Annotated[
+        _Seconds, Meta(description="Give an engine up that sends nothing of an answer for so long")
+    ] = 600.0
+    max_body: Annotated[Size, Meta(description="Largest request, pictures included")] = Size(10 * 2**20)
+    hosts: Annotated[
+        tuple[str, ...], Meta(description="Names it is asked by beside those of this machine, as by a proxy")
+    ] = ()
+    origins: Annotated[
+        tuple[str, ...], Meta(description="Web pages that may ask it, such as http://localhost:3000")
+    ] = ()
+
+
 class OutputConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How things look on the terminal."""
 

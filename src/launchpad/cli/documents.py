@@ -225,6 +225,13 @@ class Benchmark(Struct, frozen=True, kw_only=True):
     points: tuple[BenchmarkPoint, ...]
 
 
+class Environment(Struct, frozen=True, kw_only=True):
+    """`env --json`: the root of the gateway and the variables for its clients, the key among them."""
+
+    url: str
+    variables: dict[str, str]
+
+
 KINDS: dict[str, type[Struct]] = {
     "answer": Answer,
     "benchmark": Benchmark,
@@ -234,6 +241,7 @@ KINDS: dict[str, type[Struct]] = {
     "catalog-updated": CatalogUpdated,
     "catalogs": CatalogList,
     "config": ConfigDocument,
+    "environment": Environment,
     "error": ErrorDocument,
     "explanation": Explanation,
     "fits": FitList,

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("launchpad.cli.run:run", "Pick the best model that fits, pull it, start it, chat."),
+    "serve": ("launchpad.cli.serve:serve", "Serve models at one OpenAI-compatible address."),
+    "env": ("launchpad.cli.env:env", "Print the variables that point programs at the running gateway."),
     "recommend": ("launchpad.cli.recommend:recommend", "Show the best models for this machine, or another."),
     "plan": ("launchpad.cli.plan:plan", "Show what `run` would do, step by step."),
     "fit": ("launchpad.cli.fit:fit", "Show how much memory a model needs and how fast it would be."),

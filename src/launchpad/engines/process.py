@@ -60,7 +60,7 @@ LEGAL = {
     State.FAILED: set[State](),
 }
 
-_alive: weakref.WeakSet[EngineProcess] = weakref.WeakSet()  # for `_stop_all`
+_alive: weakref.WeakSet[EngineProcess] = weakref.WeakSet()  # for `stop_all`
 
 
 class EngineProcess:
@@ -341,6 +341,7 @@ class EngineProcess:
 
 
 @atexit.register
-def _stop_all() -> None:
+def stop_all() -> None:
+    """Stop every engine that this process started, those that are still loading too."""
     for process in list(_alive):
         process.stop()

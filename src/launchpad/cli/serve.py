@@ -1,0 +1,197 @@
+"""`launchpad serve`: models at one steady, keyed address."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from launchpad.cli.app import App
+from launchpad.cli.options import make_wish, wish_options
+
+if TYPE_CHECKING:
+    from launchpad.plan import Plan
+    from launchpad.serve.models import Offer
+    from launchpad.serve.state import ServedModel
+
+
+@click.command()
+@click.argument("models", metavar="[MODEL]...", nargs=-1)
+@click.option(
+    "--host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on. One beyond this machine needs --key-file.",
+)
+@click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on; 0: any. [default: 10987]")
+@click.option(
+    "--key-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Take the key from here. [default: its own]",
+)
+@click.option("--new-key", is_flag=True, help="Make a new key; programs with the old one are shut out.")
+@click.option("--lazy", is_flag=True, help="Load no model before it is asked for.")
+@wish_options
+@click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")
+@click.pass_obj
+def serve(
+    app: App,
+    /,
+    models: tuple[str, ...],
+    host: str,
+    port: int | None,
+    key_file: Path | None,
+    new_key: bool,
+    lazy: bool,
+    wishes: dict[str, Any],
+    offline: bool,
+    yes: bool,
+) -> int:
+    """Serve MODELs at one OpenAI- and Anthropic-compatible address, until Ctrl-C.
+
+    The first is loaded at once, the others when they are asked for by name; the one that was not used for longest
+    makes room when memory is short. Without MODEL the best one for this machine is served. Every request needs the
+    key; `launchpad env` and `launchpad connect` hand it to programs.
+
+    \b
+    launchpad serve
+    launchpad serve qwen3-8b auto:code --context 32768
+    eval "$(launchpad env)"
+    """
+    from launchpad.cli.engine_line import with_engine_lines
+    from launchpad.serve import address, key, server
+    from launchpad.serve.forward import Limits
+    from launchpad.serve.loader import PlanLoader
+
+    settings = app.config.serve
+    port = settings.port if port is None else port
+    address.check_public(host, own_key=key_file is not None)
+    secret, is_new = (key.read(key_file), False) if key_file else key.own_key(renew=new_key)
+    with address.bind(host, port) as listener:
+        port = listener.getsockname()[1]
+        with app.output.progress() as progress:
+            report = with_engine_lines(app, progress)
+            offered = _offers(app, models, wishes, offline=offline, yes=yes, report=report)
+            ready = _Ready(
+                app, host, port, key_file or key.default_file(), offered, secret if is_new else None
+            )
+            try:
+                server.serve(
+                    offered,
+                    PlanLoader(app.host, app.config, report, fresh=offered[0]),
+                    server.Options(
+                        key=secret,
+                        hosts=(*address.reachable(host), *settings.hosts),
+                        origins=settings.origins,
+                        limits=Limits(
+                            max_body=settings.max_body,
+                            deadline=settings.request_seconds,
+                            stall=settings.stall_seconds,
+                        ),
+                        idle_seconds=settings.idle_seconds,
+                        lazy=lazy,
+                    ),
+                    listener,
+                    on_ready=ready,
+                    tell=lambda line: app.output.note(line),
+                )
+            finally:
+                ready.forget()
+    return 0
+
+
+def _offers(
+    app: App, models: tuple[str, ...], wishes: dict[str, Any], *, offline: bool, yes: bool, report: Any
+) -> tuple[Offer, ...]:
+    """A plan for each model, and its files: nothing is fetched later, when a request asks."""
+    from launchpad.cli.consent import consent
+    from launchpad.cli.plan_notices import tell
+    from launchpad.decide import make_plan_for
+    from launchpad.serve.models import offers
+
+    plans: list[tuple[str | None, Plan]] = []
+    for name in models or (None,):
+        wish = make_wish(app, wishes, model=name, offline=offline)
+        with app.output.status(f"looking at {name or 'this machine'}"):
+            plan = make_plan_for(app.host, app.config, wish, ask_sources=True, starts_next=True)
+        tell(app.output, plan)
+        consent(app, plan, yes=yes, interactive=sys.stdin.isatty() and sys.stderr.isatty())
+        plans.append((name, plan))
+    return offers([(name, _pulled(app, plan, report)) for name, plan in plans], int(time.time()))
+
+
+def _pulled(app: App, plan: Plan, report: Any) -> Plan:
+    from msgspec.structs import replace
+
+    from launchpad.run import RealEffects
+
+    if plan.pull is None:
+        return plan
+    local = RealEffects(app.host, app.config).pull(plan.pull, report)
+    return replace(plan, pull=None, start=replace(plan.start, model_path=local.path))
+
+
+class _Ready:
+    """Tells the user, and other commands, where the gateway is; and takes that back at the end."""
+
+    def __init__(
+        self,
+        app: App,
+        host: str,
+        port: int,
+        key_file: Path,
+        offered: tuple[Offer, ...],
+        new_key: str | None,
+    ) -> None:
+        self._app = app
+        self._host = host
+        self._port = port
+        self._key_file = key_file
+        self._offered = offered
+        self._new_key = new_key
+        self._record: Path | None = None
+
+    def __call__(self) -> None:
+        from launchpad.serve import address, state
+
+        local = "127.0.0.1" if self._host in ("0.0.0.0", "localhost") else self._host  # noqa: S104 -- compared
+        local = "::1" if local == "::" else local
+        url = f"http://{address.shown(local)}:{self._port}"
+        self._record = state.write(url, self._port, self._key_file, tuple(map(_served, self._offered)))
+        out = self._app.output
+        for offer in self._offered:
+            names = ", ".join(alias for alias in offer.aliases if alias != offer.name)
+            out.note(
+                f"serving {offer.name} · context {offer.context:,}" + (f" · also {names}" if names else "")
+            )
+        if self._new_key:
+            out.note(f"key: {self._new_key}  (shown once; kept in {self._key_file})", "bold")
+        if not address.is_loopback(self._host):
+            names = " ".join(f"http://{name}:{self._port}/v1" for name in address.reachable(self._host))
+            out.warn(f"other machines can reach this server at {names}; it speaks plain HTTP")
+        out.note(f"ready: {url}/v1 · key in {self._key_file} · launchpad env · Ctrl-C stops", "bold")
+
+    def forget(self) -> None:
+        """The gateway is gone."""
+        if self._record is not None:
+            self._record.unlink(missing_ok=True)
+
+
+def _served(offer: Offer) -> ServedModel:
+    from launchpad.serve.state import ServedModel
+
+    pick = offer.plan.choice.pick
+    can = pick.model.capabilities if pick else None
+    return ServedModel(
+        name=offer.name,
+        context=offer.context,
+        vision=False,
+        tools=bool(can and can.tools),
+        thinking=bool(can and (can.thinking or "none") != "none"),
+    )

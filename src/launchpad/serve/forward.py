@@ -1,0 +1,297 @@
+"""One request on its way to an engine and its answer on the way back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from launchpad.serve import checks
+from launchpad.serve.access import answer, refuse
+from launchpad.serve.apis import Api
+from launchpad.serve.models import Offer, find
+from launchpad.serve.problem import Problem, too_long, without_paths
+from launchpad.serve.stream import Events, cut, usage
+from launchpad.serve.upstream import EngineGone, Exchange, header, request
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from launchpad.engines.server import Server
+    from launchpad.serve.metrics import Metrics
+    from launchpad.serve.pool import Pool
+
+MAX_ERROR = 2**20  # bytes of an engine's error that are read
+MAX_ANSWER = 64 * 2**20  # bytes of an answer that comes in one piece
+BODY_SECONDS = 60.0  # a client that sends nothing of its request for so long is not waited for
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What one request may take. Bytes, seconds."""
+
+    max_body: int = 10 * 2**20
+    deadline: float = 3600.0
+    stall: float = 600.0
+    most_at_once: int = 64  # requests of one model
+
+
+class ClientGone(Exception):
+    """Nobody waits for the answer any more."""
+
+
+class Forward:
+    """An ASGI app for one endpoint."""
+
+    def __init__(
+        self, api: Api, offers: Sequence[Offer], pool: Pool, metrics: Metrics, limits: Limits
+    ) -> None:
+        self._api = api
+        self._offers = offers
+        self._pool = pool
+        self._metrics = metrics
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request, whatever happens."""
+        answering = _Answering(send)
+        model, status = "", 0
+        try:
+            raw = await read_body(scope, receive, self._limits.max_body)
+            body = checks.read(raw, self._api)
+            offer = find(self._offers, body.get("model"))
+            model = offer.name
+            await self._serve(offer, body, receive, answering)
+            status = answering.status
+        except ClientGone:
+            status = 499
+        except Problem as problem:
+            status = problem.status
+            await self._tell(problem, answering)
+        except asyncio.CancelledError:
+            await self._tell(cut("the gateway is stopping"), answering)
+            raise
+        finally:
+            self._metrics.add("requests_total", route=self._api.path, model=model, status=str(status))
+
+    async def _tell(self, problem: Problem, answering: _Answering) -> None:
+        """As the whole answer, or, when a part of it has been sent, as its last event."""
+        with suppress(OSError):
+            if answering.status == 0:
+                await refuse(answering.send, problem, self._api.path)
+            elif answering.open:
+                if problem.code == "answer_cut":
+                    self._metrics.add("answers_cut_total", route=self._api.path)
+                await answering.piece(problem.event(self._api.dialect), more=False)
+
+    async def _serve(
+        self, offer: Offer, body: dict[str, Any], receive: Receive, answering: _Answering
+    ) -> None:
+        seat = self._pool.seats[offer.name]
+        if seat.users + seat.waiting >= self._limits.most_at_once:
+            raise Problem(
+                503, f"Too many requests for {offer.name} wait already.", code="busy", retry_after=5
+            )
+        async with _until_gone(receive, self._limits.deadline), self._pool.use(offer) as server:
+            await self._ask(offer, server, body, answering)
+
+    async def _ask(self, offer: Offer, server: Server, body: dict[str, Any], answering: _Answering) -> None:
+        begin = asyncio.get_running_loop().time()
+        told = {**body, "model": server.model}
+        try:
+            exchange = await request(
+                server.endpoint, server.api_key, self._api.path, msgspec.json.encode(told)
+            )
+        except EngineGone:
+            raise Problem(502, f"The engine of {offer.name} does not answer.", code="engine_gone") from None
+        watch = _StallTimer(exchange, self._limits.stall)
+        try:
+            status, headers = await exchange.head()
+            self._metrics.first_byte(offer.name, asyncio.get_running_loop().time() - begin)
+            if status >= 400:
+                raise self._refused(status, await _whole(exchange, MAX_ERROR), server)
+            if header(headers, b"content-type").startswith("text/event-stream"):
+                await self._stream(offer, exchange, answering)
+            else:
+                await self._piece(offer, status, exchange, answering)
+        except EngineGone:
+            raise cut("the engine stopped before the end") from None
+        finally:
+            watch.cancel()
+            exchange.close()
+
+    async def _stream(self, offer: Offer, exchange: Exchange, answering: _Answering) -> None:
+        """Pass events on as they come, and make sure that the stream has an end."""
+        events = Events(self._api)
+        await answering.begin(200, b"text/event-stream")
+        try:
+            while data := await exchange.read():
+                if whole := events.feed(data):
+                    await answering.piece(whole)
+        except EngineGone:
+            pass
+        end = events.finish()
+        if not events.ended:
+            raise cut("the engine stopped before the end")
+        await answering.piece(end, more=False)
+        self._count(offer, events.usage())
+
+    async def _piece(self, offer: Offer, status: int, exchange: Exchange, answering: _Answering) -> None:
+        """An answer that comes at once; one that the engine did not finish is an error."""
+        body = await _whole(exchange, MAX_ANSWER)
+        try:
+            document = msgspec.json.decode(body)
+        except msgspec.DecodeError:
+            raise Problem(502, "The engine's answer is no JSON.", code="bad_answer") from None
+        choices = document.get("choices") if isinstance(document, dict) else None
+        if choices and any(isinstance(x, dict) and x.get("finish_reason", "") is None for x in choices):
+            raise cut("the engine stopped before the end")
+        await answering.whole(status, body)
+        if not self._api.counts:
+            self._count(offer, usage(body))
+
+    def _count(self, offer: Offer, counted: Any) -> None:
+        for kind, value in (("prompt", counted.prompt), ("answer", counted.answer)):
+            if value:
+                self._metrics.add("tokens_total", value, model=offer.name, kind=kind)
+
+    def _refused(self, status: int, body: bytes, server: Server) -> Problem:
+        """The engine's error in the client's terms."""
+        error = _engine_error(body)
+        message = error.get("message")
+        text = without_paths(message if isinstance(message, str) else "The engine refused the request.")
+        prompt, context = error.get("n_prompt_tokens"), error.get("n_ctx")
+        if isinstance(prompt, int) and isinstance(context, int):
+            return too_long(prompt, context, self._api.dialect)
+        if status in (404, 405, 501):
+            engine = server.report.engine.partition(" (")[0]
+            return Problem(501, f"{engine} does not do this as it was started: {text}", code="not_supported")
+        if status in (401, 403):
+            return Problem(502, "The engine refused the gateway.", code="engine_refused")
+        return Problem(status, text, code="engine_error")
+
+
+class _Answering:
+    """What has been sent to the client so far."""
+
+    def __init__(self, send: Send) -> None:
+        self.send = send
+        self.status = 0
+        self.open = False
+
+    async def whole(self, status: int, body: bytes) -> None:
+        self.status = status
+        await answer(self.send, status, body)
+
+    async def begin(self, status: int, kind: bytes) -> None:
+        self.status, self.open = status, True
+        headers = [(b"content-type", kind), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def piece(self, data: bytes, *, more: bool = True) -> None:
+        self.open = more
+        await self.send({"type": "http.response.body", "body": data, "more_body": more})
+
+
+async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
+    """The body of a request, as far as it is allowed to go. Raises `Problem` or `ClientGone`."""
+    larger = Problem(413, f"The body is larger than {most:,} bytes.", code="body_too_large")
+    for name, value in scope["headers"]:
+        if name == b"content-length" and (not value.isdigit() or int(value) > most):
+            raise larger
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            raise Problem(408, "The body did not come.", code="body_timeout") from None
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > most:
+            raise larger
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+@asynccontextmanager
+async def _until_gone(receive: Receive, deadline: float) -> AsyncIterator[None]:
+    """End what is inside when the client leaves (`ClientGone`) or takes too long (`Problem`)."""
+    task = asyncio.current_task()
+    assert task is not None
+    gone = False
+
+    async def watch() -> None:
+        nonlocal gone
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone = True
+        task.cancel()
+
+    watching = asyncio.create_task(watch())
+    try:
+        async with asyncio.timeout(deadline):
+            yield
+    except TimeoutError:
+        raise Problem(
+            504, f"The answer took longer than {deadline:.0f} s.", code="deadline_exceeded"
+        ) from None
+    except asyncio.CancelledError:
+        if gone and task.uncancel() == 0:
+            raise ClientGone from None
+        raise
+    finally:
+        watching.cancel()
+
+
+class _StallTimer:
+    """Closes the connection to an engine that is silent for too long; looks only now and then, not at each token."""
+
+    def __init__(self, exchange: Exchange, seconds: float) -> None:
+        self._exchange = exchange
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._handle = self._loop.call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        left = self._exchange.last + self._seconds - self._loop.time()
+        if left <= 0:
+            self._exchange.close()
+        else:
+            self._handle = self._loop.call_later(left, self._look)
+
+    def cancel(self) -> None:
+        self._handle.cancel()
+
+
+async def _whole(exchange: Exchange, most: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while data := await exchange.read():
+        parts.append(data)
+        size += len(data)
+        if size > most:
+            raise Problem(502, "The engine's answer has no end.", code="bad_answer")
+    return b"".join(parts)
+
+
+def _engine_error(body: bytes) -> dict[str, Any]:
+    """The `error` of an engine's answer. Ollama packs the real one as text into another."""
+    for _ in range(2):
+        try:
+            document = msgspec.json.decode(body)
+        except msgspec.DecodeError:
+            return {}
+        error = document.get("error", document) if isinstance(document, dict) else {}
+        if isinstance(error, dict):
+            return error
+        body = str(error).encode()
+        if not body.startswith(b"{"):
+            return {"message": str(error)}
+    return {}
