@@ -52,6 +52,10 @@ PURE = (
     "launchpad.landscape.svg",
     "launchpad.hardware.reserve",
     "launchpad.engines.server",
+    "launchpad.serve.apis",
+    "launchpad.serve.checks",
+    "launchpad.serve.problem",
+    "launchpad.serve.stream",
 )
 IMPURE = {
     "asyncio", "ctypes", "http", "httpx", "httpx2", "huggingface_hub", "multiprocessing", "ollama", "os", "psutil",
@@ -62,6 +66,7 @@ IMPURE = {
 # Slow to import or not everywhere installed: never at the top of a module.
 HEAVY = {
     "httpx2",
+    "httptools",
     "huggingface_hub",
     "ollama",
     "prompt_toolkit",
