@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from launchpad import config_file
 from launchpad.config_sections import (
+    EnginesConfig,
     OutputConfig,
     PluginsConfig,
     PullConfig,
@@ -42,6 +43,7 @@ class Config(Struct, frozen=True, kw_only=True):
 
     run: RunConfig = RunConfig()
     pull: PullConfig = PullConfig()
+    engines: EnginesConfig = EnginesConfig()
     plugins: PluginsConfig = PluginsConfig()
     pypi: PypiConfig = PypiConfig()
     registries: RegistriesConfig = RegistriesConfig()
@@ -69,6 +71,7 @@ class Config(Struct, frozen=True, kw_only=True):
 SECTIONS: dict[str, type[Struct]] = {
     "run": RunConfig,
     "pull": PullConfig,
+    "engines": EnginesConfig,
     "plugins": PluginsConfig,
     "pypi": PypiConfig,
     "registries": RegistriesConfig,
@@ -82,7 +85,9 @@ KEYS: dict[str, Any] = {
     for name, hint in get_type_hints(type_, include_extras=True).items()
 }
 # Left to the user alone: what code runs, where bytes come from, how much is fetched unasked.
-USER_ONLY = frozenset(key for key in KEYS if key.startswith(("plugins.", "pypi.", "registries.", "serve."))) | {
+USER_ONLY = frozenset(
+    key for key in KEYS if key.startswith(("plugins.", "pypi.", "registries.", "serve."))
+) | {
     "run.max_unattended_download",
     "run.policy",
 }

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from launchpad.durations import PATTERN
 from launchpad.wish import LEAST_CONTEXT, Purpose
 
 
@@ -58,6 +59,18 @@ class PullConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_rate: Annotated[
         Size | None, Meta(description="Most bytes per second, such as 10MB/s; unset: no limit")
     ] = None
+
+
+class EnginesConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How engines live."""
+
+    keep: Annotated[
+        str,
+        Meta(
+            pattern=PATTERN,
+            description="How long an engine stays loaded after its last use, such as `5m` or `forever`; 0: it ends with its command",
+        ),
+    ] = "0"
 
 
 class PluginsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

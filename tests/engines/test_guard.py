@@ -14,7 +14,8 @@ import pytest
 
 from launchpad.engines import registry
 from launchpad.engines.identity import boot_id, identify
-from launchpad.engines.process import EngineProcess, State
+from launchpad.engines.process import EngineProcess
+from launchpad.engines.state import State
 from launchpad.testing.processes import engine_processes, eventually, fake_command
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="subreaper and /proc are Linux's")
@@ -143,7 +144,7 @@ def test_a_reused_pid_is_another_process(launcher: Launcher) -> None:
     now = identify(innocent.pid)
     assert now is not None
     earlier = type(now)(pid=now.pid, started="1", boot=now.boot)
-    registry.write(_record(launcher=earlier, guard=earlier, engine_pid=innocent.pid))
+    registry.write(_record(launcher=earlier, guard=earlier, engine=earlier))
     assert registry.sweep() == ()
     assert innocent.poll() is None
     assert not list(registry.records())

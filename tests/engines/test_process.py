@@ -16,7 +16,8 @@ import pytest
 from launchpad.engines import registry
 from launchpad.engines.command import EngineCommand
 from launchpad.engines.loopback import get_loopback, listeners, require_private
-from launchpad.engines.process import LEGAL, EngineProcess, State
+from launchpad.engines.process import EngineProcess
+from launchpad.engines.state import LEGAL, State
 from launchpad.errors import EngineMissing, LaunchError
 from launchpad.events import EngineLoading, EngineStarting, Event
 from launchpad.testing.processes import engine_processes, eventually, fake_command

@@ -17,6 +17,7 @@ from launchpad.chat.options import ChatOptions, Message
 from launchpad.chat.stats import AnswerStats, decode_speed
 from launchpad.chat.transcript import Transcript, read_records, session_path
 from launchpad.engines.server import Server
+from launchpad.engines.use import working
 from launchpad.errors import AnswerError, LaunchpadError, UsageError
 
 
@@ -106,7 +107,7 @@ class Session:
         answer = _Answer(self._piece)
         error: LaunchpadError | None
         try:
-            with closing(self._stream()) as deltas:
+            with working(self.server.id), closing(self._stream()) as deltas:
                 for delta in deltas:
                     answer.take(delta)
                     yield delta

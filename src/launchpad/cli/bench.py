@@ -47,8 +47,8 @@ def bench(
     launchpad says of it from now on; --json prints the record.
     """
     from launchpad.bench import measure
+    from launchpad.cli.launching import carry_out
     from launchpad.cli.plan_notices import tell
-    from launchpad.cli.run import start
     from launchpad.decide import make_plan_for
 
     wish = make_wish(app, wishes, model=model, offline=offline)
@@ -56,7 +56,7 @@ def bench(
         plan = make_plan_for(app.host, app.config, wish, ask_sources=True, starts_next=True)
     chosen = _depths(plan, depths)
     tell(app.output, plan)
-    server = start(app, plan, yes=yes)
+    server = carry_out(app, plan, yes=yes)
     try:
         with app.output.status("measuring"):
             points = list(measure(server.server, chosen, repeat, lambda _: None))

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from launchpad.catalog.model import Build, LocalModel, Model
 from launchpad.choose import Choice
+from launchpad.engines.listing import EngineView
 from launchpad.engines.server import EngineReport
 from launchpad.explain.result import Explanation
 from launchpad.fit.result import Band, Confirmation, Fit, Settings
@@ -183,6 +184,18 @@ class PluginList(Struct, frozen=True, kw_only=True):
     failures: tuple[FailureRecord, ...]
 
 
+class EngineList(Struct, frozen=True, kw_only=True):
+    """`ps --json`, and the one engine of `start --json` and `restart --json`."""
+
+    engines: tuple[EngineView, ...]
+
+
+class EnginesStopped(Struct, frozen=True, kw_only=True):
+    """`stop --json`: the engines as they were before."""
+
+    engines: tuple[EngineView, ...]
+
+
 class Answer(Struct, frozen=True, kw_only=True):
     """`run --json`: the answer, apart from it the reasoning, and what it took. Speeds in tokens/s."""
 
@@ -242,6 +255,8 @@ KINDS: dict[str, type[Struct]] = {
     "catalogs": CatalogList,
     "config": ConfigDocument,
     "environment": Environment,
+    "engines": EngineList,
+    "engines-stopped": EnginesStopped,
     "error": ErrorDocument,
     "explanation": Explanation,
     "fits": FitList,

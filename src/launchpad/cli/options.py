@@ -40,6 +40,27 @@ class Size(click.ParamType[int]):
             self.fail(f"{error.what} {error.why or error.hint or ''}".strip(), param, ctx)
 
 
+class Duration(click.ParamType[float]):
+    """A time such as 90s, 5m or forever."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds, or fail with what is wrong."""
+        from launchpad.durations import parse_duration
+        from launchpad.errors import UsageError
+
+        try:
+            return value if isinstance(value, float) else parse_duration(value)
+        except UsageError as error:
+            self.fail(f"{error.what} {error.hint}", param, ctx)
+
+
+def keep_option(help: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """`--keep TIME`."""
+    return click.option("--keep", type=Duration(), metavar="TIME", help=help)
+
+
 def json_option(function: Callable[P, R]) -> Callable[P, R]:
     """`--json`: one JSON document on stdout, errors included."""
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from launchpad.cli.app import App
-from launchpad.cli.options import json_option, make_wish, source_options, wish_options
-from launchpad.errors import UnknownModel
+from launchpad.cli.options import json_option, keep_option, make_wish, source_options, wish_options
 
 if TYPE_CHECKING:
     from launchpad.engines.server import RunningServer
-    from launchpad.plan import Plan
 
 
 @click.command()
@@ -21,6 +18,9 @@ if TYPE_CHECKING:
 @click.argument("words", metavar="[PROMPT]", nargs=-1)
 @wish_options
 @source_options
+@keep_option(
+    "Leave the engine loaded until it was not used for so long, such as 10m; 0: not. [default: engines.keep]"
+)
 @click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")
@@ -41,6 +41,7 @@ def run(
     wishes: dict[str, Any],
     projector: bool,
     allow_unpinned: bool,
+    keep: float | None,
     offline: bool,
     dry_run: bool,
     yes: bool,
@@ -65,53 +66,29 @@ def run(
         app, wishes, model=model, offline=offline, projector=projector, allow_unpinned=allow_unpinned
     )
     if dry_run:
+        from launchpad.cli.launching import make_plan
         from launchpad.cli.plan import show_plan
 
-        show_plan(app, _plan(app, wish, starts=False))
+        show_plan(app, make_plan(app, wish, starts=False))
         return 0
 
     from launchpad.cli.age import note_age
     from launchpad.cli.conversation import converse, one_prompt
+    from launchpad.cli.launching import begin, keep_seconds, loaded, make_plan
     from launchpad.cli.plan_notices import tell
     from launchpad.named import is_auto
 
     text = one_prompt(app, prompt, model=model)
-    plan = _plan(app, wish, starts=True)
-    if is_auto(wish.model):
-        note_age(app)
-    tell(app.output, plan)
-    server = start(app, plan, yes=yes)
+    found = loaded(app, wish)
+    if found is None:
+        plan = make_plan(app, wish, starts=True)
+        if is_auto(wish.model):
+            note_age(app)
+        tell(app.output, plan)
+        server: RunningServer = begin(app, plan, yes=yes, keep=keep_seconds(app, keep))
+    else:
+        plan, server = found
     try:
         return converse(app, plan, server, text, system=system, **sampling)
     finally:
         server.stop()
-
-
-def _plan(app: App, wish: Any, *, starts: bool) -> Plan:
-    from launchpad.decide import make_plan_for
-
-    try:
-        with app.output.status("looking at this machine"):
-            return make_plan_for(app.host, app.config, wish, ask_sources=True, starts_next=starts)
-    except UnknownModel as error:
-        raise _or_a_question(error, wish.model) from error
-
-
-def _or_a_question(error: UnknownModel, model: str | None) -> UnknownModel:
-    """The same error; where the "model" looks like the first word of a question, with how to ask one."""
-    if model is None or not model.isalpha():
-        return error
-    quotes = f'To ask something, put it in quotes: launchpad run "{model} …"'
-    return UnknownModel(error.what, why=error.why, hint=f"{error.hint} {quotes}" if error.hint else quotes)
-
-
-def start(app: App, plan: Plan, *, yes: bool) -> RunningServer:
-    """Announce and confirm the download, then carry the plan out with progress on stderr."""
-    from launchpad.cli.consent import consent
-    from launchpad.cli.engine_line import with_engine_lines
-    from launchpad.run import RealEffects, execute
-
-    consent(app, plan, yes=yes, interactive=sys.stdin.isatty() and sys.stderr.isatty())
-    with app.output.progress() as progress:
-        report = with_engine_lines(app, progress)
-        return execute(plan, RealEffects(app.host, app.config), report)

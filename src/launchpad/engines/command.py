@@ -33,7 +33,8 @@ class EngineCommand(Struct, frozen=True, kw_only=True):
     """How to start one engine.
 
     `stdin` is written to the engine's standard input, which is then closed: the way for secrets, which must stand
-    neither in `argv` nor in `environment`. `grace` is the time in seconds between TERM and KILL.
+    neither in `argv` nor in `environment`. `grace` is the time in seconds between TERM and KILL. `size` is how many bytes
+    loading brings into memory, to tell how far it is.
     """
 
     backend: str
@@ -43,6 +44,7 @@ class EngineCommand(Struct, frozen=True, kw_only=True):
     stdin: str = ""
     cwd: str | None = None
     grace: float = 5.0
+    size: int | None = None
 
 
 def clean_environment() -> dict[str, str]:

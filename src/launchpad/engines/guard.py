@@ -7,8 +7,9 @@ that it starts in milliseconds and keeps working while launchpad is being upgrad
               ◀─stdout──       ◀─output pipe─
 
 Protocol, one JSON object per line. In: the job (`argv`, `env`, `cwd`, `stdin`, `log`, `log_limit`, `parent`, `grace`,
-`orphan_grace`), then the line `stop`. The end of stdin without `stop` means that launchpad died. Out: `started`
-(pid), `failed` (errno, message), `exited` (code or signal).
+`orphan_grace`), then lines: `stop`, or `owner <pid>` when another process takes launchpad's place and the pipes. The
+end of stdin without `stop` means that the owner died. Out: `started` (pid), `failed` (errno, message), `owner` (pid),
+`exited` (code or signal).
 
 Why nothing survives (Linux): the guard is a *subreaper*, so that workers which fork twice or call setsid become its
 children when their parents die, and it leaves only when it has no descendant left. The engine itself is tied to the
@@ -72,6 +73,7 @@ class Guard:
         self._actions: dict[int, Callable[[], object]] = {}
         self._status: int | None = None
         self._deadline: float | None = None
+        self._owner: int | None = None  # pidfd of the process that this guard will not outlive
 
     def run(self) -> int:
         """Start, watch, clean up. Returns the exit code to leave with: the engine's, or 128 + n after signal n."""
@@ -84,7 +86,7 @@ class Guard:
         _tell(event="started", pid=self._engine.pid)
         self._watch_signals()
         self._watch_output()
-        self._watch_launcher()
+        self._watch_control()
         while self._status is None and not self._overdue():
             self._step()
         code = os.waitstatus_to_exitcode(self._end_descendants())
@@ -141,18 +143,25 @@ class Guard:
         self._unfed = memoryview(self._job["stdin"].encode())
         self._watch(feed.fileno(), select.POLLOUT, lambda: self._feed(feed))
 
-    def _watch_launcher(self) -> None:
+    def _watch_control(self) -> None:
         self._watch(0, select.POLLIN, self._read_control)
+        self._watch_owner(self._job["parent"])
         self._obey(b"")
+
+    def _watch_owner(self, pid: int) -> None:
+        """A fork of the owner can hold our stdin open after it is gone; a pidfd cannot be fooled so."""
+        if self._owner is not None:
+            self._unwatch(self._owner)
+            os.close(self._owner)
+            self._owner = None
         if not hasattr(os, "pidfd_open"):
             return
-        # A fork of launchpad can hold our stdin open after launchpad is gone; a pidfd cannot be fooled so.
         try:
-            fd = os.pidfd_open(self._job["parent"])
+            self._owner = fd = os.pidfd_open(pid)
         except OSError:
             self._begin_stop(self._job["orphan_grace"])
         else:
-            self._watch(fd, select.POLLIN, lambda: self._launcher_died(fd))
+            self._watch(fd, select.POLLIN, lambda: self._owner_died(fd))
 
     def _watch(self, fd: int, events: int, action: Callable[[], object]) -> None:
         os.set_blocking(fd, False)
@@ -177,18 +186,24 @@ class Guard:
     def _read_control(self) -> None:
         data = _read(0)
         if data == b"":
-            self._launcher_died(0)
+            self._owner_died(0)
         elif data:
             self._obey(data)
 
     def _obey(self, data: bytes) -> None:
-        self._control += data
-        if b"stop\n" in self._control:
-            self._control = b""
-            self._begin_stop(self._job["grace"])
+        *lines, self._control = (self._control + data).split(b"\n")
+        for line in lines:
+            word, _, pid = line.partition(b" ")
+            if word == b"stop":
+                self._begin_stop(self._job["grace"])
+            elif word == b"owner":
+                self._watch_owner(int(pid))
+                _tell(event="owner", pid=int(pid))
 
-    def _launcher_died(self, fd: int) -> None:
+    def _owner_died(self, fd: int) -> None:
         self._unwatch(fd)
+        if fd == self._owner:
+            self._owner = None
         self._begin_stop(self._job["orphan_grace"])
 
     def _read_output(self, output: IO[bytes]) -> None:

@@ -60,6 +60,27 @@ def _start_time(pid: int) -> str | None:
         return None
 
 
+def send_signal(identity: Identity, number: int) -> bool:
+    """Send a signal to exactly this process; False when it is gone. Never hits a reused pid."""
+    try:
+        fd = os.pidfd_open(identity.pid) if hasattr(os, "pidfd_open") else None
+    except OSError:
+        return False
+    try:
+        if not lives(identity):
+            return False
+        if fd is None:
+            os.kill(identity.pid, number)
+        else:
+            signal.pidfd_send_signal(fd, number)
+    except OSError:
+        return False
+    finally:
+        if fd is not None:
+            os.close(fd)
+    return True
+
+
 def with_token(tokens: Collection[str]) -> Iterator[int]:
     """Pids of this user's processes, other than this one, that carry one of the start tokens."""
     import psutil

@@ -10,14 +10,15 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import uuid
 import weakref
 from collections.abc import Callable
-from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from launchpad.engines import registry
+from launchpad.engines import registry, use
+from launchpad.engines.clock import asleep
 from launchpad.engines.command import (
     READY_VARIABLE,
     TOKEN_VARIABLE,
@@ -28,6 +29,8 @@ from launchpad.engines.failure import EngineExit, last_words, oom_kills
 from launchpad.engines.identity import Identity, identify
 from launchpad.engines.log import EngineLog
 from launchpad.engines.progress import StallTimer
+from launchpad.engines.server import EngineReport
+from launchpad.engines.state import LEGAL, State
 from launchpad.errors import EngineMissing, LaunchError
 from launchpad.events import EngineLoading, EngineStarting, Report, ignore
 
@@ -38,27 +41,6 @@ GUARD_LEEWAY = 5.0  # s that the guard gets beyond the engine's grace before it 
 POLL_FIRST, POLL_LONGEST = 0.01, 0.25  # s between two looks at a loading engine
 STALL_SECONDS = 120.0
 GUARD = Path(__file__).with_name("guard_windows.py" if sys.platform == "win32" else "guard.py")
-
-
-class State(Enum):
-    """Where an engine is in its life."""
-
-    STARTING = "starting"
-    LOADING = "loading"
-    READY = "ready"
-    STOPPING = "stopping"
-    STOPPED = "stopped"
-    FAILED = "failed"
-
-
-LEGAL = {
-    State.STARTING: {State.LOADING, State.STOPPING, State.FAILED},
-    State.LOADING: {State.READY, State.STOPPING, State.FAILED},
-    State.READY: {State.STOPPING, State.FAILED},
-    State.STOPPING: {State.STOPPED},
-    State.STOPPED: set[State](),
-    State.FAILED: set[State](),
-}
 
 _alive: weakref.WeakSet[EngineProcess] = weakref.WeakSet()  # for `stop_all`
 
@@ -82,12 +64,17 @@ class EngineProcess:
         self._lock = threading.RLock()
         self._answered = threading.Event()  # the guard has said whether the engine started
         self._gone = threading.Event()  # the engine and all its descendants have ended
+        self._released = threading.Event()  # another process owns the engine now
         self._start_error: tuple[int | None, str] | None = None
         self._oom_kills = oom_kills()
         self._owner = os.getpid()
         self._guard: subprocess.Popen[bytes] | None = None
         self._guard_identity: Identity | None = None
+        self._engine_identity: Identity | None = None
+        self._started = time.time()
+        self._asleep = asleep()
         self._endpoint: str | None = None
+        self._engine_report: EngineReport | None = None
         self._told: tuple[str, ...] = ()
 
     # -- life ---------------------------------------------------------------------------------------------------
@@ -138,7 +125,7 @@ class EngineProcess:
 
     def stop(self) -> None:
         """End the engine and all its descendants: TERM, then KILL after the command's grace. Idempotent."""
-        if os.getpid() != self._owner:  # a fork of this process has no say
+        if os.getpid() != self._owner or self._released.is_set():  # a fork of this process has no say
             return
         with self._lock:
             first = self._state in (State.STARTING, State.LOADING, State.READY)
@@ -155,18 +142,44 @@ class EngineProcess:
                 self._move(State.STOPPED)
         _alive.discard(self)
 
+    def guard_pipes(self) -> tuple[int, int]:
+        """What the next owner of the engine must inherit: where the guard listens, and where it speaks. Raises `LaunchError` when it is gone."""
+        if self._gone.is_set():
+            raise self._ended_early()
+        assert self._guard
+        assert self._guard.stdin
+        assert self._guard.stdout
+        return self._guard.stdin.fileno(), self._guard.stdout.fileno()
+
+    def release(self, owner: registry.Record) -> None:
+        """Give the engine to the process that the record names as launcher and that has the guard's pipes already.
+
+        From then on `stop` does nothing. Raises `LaunchError` when the engine ends before.
+        """
+        with self._lock:
+            if self._gone.is_set():
+                raise self._ended_early()
+            registry.write(owner)
+        self._tell_guard(f"owner {owner.launcher.pid}\n".encode())
+        while not self._released.wait(0.01):
+            if self._gone.is_set():
+                raise self._ended_early()
+        _alive.discard(self)
+
     # -- facts --------------------------------------------------------------------------------------------------
 
-    def publish(self, endpoint: str) -> None:
-        """Note in the record where the engine answers."""
-        self._endpoint = endpoint
+    def publish(self, endpoint: str, report: EngineReport | None = None) -> None:
+        """Note in the record where the engine answers, and what it did."""
+        self._endpoint, self._engine_report = endpoint, report
         with self._lock:
             if not self._gone.is_set():
-                self._write_record()
+                registry.write(self.record())
 
     @property
     def state(self) -> State:
-        """Where the engine is in its life."""
+        """Where the engine is in its life; busy while anybody's request is on its way."""
+        if self._state is State.READY and use.is_held(self.token, "working"):
+            return State.BUSY
         return self._state
 
     def alive(self) -> bool:
@@ -203,7 +216,7 @@ class EngineProcess:
             if (stalled := timer.look()) > stall_seconds:
                 why = f"No log line, no memory growth and no bytes read for {stalled:.0f} s."
                 raise self.error(f"{self.command.model} stopped loading in {self.command.backend}.", why)
-            self._tell_progress()
+            self._tell_progress(timer.fraction(self.command.size))
             self._gone.wait(pause)
             pause = min(pause * 1.5, POLL_LONGEST)
 
@@ -213,16 +226,19 @@ class EngineProcess:
             return LaunchError(what, why="It was stopped while it was loading.")
         return self.died(what)
 
-    def _tell_progress(self) -> None:
+    def _tell_progress(self, fraction: float | None) -> None:
         line = self.log_tail(1)
-        if line and line != self._told:
-            self._told = line
-            self._report(EngineLoading(backend=self.command.backend, detail=line[0]))
+        told = (*line, f"{fraction or 0:.2f}")
+        if line and told != self._told:
+            self._told = told
+            self._report(EngineLoading(backend=self.command.backend, fraction=fraction, detail=line[0]))
 
     def _move(self, state: State) -> None:
         with self._lock:
             if state in LEGAL[self._state]:
                 self._state = state
+                if state is State.LOADING:
+                    registry.write(self.record())
             elif self._state in (State.FAILED, State.STOPPING, State.STOPPED):
                 raise self._ended_early()
             else:
@@ -231,7 +247,7 @@ class EngineProcess:
     # -- the guard ----------------------------------------------------------------------------------------------
 
     def _spawn_guard(self) -> None:
-        self._write_record()
+        registry.write(self.record())
         environment = {
             **clean_environment(),
             **self.command.environment,
@@ -248,7 +264,7 @@ class EngineProcess:
         )
         threading.Thread(target=self._listen, args=(self._guard,), name="engine", daemon=True).start()
         self._guard_identity = identify(self._guard.pid)
-        self._write_record()
+        registry.write(self.record())
         job = {
             "argv": self.command.argv,
             "env": environment,
@@ -264,7 +280,7 @@ class EngineProcess:
 
     def _tell_guard(self, message: bytes) -> None:
         if self._guard and self._guard.stdin:
-            with contextlib.suppress(OSError):  # it is gone; `_listen` notices
+            with contextlib.suppress(OSError, ValueError):  # it is gone; `_listen` notices
                 self._guard.stdin.write(message)
                 self._guard.stdin.flush()
 
@@ -274,7 +290,13 @@ class EngineProcess:
         with guard.stdout:
             for line in guard.stdout:
                 self._hear(json.loads(line))
+                if self._released.is_set():
+                    break
+        if self._released.is_set():
+            self._close_control()
         guard.wait()
+        if self._released.is_set():
+            return
         if self.exit is None and self._start_error is None:  # the guard itself was killed
             registry.end(self.token, None, 0)
             self.exit = EngineExit()
@@ -284,7 +306,10 @@ class EngineProcess:
         match message["event"]:
             case "started":
                 self.pid = message["pid"]
+                self._engine_identity = identify(message["pid"])
                 self._answered.set()
+            case "owner":
+                self._released.set()
             case "failed":
                 self._start_error = (message["errno"], message["message"])
             case "exited":
@@ -302,10 +327,13 @@ class EngineProcess:
                 self._state = State.FAILED
             self._gone.set()
             registry.forget(self.token)
+        self._close_control()
+        self._answered.set()
+
+    def _close_control(self) -> None:
         if self._guard and self._guard.stdin:
             with contextlib.suppress(OSError):
                 self._guard.stdin.close()
-        self._answered.set()
 
     def _end_by_force(self) -> None:
         """The guard did not answer: kill it, and everything that carries the token."""
@@ -314,20 +342,24 @@ class EngineProcess:
         registry.end(self.token, None, 0)
         self._gone.wait(GUARD_LEEWAY)
 
-    def _write_record(self) -> None:
+    def record(self) -> registry.Record:
+        """What is known of this start, for other processes to read."""
         me = identify(os.getpid())
         assert me is not None
-        registry.write(
-            registry.Record(
-                token=self.token,
-                host=registry.host(),
-                backend=self.command.backend,
-                model=self.command.model,
-                launcher=me,
-                guard=self._guard_identity,
-                engine_pid=self.pid,
-                endpoint=self._endpoint,
-            )
+        return registry.Record(
+            token=self.token,
+            host=registry.host(),
+            backend=self.command.backend,
+            model=self.command.model,
+            launcher=me,
+            guard=self._guard_identity,
+            engine=self._engine_identity,
+            endpoint=self._endpoint,
+            report=self._engine_report,
+            size=self.command.size,
+            state=self._state,
+            started=self._started,
+            asleep=self._asleep,
         )
 
     def _missing(self, number: int | None, message: str) -> EngineMissing:
@@ -338,6 +370,11 @@ class EngineProcess:
         return EngineMissing(
             f"The engine {self.command.backend} cannot be started.", why=f"{program}: {message}", hint=hint
         )
+
+
+def of_token(token: str) -> EngineProcess | None:
+    """The engine of this start, if this process started it and has not stopped or released it."""
+    return next((process for process in _alive if process.token == token), None)
 
 
 @atexit.register

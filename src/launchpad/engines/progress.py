@@ -25,6 +25,11 @@ class StallTimer:
         self._last_look = clock()
         self._stalled = 0.0
 
+    def fraction(self, size: int | None) -> float | None:
+        """How much of `size` bytes is in memory or has been read, as of the last look; None when that is not known."""
+        held = max(self._seen[1:])
+        return min(1.0, held / size) if size and held > 0 else None
+
     def look(self) -> float:
         """Look at the engine now; returns the seconds without progress."""
         now = self._clock()

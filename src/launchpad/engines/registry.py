@@ -1,7 +1,7 @@
 """Records of the engines that run: `state/run/<token>.json`, one file each, written before the process exists.
 
 A record outlives a crash of everything; the next start finds it and `sweep` ends what it speaks of. Records hold no
-secret.
+secret. Other files of the same start bear the token's name too and go with the record.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,15 +18,24 @@ import msgspec
 from msgspec import Struct
 
 from launchpad.engines.identity import Identity, kill_with_token, lives, with_token
+from launchpad.engines.server import EngineReport
+from launchpad.engines.state import State
 from launchpad.paths import state_dir
 
 LOGS_KEPT = 10
 
 
+class Kept(Struct, frozen=True, kw_only=True):
+    """An engine that outlives the command that started it. Unloaded after `idle` seconds without use; None: never."""
+
+    idle: float | None
+
+
 class Record(Struct, frozen=True, kw_only=True):
-    """One engine start. `launcher` owns it; `guard` and `endpoint` are known once the process is there.
+    """One engine start. `launcher` owns it; `guard`, `engine` and `endpoint` are known once they are there.
 
     `host` matters where several machines, or containers, share one home folder: each sweeps only for itself.
+    `started` is wall-clock time, `asleep` what the computer had slept by then. `ended` says how it ended, when that was not asked for.
     """
 
     token: str
@@ -34,8 +44,15 @@ class Record(Struct, frozen=True, kw_only=True):
     model: str
     launcher: Identity
     guard: Identity | None = None
-    engine_pid: int | None = None
+    engine: Identity | None = None
     endpoint: str | None = None
+    report: EngineReport | None = None
+    size: int | None = None  # bytes that loading brings into memory
+    state: State = State.STARTING
+    started: float = 0.0
+    asleep: float = 0.0
+    kept: Kept | None = None
+    ended: str | None = None
     version: int = 1
 
 
@@ -59,15 +76,31 @@ def write(record: Record) -> None:
 
     There is no fsync: what a power cut takes from the disk it has ended as a process, too.
     """
-    path = run_dir() / f"{record.token}.json"
-    draft = path.with_suffix(".tmp")
+    write_private(f"{record.token}.json", msgspec.json.encode(record))
+
+
+def write_private(name: str, content: bytes) -> None:
+    """Write a file that only the user can read, whole or not at all, into the folder of the records."""
+    path = run_dir() / name
+    draft = path.with_name(f"{name}.{os.getpid()}.{threading.get_ident()}.tmp")
     draft.unlink(missing_ok=True)
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(fd, msgspec.json.encode(record))
-    finally:
-        os.close(fd)
+    with open(fd, "wb") as file:  # noqa: PTH123  (a descriptor)
+        file.write(content)
     draft.replace(path)
+
+
+def read(token: str) -> Record | None:
+    """The record of one start; None when it is gone."""
+    try:
+        return msgspec.json.decode((run_dir() / f"{token}.json").read_bytes(), type=Record)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def is_known(token: str) -> bool:
+    """Whether there is a record of this start."""
+    return (run_dir() / f"{token}.json").exists()
 
 
 def forget(token: str) -> None:

@@ -12,7 +12,7 @@ class EngineServer:
     def __init__(self, process: EngineProcess, server: Server) -> None:
         self._process = process
         self._server = server
-        process.publish(server.endpoint)
+        process.publish(server.endpoint, server.report)
 
     @property
     def server(self) -> Server:

@@ -44,6 +44,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--token-seconds", type=float, default=0.0, help="time between two tokens")
     parser.add_argument("--crash-at-token", type=int, metavar="N", help="SIGSEGV instead of token N")
     parser.add_argument("--sse", choices=SSE_FAULTS, default="none", help="how to break the event stream")
+    parser.add_argument("--burn", action="store_true", help="use the processor until SIGUSR1 comes")
     parser.add_argument(
         "--spam", type=int, default=0, metavar="BYTES", help="write so much to the log at start"
     )
@@ -179,6 +180,20 @@ def _start_workers(count: int) -> None:
                 time.sleep(3600)
 
 
+def _burn() -> None:
+    """Be busy, as with somebody else's request."""
+    done = threading.Event()
+    signal.signal(signal.SIGUSR1, lambda *_: done.set())
+
+    def burn() -> None:
+        while not done.is_set():
+            for _ in range(10_000):
+                pass
+            time.sleep(0.001)
+
+    threading.Thread(target=burn, daemon=True).start()
+
+
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
@@ -209,6 +224,8 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     _start_workers(options.workers)
+    if options.burn:
+        _burn()
     _load(options)
     handler = type("Handler", (Handler,), {"options": options, "api_key": settings["api_key"]})
     server = ThreadingHTTPServer(("127.0.0.1", options.port), handler)

@@ -65,6 +65,7 @@ def _command(start: StartStep, key: str) -> EngineCommand:
         environment={"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive")},
         argv=(sys.executable, "-P", str(CHILD), "serve"),
         stdin=json.dumps(settings),
+        size=start.fit.total or None,
     )
 
 

@@ -1,0 +1,134 @@
+"""From a plan to an engine that answers: the one that is loaded already, or a new one, which may stay."""
+
+from __future__ import annotations
+
+import sys
+from math import isinf
+from typing import TYPE_CHECKING
+
+from launchpad.cli.render import tokens
+from launchpad.errors import UnknownModel
+
+if TYPE_CHECKING:
+    from launchpad.cli.app import App
+    from launchpad.engines.kept import KeptServer
+    from launchpad.engines.server import RunningServer
+    from launchpad.events import Report
+    from launchpad.plan import Plan
+    from launchpad.wish import Wish
+
+
+def make_plan(app: App, wish: Wish, *, starts: bool) -> Plan:
+    """Look at this machine and decide; a first word of a question that was taken for a model is told."""
+    from launchpad.decide import make_plan_for
+
+    try:
+        with app.output.status("looking at this machine"):
+            return make_plan_for(app.host, app.config, wish, ask_sources=True, starts_next=starts)
+    except UnknownModel as error:
+        raise _or_a_question(error, wish.model) from error
+
+
+def _or_a_question(error: UnknownModel, model: str | None) -> UnknownModel:
+    """The same error; where the "model" looks like the first word of a question, with how to ask one."""
+    if model is None or not model.isalpha():
+        return error
+    quotes = f'To ask something, put it in quotes: launchpad run "{model} …"'
+    return UnknownModel(error.what, why=error.why, hint=f"{error.hint} {quotes}" if error.hint else quotes)
+
+
+def carry_out(app: App, plan: Plan, *, yes: bool) -> RunningServer:
+    """Announce and confirm the download, then carry the plan out with progress on stderr."""
+    from launchpad.cli.consent import consent
+    from launchpad.cli.engine_line import with_engine_lines
+    from launchpad.run import RealEffects, execute
+
+    consent(app, plan, yes=yes, interactive=sys.stdin.isatty() and sys.stderr.isatty())
+    with app.output.progress() as progress:
+        report = with_engine_lines(app, progress)
+        return execute(plan, RealEffects(app.host, app.config), report)
+
+
+def keep_seconds(app: App, asked: float | None, default: str = "0") -> float:
+    """How long an engine stays after its last use: as asked, else the setting `engines.keep`, else the default."""
+    from launchpad.durations import parse_duration
+
+    if asked is not None:
+        return asked
+    return parse_duration(app.config.engines.keep) or parse_duration(default)
+
+
+def loaded(app: App, wish: Wish) -> tuple[Plan, KeptServer] | None:
+    """An engine that is loaded already and does what is wished. With a policy, the long way decides first."""
+    from launchpad.engines.kept import usable
+    from launchpad.policy_file import load_policy
+
+    if next(usable(), None) is None or load_policy(app.config) is not None:
+        return None
+    from launchpad.reuse import for_wish
+
+    found = for_wish(wish, _say(app))
+    if found is not None:
+        _note_kept(app, found[1])
+    return found
+
+
+def keep_running(app: App, plan: Plan, keep: float, *, yes: bool) -> KeptServer:
+    """Start the plan's engine, unless it is loaded already, and let it stay."""
+    from launchpad.engines.kept import KeptServer
+    from launchpad.errors import EngineError
+
+    server = begin(app, plan, yes=yes, keep=keep)
+    if isinstance(server, KeptServer):
+        return server
+    server.stop()
+    raise EngineError(
+        f"The engine of {plan.start.backend} cannot be kept by launchpad.",
+        why="It is not a process that launchpad owns.",
+        hint="Its own service decides how long it keeps a model.",
+    )
+
+
+def begin(app: App, plan: Plan, *, yes: bool, keep: float) -> RunningServer:
+    """What the plan needs: a loaded engine that does, or a new one, which stays for `keep` seconds after its last use."""
+    from launchpad.reuse import for_plan
+
+    if (found := for_plan(plan, _say(app))) is not None:
+        _note_kept(app, found)
+        return found
+    server = carry_out(app, plan, yes=yes)
+    if not keep:
+        return server
+    import msgspec
+
+    from launchpad.engines import kept
+
+    try:
+        stays = kept.keep(server.server, msgspec.json.encode(plan), None if isinf(keep) else keep)
+    except BaseException:
+        server.stop()
+        raise
+    return stays or server
+
+
+def _say(app: App) -> Report:
+    from launchpad.events import Event, Notice
+
+    def report(event: Event) -> None:
+        if isinstance(event, Notice):
+            app.output.note(event.message, "red")
+
+    return report
+
+
+def _note_kept(app: App, server: KeptServer) -> None:
+    """One line on what is used: a loaded engine was not started now, so it has not said what it did."""
+    record, did = server.record, server.server.report
+    where = f"GPU {did.gpu_layers} layers" if did.gpu_layers else "CPU"
+    parts = [
+        f"using {record.model} ({record.token[:8]}), loaded",
+        where,
+        f"context {tokens(did.context)}",
+        did.engine,
+    ]
+    app.output.note(" · ".join(parts))
