@@ -33,7 +33,9 @@ _LINES: dict[str, Callable[[str, str], str]] = {
 
 
 @click.command()
-@click.option("--shell", type=click.Choice(SHELLS), default="sh", show_default=True, help="Whose words to use.")
+@click.option(
+    "--shell", type=click.Choice(SHELLS), default="sh", show_default=True, help="Whose words to use."
+)
 @click.option("--port", type=click.IntRange(1, 65_535), help="The gateway on this port, where several run.")
 @click.option("--model", metavar="NAME", help="Name this model of the gateway. [default: its first]")
 @json_option

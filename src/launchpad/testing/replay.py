@@ -211,7 +211,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
-    do_GET = do_HEAD = do_POST = do_DELETE = _answer
+    do_GET = do_HEAD = do_POST = do_DELETE = _answer  # noqa: N815  (names that http.server calls)
 
 
 def _exchanges(recording: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
