@@ -208,6 +208,14 @@ def test_of_equal_builds_the_smaller_is_taken():
     assert pick.build.quantization == "Q6_K"
 
 
+def test_a_larger_build_is_worth_its_download_where_another_engine_is_much_faster_with_it():
+    here = candidate("m", size=4 << 30, speed=30.0)
+    there = candidate("m", quantization="FP8", size=8 << 30, speed=60.0, backend="vllm")
+    little = candidate("m", quantization="FP8", size=8 << 30, speed=40.0, backend="vllm")
+    assert choose([here, there], WISH).pick.fit.backend == "vllm"
+    assert choose([here, little], WISH).pick.fit.backend == "llamacpp"
+
+
 def test_of_the_same_build_a_well_known_publisher_is_taken():
     unknown, known = published("m", "somebody", size=(4 << 30) - 1000), published("m", "bartowski")
     for order in ([unknown, known], [known, unknown]):

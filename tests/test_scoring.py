@@ -7,7 +7,9 @@ import pytest
 from factories import candidate
 from launchpad.catalog.load import load_packaged
 from launchpad.catalog.quality import quantization_penalty, quantization_spread
-from launchpad.scoring import MIN_SPEED, ceiling, possible_score, rate
+from launchpad.fit import fit
+from launchpad.hardware.simulate import simulate
+from launchpad.scoring import MIN_SPEED, ceiling, is_full, possible_score, rate
 from launchpad.wish import Wish
 
 WISH = Wish()
@@ -107,3 +109,27 @@ def test_no_build_scores_above_its_models_ceiling(purpose: str) -> None:
             spread = quantization_spread(build.quantization, model.parameters, model.parameters_active)
             score = possible_score(model, purpose, loss, spread)  # type: ignore[arg-type]
             assert score is None or (most is not None and score <= most)
+
+
+def test_a_gpu_that_shares_main_memory_fills_it_too() -> None:
+    on = simulate("M1 8GB")
+    model = next(model for model in load_packaged()[1] if model.id == "qwen3.5-9b")
+    sizes = {build.quantization: build for build in model.builds if build.format == "gguf"}
+    large = fit(model, sizes["Q3_K_M"], on, Wish())
+    small = fit(model, sizes["UD-Q2_K_XL"], on, Wish(context=4096))
+    assert [device.device for device in large.devices if device.total] == ["apple:0"]
+    assert large.runs
+    assert is_full(large)
+    assert small.room is not None
+    assert large.room is not None
+    assert small.room > large.room
+    assert not is_full(fit(model, sizes["Q3_K_M"], simulate("M4 16GB"), Wish()))
+
+
+@pytest.mark.parametrize(
+    ("speed", "shown"), [(4.98, "about 4.98"), (4.996, "about 4.996"), (3.2, "about 3.2")]
+)
+def test_a_speed_just_below_the_limit_is_not_rounded_up_to_it(speed: float, shown: str) -> None:
+    rated = rate(candidate("m", 60, speed=speed), WISH)
+    assert rated.obstacle is not None
+    assert rated.obstacle.startswith(shown)

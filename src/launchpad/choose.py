@@ -119,7 +119,10 @@ def _one_per_model(runnable: Iterable[Rated]) -> list[Rated]:
 
 
 def _best_build(builds: Sequence[Rated]) -> Rated:
-    """The smallest build that is worth as much as the best one; one that is here may be worth a little less."""
+    """The smallest build that is worth as much as the best one; one that is here may be worth a little less.
+
+    Another engine may be much faster with a larger one: then the download is worth it.
+    """
     rated = [r for r in builds if r.score is not None] or builds
     best = max(r.worth for r in rated)
     here = [r for r in rated if r.candidate.availability.local and r.worth >= best - HERE_BONUS]
@@ -127,9 +130,22 @@ def _best_build(builds: Sequence[Rated]) -> Rated:
         return max(here, key=lambda r: (r.worth, _trust(r), r.candidate.build.ref))
     equal = [r for r in rated if r.worth >= best - SAME]
     trusted = [r for r in equal if _trust(r)] or equal
-    smallest = min(trusted, key=lambda r: (_size(r) or float("inf"), -r.worth, r.candidate.build.ref))
+    smallest = min(_quick(trusted), key=_smallness)
     alike = [r for r in trusted if _kind(r) == _kind(smallest)]
     return max(alike, key=lambda r: (_trust(r), r.worth, -_size(r), r.candidate.build.ref))
+
+
+def _smallness(rated: Rated) -> tuple[float, float, str]:
+    return _size(rated) or float("inf"), -rated.worth, rated.candidate.build.ref
+
+
+def _quick(equal: Sequence[Rated]) -> Sequence[Rated]:
+    """Those of another engine that are much faster than the smallest, where there are any; else all."""
+    smallest = min(equal, key=_smallness)
+    bar = (smallest.speed or float("inf")) * FASTER_FACTOR
+    engine = smallest.candidate.fit.backend
+    quick = [r for r in equal if r.speed and r.speed >= bar and r.candidate.fit.backend != engine]
+    return quick or equal
 
 
 def _kind(rated: Rated) -> tuple[str, str]:

@@ -90,12 +90,13 @@ def make_plan_for(
     made = decide(host, config, wish, on=on, ask_sources=ask_sources)
     pick = made.choice.pick
     backend = pick.fit.backend if pick else None
-    remarks = [_remark(here.status) for here in made.survey.backends if here.backend.name == backend]
+    chosen = [here for here in made.survey.backends if here.backend.name == backend]
+    remarks = [_remark(here.status) for here in chosen]
     plan = make_plan(
         made.survey.machine,
         made.wish,
         made.choice,
-        lambda fit: host.backend(fit.backend).arguments(fit),
+        lambda fit: chosen[0].backend.arguments(fit),
         [line for line in remarks if line],
     )
     if starts_next and plan.pull is None:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from launchpad.catalog.load import load_evidence
 from launchpad.catalog.model import Build, Model
-from launchpad.catalog.quality import quantization_penalty
+from launchpad.catalog.quality import loss_of
 from launchpad.choose import Candidate
 from launchpad.decide import fits_of
 from launchpad.errors import NoModelFits
@@ -51,7 +51,7 @@ def explained(host: Host, config: Config, wish: Wish, *, on: Machine | None = No
         attempt=_attempt(model, chosen, layout, here, seen),
         layout=layout,
         apis=backend.capabilities.apis if backend else None,
-        losses={one: quantization_penalty(one.quantization, model.parameters) for one in builds},
+        losses={one: loss_of(one, model) for one in builds},
     )
     return explain(subject, reason=reason, evidence=load_evidence(model.id))
 

@@ -18,13 +18,13 @@ from launchpad.wish import Purpose, Wish
 
 MIN_SPEED: dict[Purpose, float] = {
     "chat": 5.0,
-    "code": 10.0,
+    "code": 5.0,
     "reasoning": 10.0,
     "vision": 5.0,
-    "tools": 10.0,
+    "tools": 5.0,
     "multilingual": 5.0,
 }
-"""Least decode tokens/s by purpose: people read 5 to 7 tokens/s; code and tools are waited for, not read along."""
+"""Least decode tokens/s by purpose: people read 5 to 7 tokens/s, and reasoning writes pages before it answers."""
 
 COMFORT: dict[Purpose, float] = {
     "chat": 12.0,
@@ -62,7 +62,7 @@ UNSEEN_SPREAD = 6.0
 """Standard error, in points, of taking the general figure of a model specialized in code for its conversation, where that
 was not measured."""
 
-SLOW_COST = 4.0
+SLOW_COST = 5.0
 """Points that each halving of the speed below the comfortable one costs."""
 
 SHORT_COST = 4.0
@@ -190,8 +190,9 @@ def _costs(candidate: Candidate, wish: Wish, pace: float | None) -> float:
 
 def is_full(fit: Fit) -> bool:
     """Whether it leaves a device without the usual margin, or main memory without room for another program."""
-    host = (device.spare for device in fit.devices if device.device == "cpu")
-    return fit.verdict == "tight" or any(spare is not None and spare < ROOM for spare in host)
+    spares = (device.spare for device in fit.devices if device.device == "cpu")
+    rooms = spares if fit.room is None else (fit.room,)
+    return fit.verdict == "tight" or any(room is not None and room < ROOM for room in rooms)
 
 
 def _comfortable(wish: Wish) -> float:
@@ -213,11 +214,11 @@ def _obstacles(candidate: Candidate, wish: Wish, speed: float | None, pace: floa
     if speed is not None and pace is not None:
         least = minimum_speed(wish)
         if speed < least:
-            yield f"about {speed:.2g} tokens/s here, below {least:.2g}"
+            yield f"about {_below(speed, least)} tokens/s here, below {least:.2g}"
         thought_least = min(least, MIN_SPEED[wish.purpose])
         if pace < thought_least:
             yield (
-                f"about {speed:.2g} tokens/s here, and it thinks before it answers: "
+                f"about {_below(speed, thought_least * speed / pace)} tokens/s here, and it thinks before it answers: "
                 f"below {thought_least * speed / pace:.2g}"
             )
     if wish.max_download is not None and candidate.availability.local is None:
@@ -226,3 +227,10 @@ def _obstacles(candidate: Candidate, wish: Wish, speed: float | None, pace: floa
         elif build.size > wish.max_download:
             most = wish.max_download / 1e9
             yield f"a download of {build.size / 1e9:.1f} GB is above the limit of {most:.1f} GB"
+
+
+def _below(speed: float, least: float) -> str:
+    """Two digits, or as many as show that it is below `least`."""
+    return next(
+        (text for digits in (2, 3, 4) if (text := f"{speed:.{digits}g}") != f"{least:.2g}"), f"{speed:.5g}"
+    )

@@ -81,6 +81,8 @@ def survey(
             for b in host.backends()
             if wish.backend in (None, b.name)
         )
+        if on is not None and on.cluster and wish.backend is None:
+            backends = (*backends, *_spanning(backends))
         for here in backends:
             if here.status is not None and here.status.devices:
                 machine = referee(machine, here.backend.name, here.status.devices)
@@ -95,6 +97,15 @@ def survey(
         reach=reach,
         measurements=() if on else measurements.load(machine),
     )
+
+
+def _spanning(backends: Iterable[BackendHere]) -> tuple[BackendHere, ...]:
+    """What plans for several nodes, where none of `backends` does."""
+    if any(here.backend.capabilities.multi_node for here in backends):
+        return ()
+    from launchpad.spanning import PlannedVllm
+
+    return (BackendHere(backend=PlannedVllm(), status=None),)
 
 
 def detect_machine(host: Host, *, measure_bandwidth: bool = True) -> Machine:
@@ -178,7 +189,7 @@ def consider(seen: Survey, wish: Wish, models: Sequence[Model]) -> list[Candidat
 
 def ways(seen: Survey, wish: Wish, model: Model) -> list[Way]:
     """Each build of `model` that a usable backend could run; its fit is computed when it is looked at."""
-    from launchpad.catalog.quality import quantization_penalty, quantization_spread
+    from launchpad.catalog.quality import doubt_of, loss_of
 
     found = []
     for here in seen.backends:
@@ -186,8 +197,8 @@ def ways(seen: Survey, wish: Wish, model: Model) -> list[Way]:
             continue
         for build in here.backend.builds(model):
             can = availability(build, seen)
-            loss = quantization_penalty(build.quantization, model.parameters)
-            spread = quantization_spread(build.quantization, model.parameters, model.parameters_active)
+            loss = loss_of(build, model)
+            spread = doubt_of(build, model)
             found.append(
                 Way(
                     backend=here.backend.name,
@@ -253,7 +264,7 @@ def _candidate(
 
 def unread(seen: Survey, wish: Wish, models: Sequence[Model]) -> list[Candidate]:
     """Every build of `models` by the built-in fit, for formats that no engine here reads."""
-    from launchpad.catalog.quality import quantization_penalty
+    from launchpad.catalog.quality import loss_of
     from launchpad.fit import fit
 
     found = []
@@ -270,7 +281,7 @@ def unread(seen: Survey, wish: Wish, models: Sequence[Model]) -> list[Candidate]
                     build=build,
                     fit=replace(computed, notes=(note, *computed.notes)),
                     availability=Availability(obtainable=False, why_not=why),
-                    quantization_loss=quantization_penalty(build.quantization, model.parameters),
+                    quantization_loss=loss_of(build, model),
                 )
             )
     return found

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launchpad.catalog.load import load_packaged
-from launchpad.catalog.model import Quality
-from launchpad.catalog.quality import quantization_penalty
+from launchpad.catalog.model import Build, Model, Quality, Shape
+from launchpad.catalog.quality import doubt_of, loss_of, quantization_penalty
 
 
-@pytest.mark.parametrize("name", ["BF16", "F16", "fp16", "original", "FP8", "MXFP4"])
+@pytest.mark.parametrize("name", ["BF16", "F16", "fp16", "original", "FP8"])
 def test_full_precision_costs_nothing(name: str) -> None:
     assert quantization_penalty(name, 1e9) == 0
 
@@ -61,6 +61,14 @@ def test_labels_of_requantizers_are_understood() -> None:
 def test_what_nobody_measured_is_none() -> None:
     assert quantization_penalty("unknown", 8e9) is None
     assert quantization_penalty("", 8e9) is None
+
+
+def test_four_bits_cost_nothing_only_where_the_weights_were_made_in_them() -> None:
+    build = Build(ref="hf://a/b", format="safetensors", quantization="MXFP4")
+    made = Model(id="a", name="A", lab="A", lab_id="a", parameters=20e9, shape=Shape(architecture="gpt-oss"))
+    converted = Model(id="b", name="B", lab="B", lab_id="b", parameters=20e9, shape=Shape(architecture="glm"))
+    assert (loss_of(build, made), doubt_of(build, made)) == (0.0, 0.0)
+    assert (loss_of(build, converted), doubt_of(build, converted)) == (None, 0.0)
 
 
 def test_almost_every_build_of_the_catalog_has_a_figure() -> None:

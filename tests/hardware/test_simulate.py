@@ -300,3 +300,10 @@ def test_a_file_is_read(tmp_path: Path):
     path = tmp_path / "box.toml"
     path.write_text('[memory]\ntotal = "16GB"\n')
     assert simulate(str(path)).memory.total == simulate(path).memory.total == 16 * GIB
+
+
+def test_a_board_without_a_gpu_is_known_by_its_name():
+    machine = simulate("Raspberry Pi 5 16GB")
+    assert (machine.memory.total, machine.accelerators) == (16 << 30, ())
+    assert (machine.cpu.cores_physical, machine.cpu.bandwidth) == (4, 17.1e9)
+    assert (machine.cpu.architecture, machine.cpu.isa) == ("aarch64", ("neon", "dotprod"))

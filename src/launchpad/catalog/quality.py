@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from launchpad.catalog.model import Build, Model
+
 REFERENCE_PARAMETERS = 8.03e9  # of the model that `_LOSS` was measured on
 
 # Lost share at 8.03 billion parameters: 1 - (MMLU - 25) / (65.20 - 25).
@@ -48,7 +50,10 @@ _LOSS = {
     "INT8": 0.02,
     "INT4": 0.02,
 }
-_LOSSLESS = {"BF16", "F16", "FP16", "F32", "ORIGINAL", "NATIVE", "MXFP4"}  # MXFP4: gpt-oss is published in it
+_LOSSLESS = {"BF16", "F16", "FP16", "F32", "ORIGINAL", "NATIVE"}
+_TRAINED_IN = {
+    "gpt-oss": "MXFP4"
+}  # architectures whose weights were made in a type that others are only converted to
 
 # In the nine quantizations that both were run in, the 70B model loses 0.24 to 0.43 times as much as the 8B model, median
 # 0.31: ln(0.31) / ln(70.6 / 8.03) = -0.54. (The 70B model was not run unquantized; 80.94 is its Q5_K_M result, 80.82,
@@ -75,6 +80,20 @@ _MIXES = {  # re-quantizers' own mixes: at least as good as the plain type that 
     "Q8_K_L": "Q8_0",
     "Q8_K_XL": "Q8_0",
 }
+
+
+def loss_of(build: Build, model: Model) -> float | None:
+    """The share of the model's quality that this build loses; None where nobody has measured its quantization."""
+    if _plain(build.quantization) == _TRAINED_IN.get(model.shape.architecture or ""):
+        return 0.0
+    return quantization_penalty(build.quantization, model.parameters)
+
+
+def doubt_of(build: Build, model: Model) -> float:
+    """How far `loss_of` may be off."""
+    if not loss_of(build, model):
+        return 0.0
+    return quantization_spread(build.quantization, model.parameters, model.parameters_active)
 
 
 def quantization_penalty(quantization: str, parameters: float | None) -> float | None:

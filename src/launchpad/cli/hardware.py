@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
@@ -53,6 +54,10 @@ def _show(out: Output, machine: Machine) -> None:
             f"{gb(machine.disk_free)} free where models go" if machine.disk_free is not None else "unknown",
         ]
     )
+    for node in machine.cluster.nodes if machine.cluster else ():
+        cards = Counter(_accelerator(card) for card in node.accelerators)
+        each = [text if number == 1 else f"{number}x {text}" for text, number in cards.items()]
+        rows.append(["node", "; ".join([node.name, *each, f"memory {_memory(node.memory)}"])])
     for label, text in rows:
         out.field(label, text, column=9)
 

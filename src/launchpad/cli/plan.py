@@ -9,7 +9,16 @@ import click
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option, make_wish, on_option, simulated, wish_options
 from launchpad.cli.plan_notices import tell
-from launchpad.cli.render import confirmation_text, duration, gb, gib, license_text, placement, speed
+from launchpad.cli.render import (
+    confirmation_text,
+    device_lines,
+    duration,
+    gb,
+    gib,
+    license_text,
+    placement,
+    speed,
+)
 
 if TYPE_CHECKING:
     from launchpad.cli.output import Output
@@ -49,9 +58,9 @@ def show_plan(app: App, made: Plan) -> None:
     )
     _pull_lines(out, made)
     out.field("  start", f"{start.backend} on {placement(fit)}, context {start.settings.context:,}")
-    for device in fit.devices:
+    for name, device in device_lines(fit.devices):
         sums = " + ".join(f"{gib(t.bytes)} {t.name.replace('_', ' ')}" for t in device.terms if t.bytes)
-        out.field("  memory", f"{device.device}: {gib(device.total)} of {gib(device.free)} free = {sums}")
+        out.field("  memory", f"{name}: {gib(device.total)} of {gib(device.free)} free = {sums}")
     if made.confirmation is not None:
         out.field("  asked", confirmation_text(made.confirmation))
     out.field("  speed", f"{speed(fit.speed.decode)}, first token after {duration(fit.speed.first_token)}")

@@ -9,12 +9,11 @@ import click
 from launchpad.cli.age import note_age
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option, make_wish, on_option, simulated, wish_options
-from launchpad.cli.render import OPTION_HEADERS, OPTION_RIGHT, gib, option_row, score
+from launchpad.cli.render import OPTION_HEADERS, OPTION_RIGHT, machine_line, option_row, score
 
 if TYPE_CHECKING:
     from launchpad.cli.output import Output
     from launchpad.decide import Decision
-    from launchpad.hardware.machine import Machine
 
 
 @click.command()
@@ -82,15 +81,3 @@ def _show(out: Output, made: Decision, count: int) -> None:
         )
         if len(choice.losses) > count:
             out.note(f"{len(choice.losses) - count} more; see --count")
-
-
-def machine_line(machine: Machine) -> str:
-    """The machine in one line."""
-    parts = [machine.name]
-    if machine.accelerators:
-        parts += [f"{a.name} {gib(a.memory_free)} free" for a in machine.accelerators]
-    cores = machine.cpu.cores_physical
-    if cores:
-        parts.append(f"{cores} cores")
-    parts.append(f"{gib(machine.memory.available)} memory free")
-    return ", ".join(parts)

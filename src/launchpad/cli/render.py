@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from launchpad.catalog.model import License
     from launchpad.choose import Option
-    from launchpad.fit.result import Band, Confirmation, Fit
+    from launchpad.fit.result import Band, Confirmation, DeviceMemory, Fit
+    from launchpad.hardware.machine import Machine
 
 
 def gib(count: int | None) -> str:
@@ -93,10 +97,31 @@ def placement(fit: Fit) -> str:
     if where.kind == "cpu":
         return "CPU"
     if where.kind == "gpu":
-        return "GPU" if len(where.devices) < 2 else f"{len(where.devices)} GPUs"
+        on = f" on {where.pipeline_parallel} nodes" if where.pipeline_parallel > 1 else ""
+        return "GPU" if len(where.devices) < 2 else f"{len(where.devices)} GPUs{on}"
     if where.kind == "partial":
         return f"GPU {where.gpu_layers}/{where.layers} layers + CPU"
     return "?"
+
+
+def machine_line(machine: Machine) -> str:
+    """The machine in one line; cards of a kind are counted."""
+    cards = Counter(f"{card.name} {gib(card.memory_free)} free" for card in machine.accelerators)
+    parts = [machine.name, *(text if number == 1 else f"{number}x {text}" for text, number in cards.items())]
+    if machine.cpu.cores_physical:
+        parts.append(f"{machine.cpu.cores_physical} cores")
+    parts.append(f"{gib(machine.memory.available)} memory free")
+    if machine.cluster:
+        parts.insert(1, f"{len(machine.cluster.nodes)} nodes, the first with")
+    return ", ".join(parts).replace("with, ", "with ")
+
+
+def device_lines(devices: Sequence[DeviceMemory]) -> Iterator[tuple[str, DeviceMemory]]:
+    """(name, sum) of each device; neighbors with the same sum are said together: "nvidia:0 to nvidia:7, each"."""
+    for _, group in groupby(devices, key=lambda device: (device.terms, device.free, device.reserve)):
+        same = list(group)
+        name = same[0].device if len(same) == 1 else f"{same[0].device} to {same[-1].device}, each"
+        yield name, same[0]
 
 
 def option_row(label: str, option: Option) -> list[str]:

@@ -67,7 +67,17 @@ def fit(
         ),
         why=_tight_sentence(placed.devices, machine) if tight else None,
         notes=(*usable.notes, *found.notes),
+        room=_room(placed.devices, usable),
     )
+
+
+def _room(devices: tuple[DeviceMemory, ...], usable: Pool) -> int | None:
+    """What is left of main memory for other programs, beyond the reserve."""
+    if usable.host.free is None:
+        return None
+    shared = {"cpu", *(item.gpu.device for item in usable.gpus if item.gpu.unified)}
+    taken = sum(device.total for device in devices if device.device in shared)
+    return usable.host.free - usable.host.reserve - taken
 
 
 class _Blank:

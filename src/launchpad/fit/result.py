@@ -43,7 +43,7 @@ class Term(Struct, frozen=True, kw_only=True):
 class DeviceMemory(Struct, frozen=True, kw_only=True):
     """The memory sum of one device. `free` is what it has now, `reserve` what stays for the system."""
 
-    device: str  # "cpu", or the accelerator's "<vendor>:<index>"
+    device: str  # "cpu", or the accelerator's "<vendor>:<index>"; on another node of a cluster "<node>/<vendor>:<index>"
     terms: tuple[Term, ...]
     free: int | None
     reserve: int = 0
@@ -116,19 +116,25 @@ class Speed(Struct, frozen=True, kw_only=True):
 
 
 class Placement(Struct, frozen=True, kw_only=True):
-    """Where the layers go. `layers` counts the output layer as one, as `-ngl` does."""
+    """Where the layers go. `layers` counts the output layer as one, as `-ngl` does.
+
+    `tensor_parallel` GPUs share each layer; `pipeline_parallel` nodes of a cluster share the layers out.
+    """
 
     kind: PlacementKind
     gpu_layers: int = 0
     layers: int | None = None
     devices: tuple[str, ...] = ()
+    tensor_parallel: int = 1
+    pipeline_parallel: int = 1
 
 
 class Fit(Struct, frozen=True, kw_only=True):
     """One model build on one machine with one backend.
 
     `verdict`: "fits"; "tight" (fits, but leaves less than the usual margin); "no"; "unknown" when a needed figure
-    is not known. `why` is one sentence for people, always set unless the verdict is "fits".
+    is not known. `why` is one sentence for people, always set unless the verdict is "fits". `room` is what is left of main
+    memory for other programs, beyond the system's reserve (None: not known); a GPU with unified memory takes of it as well.
     """
 
     model_id: str
@@ -141,6 +147,7 @@ class Fit(Struct, frozen=True, kw_only=True):
     speed: Speed = Speed()
     why: str | None = None
     notes: tuple[str, ...] = ()
+    room: int | None = None
 
     @property
     def total(self) -> int:

@@ -8,30 +8,39 @@ reports (H100, RTX 5090) the activation is 13 % too small to 9 % too large.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from msgspec import Struct, structs
 
 from launchpad.catalog.model import Build, Model
 from launchpad.fit.from_shape import UnknownFigure, layout_from_model
 from launchpad.fit.layout import BlockKind, Layout
-from launchpad.fit.pool import Usable, device_name, gpu_reserve, pool
+from launchpad.fit.pool import Usable, gpu_reserve
 from launchpad.fit.result import DeviceMemory, Fit, Placement, Settings, Speed, Term
-from launchpad.hardware.machine import Accelerator, Machine
+from launchpad.fit.vllm_groups import Group, groups
+from launchpad.fit.vllm_speed import vllm_speed
+from launchpad.hardware.machine import Accelerator, Api, Machine
 from launchpad.wish import Wish
 
 GIB = 1 << 30
 BACKEND = "vllm"
-APIS = ("cuda", "rocm")
+APIS: tuple[Api, ...] = ("cuda", "rocm")
 UTILIZATION = 0.92  # of all memory; vLLM does not start unless so much is free
 BLOCK_TOKENS = 16
 LARGE_GPU = 70 * GIB  # from here on vLLM's own batch sizes are larger
 OUTSIDE_TORCH = round(0.13 * GIB)
 OUTSIDE_TORCH_PARALLEL = round(1.0 * GIB)  # with NCCL; 0.5 to 2 were seen
 GRAPHS = round(0.3 * GIB)
-SPLITS = (1, 2, 4, 8)
 COMFORTABLE_CONTEXT = 32768
 LEAST_CONTEXT = 4096
+BYTES_PER_PARAMETER = {
+    "FP8": 1.03,
+    "MXFP8": 1.06,
+    "INT8": 1.03,
+    "AWQ": 0.58,
+    "GPTQ": 0.58,
+    "INT4": 0.58,
+    "NVFP4": 0.6,
+}
+"""What published files of these quantizations take in all, parts that stay in 16 bits included: within 4 %."""
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -134,35 +143,57 @@ def _tokens(layout: Layout, cache: int, options: Options) -> int:
 
 
 def fit(model: Model, build: Build, machine: Machine, wish: Wish, *, layout: Layout | None = None) -> Fit:
-    """How a safetensors build fits this machine under vLLM; its speed there is not known before it was measured."""
+    """How a safetensors build fits this machine under vLLM, or the cluster that it heads.
+
+    Layers are shared out within a node (tensor parallel) and over the nodes (pipeline parallel). Taken are the fewest GPUs
+    that hold the context; where none does, those that hold the longest.
+    """
+    build = _sized(build, model)
     found = layout or layout_from_model(model, build)
     if isinstance(found, UnknownFigure):
         return _refused(
             model, build, wish, "unknown", f"the catalog does not state {found.field} of this model"
         )
-    usable = pool(machine, APIS, allow_swap=wish.allow_swap)
-    sets = list(_device_sets(usable.gpus, found))
-    if not sets:
+    candidates = groups(machine, found, APIS, allow_swap=wish.allow_swap)
+    if not candidates:
         return _refused(
             model, build, wish, "no", "vLLM needs a GPU with CUDA or ROCm, and none can be used here"
         )
     weights = build.size or found.weights
     most = model.context or COMFORTABLE_CONTEXT
+    enough = wish.context or min(most, COMFORTABLE_CONTEXT)
     best: Fit | None = None
-    for gpus in sets:
-        candidate = _on(gpus, found, weights, wish, most, model, build)
-        if candidate.runs:
+    for group in candidates:
+        candidate = _on(group, found, weights, wish, most, model, build)
+        if candidate.runs and candidate.settings.context >= enough:
             return candidate
-        best = candidate
+        if best is None or _holds(candidate) > _holds(best):
+            best = candidate
     assert best is not None
     return best
 
 
-def _device_sets(gpus: Sequence[Usable], layout: Layout) -> list[tuple[Usable, ...]]:
-    """The roomiest GPU alone, then two, four or eight of one kind, where the heads can be shared out."""
-    by_room = sorted(gpus, key=lambda item: item.gpu.free or 0, reverse=True)
-    same = [item for item in by_room if item.accelerator.name == by_room[0].accelerator.name]
-    return [tuple(same[:number]) for number in SPLITS if number <= len(same) and layout.heads % number == 0]
+def _holds(fit: Fit) -> tuple[bool, int]:
+    return fit.runs, fit.settings.context if fit.runs else max(d.spare or -(1 << 60) for d in fit.devices)
+
+
+def _sized(build: Build, model: Model) -> Build:
+    """The build with its usual size, where the catalog does not state it."""
+    per_parameter = BYTES_PER_PARAMETER.get(build.quantization.partition(" ")[0].upper())
+    if build.size or not per_parameter or not model.parameters:
+        return build
+    return structs.replace(build, size=int(per_parameter * model.parameters))
+
+
+def arguments(fit: Fit) -> dict[str, str | int | float | bool]:
+    """What vLLM would be told for this fit."""
+    where = fit.placement
+    found: dict[str, str | int | float | bool] = {
+        "max-model-len": fit.settings.context,
+        "tensor-parallel-size": where.tensor_parallel,
+        "pipeline-parallel-size": where.pipeline_parallel,
+    }
+    return found
 
 
 def utilization(accelerator: Accelerator, free: int) -> float:
@@ -173,7 +204,7 @@ def utilization(accelerator: Accelerator, free: int) -> float:
 
 
 def _on(
-    gpus: tuple[Usable, ...],
+    group: Group,
     layout: Layout,
     weights: int,
     wish: Wish,
@@ -181,43 +212,56 @@ def _on(
     model: Model,
     build: Build,
 ) -> Fit:
-    smallest = min(gpus, key=lambda item: item.gpu.free or 0)
+    smallest = min(group.gpus, key=lambda item: item.gpu.free or 0)
     free = smallest.gpu.free or 0
     total = smallest.accelerator.memory_total or free
     options = structs.replace(
-        default_options(total, tensor_parallel=len(gpus)),
+        default_options(
+            total, tensor_parallel=group.tensor_parallel, pipeline_parallel=group.pipeline_parallel
+        ),
         utilization=utilization(smallest.accelerator, free),
     )
     found = budget(layout, weights, total, options)
     context = wish.context or min(most, COMFORTABLE_CONTEXT, max(found.tokens, LEAST_CONTEXT))
     runs = found.cache > 0 and found.tokens >= context
-    devices = tuple(_memory(item, found) for item in gpus)
     why = None
     if not runs:
         why = (
             f"vLLM would keep {max(0, found.cache) / GIB:.1f} GiB on {smallest.accelerator.name} for the KV cache: "
             f"{found.tokens} tokens, {context} are needed"
         )
+    settings = Settings(context=context, parallel=wish.parallel or 1, gpu_layers=layout.layers + 1)
     return Fit(
         model_id=model.id,
         build=build.ref,
         backend=BACKEND,
-        settings=Settings(context=context, parallel=wish.parallel or 1, gpu_layers=layout.layers + 1),
+        settings=settings,
         placement=Placement(
             kind="gpu" if runs else "unknown",
             gpu_layers=layout.layers + 1 if runs else 0,
             layers=layout.layers + 1,
-            devices=tuple(device_name(item.accelerator) for item in gpus),
+            devices=tuple(item.gpu.device for item in group.gpus),
+            tensor_parallel=group.tensor_parallel,
+            pipeline_parallel=group.pipeline_parallel,
         ),
-        devices=devices,
+        devices=tuple(_memory(item, found) for item in group.gpus),
         verdict="fits" if runs else "no",
-        speed=Speed(),
+        speed=vllm_speed(layout, settings, group) if runs else Speed(),
         why=why,
         notes=(
-            f"gpu_memory_utilization {options.utilization:g}, tensor_parallel_size {len(gpus)}",
+            f"gpu_memory_utilization {options.utilization:g}, {_parallel(group)}",
             f"room for {found.tokens} tokens of all conversations",
             *layout.notes,
         ),
+    )
+
+
+def _parallel(group: Group) -> str:
+    sizes = f"tensor_parallel_size {group.tensor_parallel}"
+    return (
+        sizes
+        if group.pipeline_parallel == 1
+        else f"{sizes}, pipeline_parallel_size {group.pipeline_parallel}"
     )
 
 

@@ -11,22 +11,26 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from launchpad.hardware.machine import Accelerator as Accelerator
+    from launchpad.hardware.machine import Cluster as Cluster
     from launchpad.hardware.machine import Cpu as Cpu
     from launchpad.hardware.machine import Fact as Fact
     from launchpad.hardware.machine import Machine as Machine
     from launchpad.hardware.machine import Memory as Memory
+    from launchpad.hardware.machine import Node as Node
     from launchpad.hardware.machine import ProbeResult as ProbeResult
 
 _HOMES = {
     "Accelerator": "machine",
+    "Cluster": "machine",
     "Cpu": "machine",
     "Fact": "machine",
     "Machine": "machine",
     "Memory": "machine",
+    "Node": "machine",
     "ProbeResult": "machine",
 }
 
-__all__ = ["Accelerator", "Cpu", "Fact", "Machine", "Memory", "ProbeResult"]
+__all__ = ["Accelerator", "Cluster", "Cpu", "Fact", "Machine", "Memory", "Node", "ProbeResult"]
 
 if not TYPE_CHECKING:
 

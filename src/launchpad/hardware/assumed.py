@@ -45,6 +45,7 @@ class Given(Struct, frozen=True, kw_only=True):
     memory: int | None = None
     cores: int | None = None
     cpu_bandwidth: float | None = None
+    arm: bool = False
 
 
 def complete(given: Given) -> Machine:
@@ -164,7 +165,7 @@ def _usable(device: Device, size: int, memory: Memory) -> tuple[int, int, str]:
 def _cpu(given: Given, chip: Pick | None) -> tuple[Cpu, tuple[Fact, ...]]:
     cores = given.cores or (_CORES if given.picks else _CORES_WITHOUT_GPU)
     bandwidth, why = _cpu_bandwidth(given, chip)
-    arm = any(_is_arm(each.device) for each in given.picks)
+    arm = given.arm or any(_is_arm(each.device) for each in given.picks)
     apple = chip is not None and chip.device.vendor == "apple"
     cpu = Cpu(
         model=chip.device.name if chip else None,

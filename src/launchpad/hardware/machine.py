@@ -75,9 +75,32 @@ class Accelerator(Struct, frozen=True, kw_only=True):
     pci: str | None = None  # bus address ("0000:01:00.0"): the same card as two probes see it
 
 
-class Machine(Struct, frozen=True, kw_only=True):
-    """Everything that a fit needs to know of one computer.
+class Node(Struct, frozen=True, kw_only=True):
+    """One computer of a cluster, as far as the others need to know it.
 
+    `name` is unique in the cluster; `address` is where the others reach it (None: not known, or simulated).
+    """
+
+    name: str
+    address: str | None = None
+    memory: Memory = Memory()
+    accelerators: tuple[Accelerator, ...] = ()
+
+
+class Cluster(Struct, frozen=True, kw_only=True):
+    """Several computers that can hold one model together. The first node is the machine that the cluster belongs to.
+
+    `interconnect` is what the network between two nodes carries, in bytes/s (None: not known).
+    """
+
+    nodes: tuple[Node, ...]
+    interconnect: float | None = None
+
+
+class Machine(Struct, frozen=True, kw_only=True):
+    """Everything that a fit needs to know of one computer, and of the `cluster` that it is the head of, if it is of one.
+
+    All other fields speak of this computer alone: an engine that cannot span nodes needs no more.
     `simulated` machines (`--on`) come from a description; nothing of the computer at hand leaks into them.
     `disk_free` is counted where models are stored.
     """
@@ -89,6 +112,7 @@ class Machine(Struct, frozen=True, kw_only=True):
     accelerators: tuple[Accelerator, ...] = ()
     disk_free: int | None = None
     download_rate: float | None = None  # bytes/s, None when never measured
+    cluster: Cluster | None = None
     simulated: bool = False
     facts: tuple[Fact, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -16,7 +16,7 @@
     count = 2
     memory_free = "20GB"            # any field of an accelerator can be set, for each of the `count`
 
-Without `device`, an accelerator needs `name`, `vendor` and `memory_total`. What the file leaves out is assumed or
+A file with `[[nodes]]` describes several machines as one: launchpad.hardware.cluster. Without `device`, an accelerator needs `name`, `vendor` and `memory_total`. What the file leaves out is assumed or
 unknown as for a description in words. Sizes are texts with a unit, or whole numbers of bytes.
 """
 
@@ -33,6 +33,7 @@ from msgspec.structs import replace
 from launchpad.errors import UsageError
 from launchpad.hardware import values
 from launchpad.hardware.assumed import Given, accelerator_of, complete, idle
+from launchpad.hardware.cluster import MOST_NODES, clustered
 from launchpad.hardware.machine import Accelerator, Api, Cpu, Fact, Machine, Memory, Vendor, facts_about
 from launchpad.hardware.resolve import Pick, is_chip, pick
 
@@ -72,6 +73,8 @@ _ACCELERATOR: dict[str, values.Reader] = {
     "display": values.flag,
     "pci": values.text,
 }
+_CLUSTER: dict[str, values.Reader] = {"name": values.text, "interconnect": values.rate}
+_NODE: dict[str, values.Reader] = {"machine": values.text, "count": values.count, "address": values.text}
 _NEEDED = ("name", "vendor", "memory_total")
 
 
@@ -95,6 +98,8 @@ def _load(path: Path) -> dict[str, Any]:
 
 def parse_machine(document: dict[str, Any], path: Path) -> Machine:
     """The machine in a parsed file; `path` is for messages and evidence."""
+    if "nodes" in document:
+        return _parse_cluster(document, path)
     reader = _Reader(path)
     top = reader.read("", document, _TOP, others=_TABLES)
     cpu = reader.read("cpu", document.get("cpu", {}), _CPU)
@@ -105,6 +110,46 @@ def parse_machine(document: dict[str, Any], path: Path) -> Machine:
     rows = [reader.read(f"accelerators.{i}", row, _ACCELERATOR) for i, row in enumerate(entries)]
     machine = _base(reader, top, cpu, memory, rows)
     return _overridden(machine, path, top, cpu, memory)
+
+
+def _parse_cluster(document: dict[str, Any], path: Path) -> Machine:
+    reader = _Reader(path)
+    top = reader.read("", document, _CLUSTER, others=("nodes",))
+    entries = document["nodes"]
+    if not isinstance(entries, list) or not entries:
+        raise reader.error("nodes", "must be written as [[nodes]]")
+    machines: list[Machine] = []
+    addresses: list[str | None] = []
+    for number, entry in enumerate(entries):
+        where = f"nodes.{number}"
+        row = reader.read(where, entry, _NODE, others=(*_TOP, *_TABLES))
+        count, address = row.get("count", 1), row.get("address")
+        if count > 1 and address:
+            raise reader.error(f"{where}.count", "must be 1 where a node has an address")
+        if address and address in addresses:
+            raise reader.error(f"{where}.address", "is that of another node")
+        machines += [_node(reader, where, entry, row.get("machine"))] * count
+        addresses += [address] * count
+    if len(machines) > MOST_NODES:
+        raise reader.error("nodes", f"are more than {MOST_NODES}")
+    return clustered(
+        top.get("name", path.stem), machines, addresses=addresses, interconnect=top.get("interconnect")
+    )
+
+
+def _node(reader: _Reader, where: str, entry: dict[str, Any], words: str | None) -> Machine:
+    """The machine of one node: in words, or in the tables of a machine's own file."""
+    tables = {key: value for key, value in entry.items() if key not in _NODE}
+    if words is None:
+        return parse_machine(tables, reader.path)
+    if tables:
+        raise reader.error(f"{where}.{next(iter(tables))}", "cannot stand beside `machine`")
+    from launchpad.hardware.simulate import simulate
+
+    machine = simulate(words)
+    if machine.cluster:
+        raise reader.error(f"{where}.machine", "must be a single machine")
+    return machine
 
 
 def _base(

@@ -5,8 +5,9 @@ of `launchpad.hardware.assumed` and marked so in the facts.
 
     description = part { "+" part }          "," and "with" also separate
     part        = [N "x"] device [size]      a GPU or a chip of the table; the size picks the variant
-                | ["cpu"] size               main memory ("64GB", "64GB RAM", "8GB laptop", "cpu 8GB 4 cores")
+                | ["cpu"] size               main memory ("64GB", "64GB RAM", "8GB laptop", "cpu 8GB 4 cores", "Raspberry Pi 5 16GB")
                 | N "cores" | N "GB/s"       the processor's cores, its memory's peak bandwidth
+    cluster     = N "nodes of" description ["over" rate]      several such machines as one (launchpad.hardware.cluster)
 
 GB means GiB, as memory is sold.
 """
@@ -21,6 +22,7 @@ from msgspec import Struct
 
 from launchpad.errors import UsageError
 from launchpad.hardware.assumed import Given, complete
+from launchpad.hardware.cluster import clustered, described
 from launchpad.hardware.machine import Machine
 from launchpad.hardware.resolve import Pick, pick
 from launchpad.hardware.sizes import memory_bytes
@@ -44,6 +46,9 @@ _CORES = re.compile(r"\b(\d{1,4})[- ]?(?:cpu[- ])?(?:cores?|threads?|vcpus?|cpus
 _PLAIN_SIZE = re.compile(rf"(?<![\w.])({_SIZE})\b", _I)
 _CHIP = re.compile(r"\bm\d{1,2}\b", _I)  # Apple's; a number of cores beside it is its GPU's
 _MAC = re.compile(r"\b(?:macbook (?:pro|air)|macbook|mac (?:mini|studio|pro)|imac)\b", _I)
+# Boards without a GPU that llama.cpp could use: (cores, peak memory bandwidth in bytes/s), all ARM with NEON.
+_BOARDS = {"raspberry pi 4": (4, 12.8e9), "raspberry pi 5": (4, 17.1e9)}
+_BOARD = re.compile(rf"\b({'|'.join(_BOARDS)})\b", _I)
 _FILLER = frozenset(
     [
         "cpu",
@@ -76,6 +81,7 @@ class _Part(Struct, frozen=True, kw_only=True):
     memory: int | None
     cores: int | None
     bandwidth: float | None
+    arm: bool = False
 
 
 def simulate(description: str | Path) -> Machine:
@@ -87,6 +93,13 @@ def simulate(description: str | Path) -> Machine:
         return read_machine(Path(description).expanduser())
     if not text or len(text) > _LONGEST or not text.isprintable():
         raise UsageError("The machine is not described.", why="--on needs a short text.", hint=_EXAMPLES)
+    if several := described(text):
+        count, each, interconnect = several
+        return clustered(text, [_simulate(each)] * count, interconnect=interconnect)
+    return _simulate(text)
+
+
+def _simulate(text: str) -> Machine:
     return _combine(text, [_take_apart(part, text) for part in _split(text)])
 
 
@@ -96,7 +109,8 @@ def _split(text: str) -> list[str]:
 
 
 def _take_apart(part: str, whole: str) -> _Part:
-    rest = _MAC.sub(" ", part).strip()
+    rest, board = _pulled(_BOARD, _MAC.sub(" ", part).strip())
+    known = _BOARDS.get((board or "").lower(), (None, None))
     rest, count = _pulled(_COUNT, rest, at_start=True)
     if count is None:
         rest, count = _pulled(_COUNT_AFTER, rest)
@@ -113,8 +127,9 @@ def _take_apart(part: str, whole: str) -> _Part:
         device=device,
         size=_size(size, whole),
         memory=_size(memory, whole),
-        cores=None if cores is None else _number(cores, whole),
-        bandwidth=None if bandwidth is None else parse_rate(bandwidth),
+        cores=known[0] if cores is None else _number(cores, whole),
+        bandwidth=known[1] if bandwidth is None else parse_rate(bandwidth),
+        arm=board is not None,
     )
     if found.bandwidth == 0:
         raise _too_odd(whole)
@@ -179,6 +194,7 @@ def _combine(text: str, parts: list[_Part]) -> Machine:
             memory=memory,
             cores=cores,
             cpu_bandwidth=bandwidth,
+            arm=any(part.arm for part in parts),
         )
     )
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from launchpad.catalog.load import latest_evidence
 from launchpad.catalog.merge import models_of
-from launchpad.catalog.quality import quantization_penalty, quantization_spread
+from launchpad.catalog.quality import doubt_of, loss_of
 from launchpad.decide import allowed
 from launchpad.landscape.model import Landscape, Rival, landscape, plenty, representative
 from launchpad.policy_file import load_policy
@@ -67,7 +67,7 @@ def _rival(model: Model, backends: Sequence[Backend], machine: Machine, wish: Wi
         model=model,
         build=build,
         score=score,
-        loss=quantization_penalty(build.quantization, model.parameters) or 0.0,
+        loss=loss_of(build, model) or 0.0,
         anywhere=anywhere,
         here=backend.fit(model, build, machine, wish),
     )
@@ -75,6 +75,6 @@ def _rival(model: Model, backends: Sequence[Backend], machine: Machine, wish: Wi
 
 def _score(model: Model, build: Build, purpose: Purpose) -> float | None:
     """What the model in this build ranks by where it runs well."""
-    loss = quantization_penalty(build.quantization, model.parameters)
-    doubt = quantization_spread(build.quantization, model.parameters, model.parameters_active)
+    loss = loss_of(build, model)
+    doubt = doubt_of(build, model)
     return possible_score(model, purpose, loss, doubt)

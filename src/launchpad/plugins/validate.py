@@ -286,7 +286,9 @@ def _capacities(machine: Machine, wish: Wish) -> dict[str, int | None]:
     if main is not None and wish.allow_swap:
         main += memory.swap_free or 0
     devices = {f"{a.vendor}:{a.index}": a.memory_total for a in machine.accelerators}
-    return {"cpu": main, **devices}
+    others = machine.cluster.nodes[1:] if machine.cluster else ()
+    remote = {f"{n.name}/{a.vendor}:{a.index}": a.memory_total for n in others for a in n.accelerators}
+    return {"cpu": main, **devices, **remote}
 
 
 def _kind(value: object) -> str:

@@ -1,0 +1,80 @@
+"""Which GPUs vLLM could give a model to: one, several of a machine, or as many on each of several nodes. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from launchpad.fit.layout import Layout
+from launchpad.fit.pool import Usable, pool
+from launchpad.hardware.machine import Machine, Node
+
+SPLITS = (1, 2, 4, 8)
+
+
+class Group(Struct, frozen=True, kw_only=True):
+    """GPUs of one kind in equal stages: the layers are shared out over the stages, each layer within its stage.
+
+    `interconnect` is what the network between the stages carries, in bytes/s (None: not known, or there is one stage).
+    """
+
+    stages: tuple[tuple[Usable, ...], ...]
+    interconnect: float | None = None
+
+    @property
+    def gpus(self) -> tuple[Usable, ...]:
+        """All of them, stage by stage."""
+        return tuple(gpu for stage in self.stages for gpu in stage)
+
+    @property
+    def tensor_parallel(self) -> int:
+        """GPUs that share each layer."""
+        return len(self.stages[0])
+
+    @property
+    def pipeline_parallel(self) -> int:
+        """Stages that the layers pass through, one after the other."""
+        return len(self.stages)
+
+
+def groups(machine: Machine, layout: Layout, apis: Sequence[str], *, allow_swap: bool = False) -> list[Group]:
+    """From the fewest GPUs up: within the machine, then over two, three, … nodes of the cluster that it heads."""
+    own = pool(machine, apis, allow_swap=allow_swap).gpus
+    found = [Group(stages=(gpus,)) for gpus in _sets(own, layout)]
+    if machine.cluster:
+        found += _across(machine.cluster.nodes, layout, apis, machine.cluster.interconnect)
+    return found
+
+
+def _sets(gpus: Sequence[Usable], layout: Layout) -> list[tuple[Usable, ...]]:
+    """The roomiest GPU alone, then two, four or eight of one kind, where the heads can be shared out."""
+    by_room = sorted(gpus, key=lambda item: item.gpu.free or 0, reverse=True)
+    same = [item for item in by_room if item.accelerator.name == by_room[0].accelerator.name]
+    return [tuple(same[:number]) for number in SPLITS if number <= len(same) and layout.heads % number == 0]
+
+
+def _across(
+    nodes: Sequence[Node], layout: Layout, apis: Sequence[str], interconnect: float | None
+) -> Iterator[Group]:
+    """As many GPUs as can be of one kind on each of so many nodes, in their order: the head takes part in all."""
+    largest = [
+        max(_sets(_usable(node, apis, i), layout), key=len, default=()) for i, node in enumerate(nodes)
+    ]
+    head = largest[0]
+    alike = [gpus for gpus in largest if _kind(gpus) == _kind(head)] if head else []
+    for number in range(2, min(len(alike), layout.layers) + 1):
+        yield Group(stages=tuple(alike[:number]), interconnect=interconnect)
+
+
+def _kind(gpus: Sequence[Usable]) -> tuple[int, str]:
+    return len(gpus), gpus[0].accelerator.name if gpus else ""
+
+
+def _usable(node: Node, apis: Sequence[str], number: int) -> Sequence[Usable]:
+    """The node's GPUs; those of other nodes than the head carry the node's name before their own."""
+    found = pool(Machine(name=node.name, memory=node.memory, accelerators=node.accelerators), apis).gpus
+    if number == 0:
+        return found
+    return [replace(item, gpu=replace(item.gpu, device=f"{node.name}/{item.gpu.device}")) for item in found]

@@ -1,0 +1,70 @@
+"""Which GPUs share a model: within a machine, then over the nodes of its cluster."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from fit_facts import GIB, QWEN3_8B, build_of, layouts, machine, nvidia
+from launchpad.fit.vllm import arguments, fit
+from launchpad.fit.vllm_groups import groups
+from launchpad.hardware.cluster import clustered
+from launchpad.hardware.simulate import simulate
+from launchpad.wish import Wish
+
+LLAMA = layouts()["llama-3.1-8b"]
+PAIR = machine(64, nvidia(24, 0, name="RTX"), nvidia(24, 1, name="RTX"))
+
+
+def shapes(where: object) -> list[tuple[int, int]]:
+    found = groups(where, LLAMA, ("cuda",))  # type: ignore[arg-type]
+    return [(group.tensor_parallel, group.pipeline_parallel) for group in found]
+
+
+def test_first_within_the_machine_then_over_its_nodes() -> None:
+    assert shapes(PAIR) == [(1, 1), (2, 1)]
+    assert shapes(clustered("three", [PAIR] * 3)) == [(1, 1), (2, 1), (2, 2), (2, 3)]
+
+
+def test_nodes_that_differ_from_the_head_take_no_part() -> None:
+    other = machine(64, nvidia(24, 0, name="another"), nvidia(24, 1, name="another"))
+    bare = machine(64)
+    assert shapes(clustered("mixed", [PAIR, other, PAIR, bare])) == [(1, 1), (2, 1), (2, 2)]
+    assert shapes(clustered("a head without a GPU", [bare, PAIR])) == []
+
+
+def test_gpus_of_other_nodes_carry_the_name_of_their_node() -> None:
+    last = groups(clustered("c", [PAIR, PAIR], addresses=["10.0.0.1", "10.0.0.2"]), LLAMA, ("cuda",))[-1]
+    names = [item.gpu.device for item in last.gpus]
+    assert names == ["nvidia:0", "nvidia:1", "10.0.0.2/nvidia:0", "10.0.0.2/nvidia:1"]
+
+
+def test_a_model_that_no_node_holds_is_shared_out_over_two() -> None:
+    build = build_of("q", 60 * GIB, "BF16")
+    alone = fit(QWEN3_8B, build, PAIR, Wish())
+    both = fit(QWEN3_8B, build, clustered("two", [PAIR, PAIR]), Wish())
+    assert (alone.verdict, both.verdict) == ("no", "fits")
+    assert (both.placement.tensor_parallel, both.placement.pipeline_parallel) == (2, 2)
+    assert {device.total for device in both.devices} == {both.devices[0].total}
+    assert all(device.spare is not None and device.spare >= 0 for device in both.devices)
+    assert arguments(both)["pipeline-parallel-size"] == 2
+
+
+def test_more_gpus_are_taken_where_fewer_hold_only_a_short_context() -> None:
+    build = build_of("q", 19 * GIB, "BF16")
+    found = fit(QWEN3_8B, build, PAIR, Wish())
+    assert (found.placement.tensor_parallel, found.settings.context) == (2, 32768)
+    small = fit(QWEN3_8B, build, PAIR, Wish(context=4096))
+    assert small.placement.tensor_parallel == 1
+
+
+def test_memory_that_others_hold_on_one_node_counts() -> None:
+    busy = replace(PAIR, accelerators=tuple(replace(card, memory_free=2 * GIB) for card in PAIR.accelerators))
+    build = build_of("q", 60 * GIB, "BF16")
+    assert fit(QWEN3_8B, build, clustered("two", [PAIR, busy]), Wish()).verdict == "no"
+
+
+def test_a_size_that_is_not_stated_is_the_usual_one_of_its_quantization() -> None:
+    build = replace(build_of("q", 1, "FP8"), size=None)
+    found = fit(QWEN3_8B, build, simulate("H100"), Wish())
+    assert found.runs
+    assert found.devices[0].term("weights") == int(1.03 * (QWEN3_8B.parameters or 0))
