@@ -40,7 +40,7 @@ def extract(archive: Path, file: RemoteFile, target: Path, progress: Progress) -
             check_space(target.parent, size)
             sha256 = Digest.parse(file.sha256).hex() if file.sha256 else ""
             payload = Payload(label=file.path, urls=(), size=size, key=sha256)
-            with Partial(target, payload) as part, opened.open(info) as stream:
+            with Partial(target, payload, keep=False) as part, opened.open(info) as stream:
                 part.reset()
                 _copy(stream, part, progress)
                 return _checked(part, file, sha256)
@@ -69,23 +69,24 @@ def _find(opened: zipfile.ZipFile, file: RemoteFile) -> zipfile.ZipInfo:
 
 def _copy(stream: IO[bytes], part: Partial, progress: Progress) -> None:
     while chunk := stream.read(_CHUNK):
-        if part.offset + len(chunk) > (part.payload.size or 0):
+        if part.have + len(chunk) > (part.payload.size or 0):
             raise VerifyError(
                 f"{quote(part.payload.label)} is larger in its archive than promised.",
                 why=f"It goes on after {part.payload.size:,} bytes.",
                 hint="Report this to the author of the package.",
             )
         part.write(chunk)
-        progress.unpacked(part.offset)
+        progress.unpacked(part.have)
 
 
 def _checked(part: Partial, file: RemoteFile, sha256: str) -> Member:
-    if not part.complete:
-        raise _differs(file, f"it has {part.offset:,} bytes, not {part.payload.size:,}")
-    if sha256 and part.hexdigest != sha256:
-        raise _differs(file, f"its sha256 is {part.hexdigest}, not {sha256}")
+    digest = part.hexdigest()
+    if digest is None:
+        raise _differs(file, f"it has {part.have:,} bytes, not {part.payload.size:,}")
+    if sha256 and digest != sha256:
+        raise _differs(file, f"its sha256 is {digest}, not {sha256}")
     part.sync()
-    return Member(size=part.offset, sha256=part.hexdigest)
+    return Member(size=part.have, sha256=digest)
 
 
 def _differs(file: RemoteFile, fault: str) -> VerifyError:

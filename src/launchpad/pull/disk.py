@@ -6,8 +6,10 @@ import errno
 import os
 import shutil
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -16,6 +18,7 @@ from launchpad.pull.options import PullOptions
 
 _FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _MARGIN = 1 << 30
+_KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE
 
 
 def make_root(root: Path) -> None:
@@ -69,6 +72,19 @@ def open_private(path: Path) -> int:
         os.close(descriptor)
         raise _planted(path, fault)
     return descriptor
+
+
+def open_same(path: Path, descriptor: int) -> int:
+    """A second descriptor for reading the file that `open_private` opened. Raises `RefusedError` for another one."""
+    flags = (
+        os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    )
+    with explained(path):
+        other = os.open(path, flags)
+    if not os.path.sameopenfile(descriptor, other):
+        os.close(other)
+        raise _planted(path, "it was replaced while it was opened")
+    return other
 
 
 def _not_private(info: os.stat_result) -> str | None:
@@ -154,6 +170,46 @@ def check_space(folder: Path, needed: int) -> None:
     missing = needed + min(needed // 20, _MARGIN) - free
     if missing > 0:
         raise full(folder, missing, f"{needed:,} bytes are still to be written and {free:,} are free.")
+
+
+def reserve(descriptor: int, folder: Path, size: int) -> bool:
+    """Have the system set aside room for `size` bytes, and say whether it did anything.
+
+    Raises `DiskFull` when there is not so much. Where the file system cannot reserve, the check of the free space
+    before must do. The length of the file stays as it is.
+    """
+    info = os.fstat(descriptor)
+    allocated = getattr(info, "st_blocks", 0) * 512
+    if allocated >= size or (fallocate := _fallocate()) is None:
+        return False
+    while (fault := fallocate(descriptor, _KEEP_SIZE, size)) == errno.EINTR:
+        pass
+    if fault in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        free = shutil.disk_usage(folder).free
+        raise full(folder, max(1, size - allocated - free), f"{size:,} bytes could not be reserved.")
+    return fault == 0
+
+
+@cache
+def _fallocate() -> Callable[[int, int, int], int] | None:
+    """Linux's fallocate(2): 0 or the error's number. glibc's posix_fallocate would write zeros where it is missing."""
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    try:
+        call = ctypes.CDLL(None, use_errno=True).fallocate64
+    except (OSError, AttributeError):
+        try:
+            call = ctypes.CDLL(None, use_errno=True).fallocate
+        except (OSError, AttributeError):
+            return None
+    call.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+
+    def reserve_bytes(descriptor: int, mode: int, size: int) -> int:
+        return 0 if call(descriptor, mode, 0, size) == 0 else ctypes.get_errno()
+
+    return reserve_bytes
 
 
 def full(folder: Path, missing: int, why: str) -> DiskFull:

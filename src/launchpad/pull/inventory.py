@@ -13,7 +13,7 @@ from launchpad.catalog.model import Format, LocalModel
 from launchpad.errors import RefusedError
 from launchpad.events import Report, ignore
 from launchpad.paths import hub_cache, store_dir
-from launchpad.pull import stamps
+from launchpad.pull import journal, stamps
 from launchpad.pull.disk import explained, hold_lock
 from launchpad.pull.gguf_names import group_shards, is_model, projector_for, quantization_of
 from launchpad.pull.layout import PARTIAL
@@ -115,7 +115,8 @@ def list_unfinished() -> list[Unfinished]:
     for root in (hub_cache().resolve(), store_dir().resolve()):
         for repo in _folders(root):
             for path in sorted((repo / PARTIAL).glob("*")) if (repo / PARTIAL).is_dir() else ():
-                found.append(Unfinished(path=str(path), size=path.lstat().st_size))
+                if path.suffix != journal.SUFFIX:
+                    found.append(Unfinished(path=str(path), size=path.lstat().st_size))
     return found
 
 
@@ -127,6 +128,7 @@ def remove_unfinished() -> int:
         with _locked(path.parent.parent, path.name.partition(".")[0], path.name):
             with explained(path):
                 path.unlink(missing_ok=True)
+                journal.forget(path)
             freed += unfinished.size
     return freed
 

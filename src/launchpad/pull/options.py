@@ -22,5 +22,7 @@ class PullOptions(Struct, frozen=True, kw_only=True):
     longest_wait: float = 60.0  # cap of the wait that a server may ask for
     lock_timeout: float = 300.0
     poll_seconds: float = 0.2
-    max_rate: int | None = None
+    max_rate: int | None = None  # of all connections together
+    connections: int = 8  # at most, for one large file
+    piece_size: int = 8 << 20  # what one request asks for, and after how much the hash's state is kept
     deep: bool = False  # hash files again that carry the stamp of an earlier check

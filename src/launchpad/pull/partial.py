@@ -1,28 +1,73 @@
-"""The unfinished file of a download: what is written is what is hashed."""
+"""The unfinished file of a download: parts arrive in any order from several threads, and are hashed as they arrive.
+
+SHA-256 has one order only. A thread of its own hashes what lies at the front; what came early waits in memory, at most
+`_WINDOW` bytes of it. The file is read only for what an earlier run left and did not hash, or did not see safely on
+the disk; see docs/explanation/pull.md.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from threading import Condition, Lock
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
-from launchpad.pull.disk import full, is_full, open_private
+from launchpad.errors import DiskFull, LaunchpadError, PullError
+from launchpad.pull.disk import explained, full, is_full, open_private, open_same, reserve
+from launchpad.pull.extents import Gaps
+from launchpad.pull.journal import Header, Journal, Look, Memory
 from launchpad.pull.payload import Hasher, Payload
+from launchpad.pull.sha256 import Sha256, available
+from launchpad.pull.threads import start_thread
 
-_CHUNK = 1 << 20
+PIECE = 8 << 20  # the hash's state is kept after each of these
+_WINDOW = 64 << 20
+_READ = 1 << 20
+_SYNC_EVERY = 256 << 20
+
+
+class _Full(NamedTuple):
+    """That the disk took only the first `written` bytes."""
+
+    error: OSError
+    written: int
 
 
 class Partial:
-    """An open partial file: `offset` bytes are on disk and in the hash."""
+    """An open partial file. `gaps` says what is missing; `write_at` may be called by several threads."""
 
-    def __init__(self, path: Path, payload: Payload) -> None:
+    def __init__(self, path: Path, payload: Payload, *, piece: int = PIECE, keep: bool = True) -> None:
+        """Open or create it. Without `keep`, nothing is noted for a later run."""
         self.path = path
         self.payload = payload
-        self.offset = 0
-        self._hash: Hasher = payload.hasher()
+        self.piece = piece
+        self.damaged = 0  # pieces of an earlier run that were found to be wrong
         self._file = open_private(path)
+        self._reader = open_same(path, self._file)
+        header = Header(key=payload.key, size=payload.size, piece=piece)
+        self._journal = Journal(path, header) if keep else None
+        self._writing = Lock()  # guards the files; taken before `_changed`, never after it
+        self._changed = Condition()  # guards everything below
+        self._forget_all()
+        self._failure: BaseException | None = None
+        self._closed = False
+        self._take_over(self._journal.memory if self._journal else None)
+        self._hashing = start_thread(self._hash_on)
+
+    def _forget_all(self) -> None:
+        self.gaps = Gaps(self.payload.size)
+        self._waiting: dict[int, bytes] = {}
+        self._epoch = getattr(self, "_epoch", 0) + 1
+        self._told: dict[int, bytes] = {}  # states of an earlier run, to compare with
+        self._old_end = 0  # before this, bytes may be of an earlier run
+        self._begin_hash(0, self.payload.hasher())
+        self._synced, self._syncing = 0, False
+
+    def _begin_hash(self, offset: int, hasher: Hasher) -> None:
+        self._hashed, self._hash = offset, hasher
+        self._piece_start: tuple[int, Hasher] = (offset, hasher.copy())
 
     def __enter__(self) -> Self:
         return self
@@ -30,59 +75,307 @@ class Partial:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._file)
+        with self._writing, self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._hashing.join()
+        with self._writing:
+            os.close(self._file)
+            os.close(self._reader)
+            if self._journal:
+                self._journal.close()
+
+    # -- what is here -----------------------------------------------------------------------------------------------
+
+    @property
+    def have(self) -> int:
+        """Bytes that are in the file."""
+        with self._changed:
+            return self.gaps.have
+
+    @property
+    def allocated(self) -> int:
+        """Bytes that the disk has given to the file already, reserved ones included."""
+        info = os.fstat(self._file)
+        return min(max(getattr(info, "st_blocks", 0) * 512, self.have), self.payload.size or 0)
+
+    @property
+    def front(self) -> int:
+        """The first missing byte."""
+        with self._changed:
+            return self.gaps.first
+
+    @property
+    def to_read(self) -> int:
+        """Bytes of an earlier run that have to be read, because their hash is not known."""
+        with self._changed:
+            return max(0, min(self._old_end, self.gaps.size) - self._hashed)
 
     @property
     def complete(self) -> bool:
         """All expected bytes are here (never true while the size is unknown)."""
-        return self.offset == self.payload.size
+        with self._changed:
+            return not list(self.gaps)
 
-    @property
-    def hexdigest(self) -> str:
-        """The hash of the bytes on disk."""
-        return self._hash.hexdigest()
+    def hexdigest(self) -> str | None:
+        """The hash of the whole, once all of it is hashed; None when parts turned out to be missing."""
+        with self._changed:
+            while self._hashed < self.gaps.size and not list(self.gaps):
+                self._check()
+                self._changed.wait(0.2)
+            self._check()
+            return None if list(self.gaps) else self._hash.hexdigest()
 
-    @property
-    def on_disk(self) -> int:
-        """Bytes in the file, hashed or not."""
-        return os.fstat(self._file).st_size
+    def missing(self) -> list[tuple[int, int]]:
+        """The missing parts, in order."""
+        with self._changed:
+            self._check()
+            return list(self.gaps)
 
-    def take_over(self, tick: Callable[[int], None]) -> None:
-        """Hash what an earlier try left; start afresh when it left more than there should be."""
-        size = self.payload.size
-        if size is not None and self.on_disk > size:
-            self.reset()
+    def _take_over(self, memory: Memory | None) -> None:
+        """Go on from what an earlier run left: by its journal, or with all bytes of the file in doubt."""
+        size, here = self.payload.size, os.fstat(self._file).st_size
+        if memory is None:
+            if size is not None and here > size:
+                os.ftruncate(self._file, 0)
+            elif here:
+                self.gaps.fill(0, here)
+                self._old_end = here
+                self._note(0, here)
             return
-        os.lseek(self._file, 0, os.SEEK_SET)
-        while chunk := os.read(self._file, _CHUNK):
-            self._hash.update(chunk)
-            self.offset += len(chunk)
-            tick(self.offset)
+        self.gaps, self._told = memory.gaps, memory.states
+        self._old_end = max([0, *(stop for _, stop in _complement(self.gaps))])
+        if here > self.gaps.size:
+            os.ftruncate(self._file, self.gaps.size)
+        if memory.look == Look.of(self._file) and not self.payload.git and (kept := _newest(memory)):
+            offset, hasher = kept
+            self._begin_hash(offset, hasher)
+            self._synced = offset
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    def reserve(self) -> None:
+        """Have the system set the space aside, where it can. Raises `DiskFull`."""
+        size = self.payload.size
+        if size and reserve(self._file, self.path.parent, size):
+            with self._writing:
+                self._look = Look.of(self._file)
+                if self._journal:
+                    self._journal.looks(self._look)
+
+    def write_at(self, start: int, data: bytes) -> None:
+        """Write `data` from `start` on. Raises `DiskFull` with the missing bytes.
+
+        What is here already is not written again: the hash knows the bytes that came first.
+        """
+        with self._writing:
+            self._check_open()
+            data = data[: self._missing_from(start)]
+            fault = self._put(start, memoryview(data))
+            if fault:
+                data = data[: fault.written]
+            stop = start + len(data)
+            if data:
+                self._keep(start, stop, data)
+            if fault:
+                raise self._full(len(data)) from fault.error
+        with self._changed:
+            # Who is faster than the hash waits for it, unless the hash has an earlier run's bytes to go through.
+            while stop - self._hashed > _WINDOW and self._old_end <= self._hashed and self._can_go_on():
+                self._check()
+                self._changed.wait(0.2)
+
+    def _missing_from(self, start: int) -> int:
+        with self._changed:
+            return next((end - start for begin, end in self.gaps if begin <= start < end), 0)
+
+    def write(self, chunk: bytes) -> None:
+        """Append `chunk` to what is here from the beginning on, but never past the expected size."""
+        self.write_at(self.front, chunk)
+
+    def ends_at(self, size: int) -> None:
+        """The file turns out to have `size` bytes."""
+        with self._changed:
+            self.gaps.fill(size, self.gaps.size)
+            self.gaps.size = size
+            self._changed.notify_all()
 
     def reset(self) -> None:
         """Throw away what is here."""
-        os.ftruncate(self._file, 0)
-        os.lseek(self._file, 0, os.SEEK_SET)
-        self._hash = self.payload.hasher()
-        self.offset = 0
-
-    def write(self, chunk: bytes) -> None:
-        """Append `chunk`, but never past the expected size. Raises `DiskFull` with the missing bytes."""
-        size = self.payload.size
-        view = memoryview(chunk) if size is None else memoryview(chunk)[: size - self.offset]
-        while view:
-            try:
-                written = os.write(self._file, view)
-            except OSError as error:
-                if not is_full(error):
-                    raise
-                missing = size - self.offset if size is not None else len(view)
-                why = f"{self.offset:,} bytes of {self.payload.label} were stored and are kept."
-                raise full(self.path.parent, missing, why) from error
-            self._hash.update(view[:written])
-            self.offset += written
-            view = view[written:]
+        with self._writing, self._changed:
+            self._check_open()
+            os.ftruncate(self._file, 0)
+            if self._journal:
+                self._journal.restart()
+            self._forget_all()
+            self._changed.notify_all()
 
     def sync(self) -> None:
         """Flush the bytes to the disk, so that the name never outlives them."""
-        os.fsync(self._file)
+        with explained(self.path):
+            os.fsync(self._file)
+
+    def untouched(self) -> bool:
+        """Say whether the file is as our last write left it."""
+        return self._look is None or self._look == Look.of(self._file)
+
+    _look: Look | None = None
+
+    def _put(self, start: int, data: memoryview) -> _Full | None:
+        written = 0
+        try:
+            os.lseek(self._file, start, os.SEEK_SET)
+            while written < len(data):
+                written += os.write(self._file, data[written:])
+        except OSError as error:
+            if is_full(error):
+                return _Full(error, written)
+            raise
+        return None
+
+    def _keep(self, start: int, stop: int, data: bytes) -> None:
+        self._note(start, stop)
+        with self._changed:
+            self._check()
+            self.gaps.fill(start, stop)
+            if 0 <= start - self._hashed <= _WINDOW:
+                self._waiting[start] = data
+            self._changed.notify_all()
+
+    def _full(self, missing: int) -> DiskFull:
+        have, size = self.have, self.payload.size
+        why = f"{have:,} bytes of {self.payload.label} were stored and are kept."
+        return full(self.path.parent, missing if size is None else size - have, why)
+
+    def _note(self, start: int, stop: int) -> None:
+        self._look = Look.of(self._file)
+        if self._journal:
+            self._journal.wrote(start, stop, self._look)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise PullError(f"The transfer of {self.payload.label} has ended.")
+
+    # -- hashing ----------------------------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        if self._failure:
+            raise self._failure
+
+    def _can_go_on(self) -> bool:
+        return self.gaps.here_until(self._hashed) > self._hashed
+
+    def _hash_on(self) -> None:
+        try:
+            while self._hash_some():
+                pass
+        except BaseException as error:
+            with self._changed:
+                self._failure = error if isinstance(error, LaunchpadError) else _broken(self.path, error)
+                self._changed.notify_all()
+
+    def _hash_some(self) -> bool:
+        """Hash what lies at the front, up to the end of a piece; False when the file is closed."""
+        with self._changed:
+            while not self._closed and not self._can_go_on():
+                self._changed.wait()
+            if self._closed:
+                return False
+            epoch, begin, hasher = self._epoch, self._hashed, self._hash
+            end = min((begin // self.piece + 1) * self.piece, self.gaps.size)
+            data = self._next(begin, end)
+            read_until = min(end, begin + _READ, self.gaps.here_until(begin), *self._waiting)
+        whole = bool(data)
+        if not whole:
+            data = self._read(begin, read_until - begin)
+        hasher.update(data)
+        stop = begin + len(data)
+        with self._changed:
+            if epoch == self._epoch:  # else it was all thrown away meanwhile
+                if not whole and stop < read_until:
+                    self._dig()  # the file is shorter than its journal says
+                else:
+                    self._hashed = stop
+                    self._at_boundary()
+                self._changed.notify_all()
+        return True
+
+    def _next(self, begin: int, end: int) -> bytes:
+        """What waits in memory for its turn, from `begin` to `end` at most; empty when it must be read."""
+        data = self._waiting.pop(begin, b"")
+        if begin + len(data) > end:  # it reaches into the next piece: the rest waits
+            self._waiting[end] = data[end - begin :]
+        return data[: end - begin]
+
+    def _read(self, start: int, size: int) -> bytes:
+        with explained(self.path):
+            os.lseek(self._reader, start, os.SEEK_SET)
+            return os.read(self._reader, size)
+
+    def _at_boundary(self) -> None:
+        """At the end of a piece: compare with what an earlier run noted, and note it."""
+        offset, hasher = self._hashed, self._hash
+        if offset % self.piece or not offset or not isinstance(hasher, Sha256):
+            return
+        state = hasher.state()
+        told = self._told.pop(offset, None)
+        if told is not None and told != state and offset <= self._old_end:
+            self._dig()
+            return
+        self._piece_start = (offset, hasher.copy())
+        if self._journal and told is None:
+            self._journal.hashed(offset, state)
+        if offset - self._synced >= _SYNC_EVERY and not self._syncing:
+            self._syncing = True
+            start_thread(partial(self._sync_to, offset, self._epoch))
+
+    def _dig(self) -> None:
+        """The piece in work is damaged: it goes back to the missing ones."""
+        begin, hasher = self._piece_start
+        end = min(begin + self.piece, self.gaps.size)
+        self.damaged += 1
+        self.gaps.dig(begin, end)
+        self._told.pop(end, None)
+        self._begin_hash(begin, hasher.copy())
+        if self._journal:
+            self._journal.bad(begin + self.piece)
+
+    def _sync_to(self, offset: int, epoch: int) -> None:
+        """Flush, and note that the state at `offset` can be trusted from now on."""
+        with self._writing:
+            if self._closed:
+                return
+            descriptor = os.dup(self._file)
+        try:
+            os.fsync(descriptor)
+        except OSError:
+            return
+        finally:
+            os.close(descriptor)
+        with self._writing, self._changed:
+            if self._journal and epoch == self._epoch and not self._closed:
+                self._journal.synced(offset)
+                self._synced, self._syncing = offset, False
+
+
+def _complement(gaps: Gaps) -> list[tuple[int, int]]:
+    """What is not missing."""
+    edges = [0, *(edge for gap in gaps for edge in gap), gaps.size]
+    return [(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True) if start < stop]
+
+
+def _newest(memory: Memory) -> tuple[int, Sha256] | None:
+    """The last kept state whose bytes are safely on the disk."""
+    offsets = [offset for offset in memory.states if offset <= memory.synced and offset <= memory.gaps.first]
+    if not offsets or not available():
+        return None
+    offset = max(offsets)
+    return offset, Sha256(memory.states[offset], offset)
+
+
+def _broken(path: Path, error: BaseException) -> PullError:
+    return PullError(
+        f"The bytes of {path.name} cannot be checked.",
+        why=f"{type(error).__name__}: {error}.",
+        hint="Run the same command again: it goes on from here.",
+    )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Protocol
+from typing import Protocol, Self
 
 from msgspec import Struct
 
 from launchpad.errors import RefusedError
 from launchpad.plugins.spec import RemoteFile
 from launchpad.pull.names import Digest, check_git_sha1, quote
+from launchpad.pull.sha256 import Sha256, available
 
 
 class Hasher(Protocol):
@@ -20,6 +21,10 @@ class Hasher(Protocol):
 
     def hexdigest(self) -> str:
         """The digest so far, in lower-case hex."""
+        ...
+
+    def copy(self) -> Self:
+        """A second running hash with the same bytes behind it."""
         ...
 
 
@@ -39,7 +44,7 @@ class Payload(Struct, frozen=True, kw_only=True):
     def hasher(self) -> Hasher:
         """A fresh hash for these bytes."""
         if not self.git:
-            return hashlib.sha256()
+            return Sha256() if available() else hashlib.sha256()
         hasher = hashlib.sha1(usedforsecurity=False)
         hasher.update(b"blob %d\0" % (self.size or 0))
         return hasher

@@ -11,18 +11,19 @@ from launchpad.catalog.model import LocalModel
 from launchpad.errors import PullError
 from launchpad.events import PullFinished, PullStarted, Report
 from launchpad.plugins.spec import RemoteFile, Resolved
-from launchpad.pull import archive, stamps
+from launchpad.pull import archive, journal, stamps
 from launchpad.pull.companions import weight_files
 from launchpad.pull.disk import check_space, hold_lock, publish
 from launchpad.pull.http import client
 from launchpad.pull.inventory import intact, list_local, owner_of
+from launchpad.pull.job import Job, Throttle
 from launchpad.pull.layout import Repo
 from launchpad.pull.options import PullOptions
 from launchpad.pull.partial import Partial
 from launchpad.pull.payload import Payload, of_archive, of_file
 from launchpad.pull.progress import Progress
 from launchpad.pull.references import same_build
-from launchpad.pull.transfer import Job, fetch
+from launchpad.pull.transfer import fetch
 from launchpad.pull.verify import hash_file
 
 _DEFAULTS = PullOptions()
@@ -145,13 +146,14 @@ def _fetch_all(pulling: _Pull, payloads: list[Payload], report: Report) -> list[
     resolved, begin = pulling.resolved, monotonic()
     repo = pulling.repo
     repo.prepare()
-    have = sum(_size_of(repo.partial(payload.key)) for payload in payloads)
+    have = sum(journal.have(repo.partial(payload.key)) for payload in payloads)
     report(PullStarted(ref=resolved.ref, size=pulling.progress.size, have=have))
     with client(pulling.options) as http:
         job = Job(
             http=http,
             options=pulling.options,
             progress=pulling.progress,
+            throttle=Throttle(pulling.options.max_rate),
             token=resolved.token,
             token_host=resolved.token_host,
         )
@@ -175,7 +177,7 @@ def _obtain(pulling: _Pull, job: Job, file: RemoteFile, payload: Payload) -> str
     partial = repo.partial(payload.key)
 
     def others() -> int:
-        have = _size_of(partial)
+        have = journal.have(partial)
         progress.at(have)
         return have
 
@@ -192,12 +194,12 @@ def _obtain(pulling: _Pull, job: Job, file: RemoteFile, payload: Payload) -> str
 
 
 def _download(partial: Path, payload: Payload, file: RemoteFile, job: Job) -> None:
-    with Partial(partial, payload) as part:
-        if part.on_disk:
-            job.progress.notice(f"Checking {part.on_disk:,} bytes of {file.path} that are already here.")
-        part.take_over(job.progress.at)
+    with Partial(partial, payload, piece=job.options.piece_size) as part:
+        if part.to_read:
+            job.progress.notice(f"Checking {part.to_read:,} bytes of {file.path} that are already here.")
         unpacked = (file.size or 0) if file.member else 0
-        check_space(partial.parent, (payload.size or 0) - part.offset + unpacked)
+        check_space(partial.parent, (payload.size or 0) - part.allocated + unpacked)
+        part.reserve()
         fetch(part, job)
 
 
@@ -210,6 +212,7 @@ def _finish(pulling: _Pull, file: RemoteFile, payload: Payload, partial: Path) -
     publish(source, repo.blob(key))
     if file.member:
         partial.unlink()
+    journal.forget(partial)
     return key
 
 

@@ -84,6 +84,7 @@ class SimulatedHub:
 
     def __init__(self) -> None:
         self.requests: list[Seen] = []
+        self.connections = 0  # accepted so far
         self._sent: dict[str, int] = {}
         self._resources: dict[str, _Resource] = {}
         self._projects: dict[str, list[dict[str, Any]]] = {}
@@ -231,6 +232,11 @@ class SimulatedHub:
                     return fault
         return Fault()
 
+    def note_connection(self) -> None:
+        """Count a connection."""
+        with self._lock:
+            self.connections += 1
+
     def note_sent(self, path: str, count: int) -> None:
         """Count body bytes."""
         with self._lock:
@@ -253,6 +259,11 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
     timeout = 30
+
+    def setup(self) -> None:
+        """A connection was accepted."""
+        super().setup()
+        self.server.hub.note_connection()
 
     def log_message(self, format: str, *args: object) -> None:
         """Keep quiet: `requests` has it all."""
