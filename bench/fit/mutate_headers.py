@@ -24,6 +24,14 @@ from launchpad.fit import layout_from_gguf
 from launchpad.fit.architectures import PURE_RECURRENT, RECURRENT_WITHOUT_KV_HEADS, WINDOW_PERIOD
 from launchpad.gguf import Truncated, read_header
 from launchpad.gguf.ggml import TENSOR_TYPES
+from launchpad.gguf.reader import (
+    LONGEST_KEPT_ARRAY,
+    MOST_BLOCKS,
+    MOST_KEYS,
+    MOST_STRING_BYTES,
+    MOST_STRINGS,
+    MOST_TENSORS,
+)
 
 SLOW = 0.1  # seconds of processor time
 ALIGNMENT = 32
@@ -207,6 +215,48 @@ def header_bytes(path: Path) -> bytes:
         return file.read(read_header(path).data_offset)
 
 
+def largest() -> bytes:
+    """The largest header that the reader allows: every limit reached at once."""
+    figures = {"block_count": MOST_BLOCKS, "embedding_length": 4096, "attention.head_count": 32}
+    keys = [text(b"general.architecture") + struct.pack("<I", STRING) + text(b"qwen3")]
+    keys += [
+        text(f"qwen3.{figure}".encode()) + struct.pack("<II", 4, value) for figure, value in figures.items()
+    ]
+    token = text(b"t" * (MOST_STRING_BYTES // MOST_STRINGS - 8))
+    keys.append(text(b"tokens") + struct.pack("<IIQ", ARRAY, STRING, MOST_STRINGS) + token * MOST_STRINGS)
+    entries = b"\1\0\0\0" * LONGEST_KEPT_ARRAY
+    for figure in ("attention.head_count_kv", "feed_forward_length", "attention.sliding_window_pattern"):
+        keys.append(
+            text(f"qwen3.{figure}".encode()) + struct.pack("<IIQ", ARRAY, 4, LONGEST_KEPT_ARRAY) + entries
+        )
+    while len(keys) < MOST_KEYS:
+        keys.append(
+            text(b"array%d" % len(keys)) + struct.pack("<IIQ", ARRAY, 4, LONGEST_KEPT_ARRAY) + entries
+        )
+    tensors = [
+        text(b"blk.%d.%d.ffn_down.weight" % (number % MOST_BLOCKS, number))
+        + struct.pack("<IQQIQ", 2, 32, 1, 0, 128 * number)
+        for number in range(MOST_TENSORS)
+    ]
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(keys)) + b"".join(keys) + b"".join(tensors)
+    return head + b"\0" * (-len(head) % ALIGNMENT + 128 * MOST_TENSORS)
+
+
+def measure_largest(path: Path) -> dict[str, object]:
+    """Processor time and memory of reading that file in this process, which has read nothing before."""
+    begin, times = peak(), []
+    for _ in range(5):
+        start = time.process_time()
+        layout_from_gguf(read_header(path))
+        times.append(time.process_time() - start)
+    return {
+        "file_bytes": path.stat().st_size,
+        "seconds": [round(took, 4) for took in times],
+        "grown_bytes": peak() - begin,
+        "peak_bytes": peak(),
+    }
+
+
 def main() -> int:
     """Run and report; exit code 1 when something happened that must not."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -215,7 +265,17 @@ def main() -> int:
     parser.add_argument(
         "--honest", type=Path, nargs="*", default=[], help="GGUF files whose headers to damage too"
     )
+    parser.add_argument(
+        "--write-largest", type=Path, help="write the largest header that is allowed, and end"
+    )
+    parser.add_argument("--read", type=Path, help="measure reading this file, and end")
     arguments = parser.parse_args()
+    if arguments.write_largest:
+        arguments.write_largest.write_bytes(largest())
+        return 0
+    if arguments.read:
+        print(json.dumps(measure_largest(arguments.read), indent=1))
+        return 0
     honest = [header_bytes(path) for path in arguments.honest]
     judge(*specimen(0, honest))
     begin, ends, bad, slow, slowest = peak(), Counter[str](), [], [], 0.0

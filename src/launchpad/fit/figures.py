@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from launchpad.errors import BadModelFile
 
 LARGEST_FIGURE = 1 << 31  # no count or dimension of a real network comes near it
-MOST_BLOCKS = 4096
+MOST_BLOCKS = 1024
 
 
 class Figures:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import mmap
 import struct
+from itertools import repeat
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,16 +18,19 @@ VERSIONS = (2, 3)
 DEFAULT_ALIGNMENT = 32
 LARGEST_ALIGNMENT = 1 << 16
 
-# Far above any real model, low enough that a hostile file is refused at once.
-MOST_KEYS = 1 << 13
-MOST_TENSORS = 1 << 13
-MOST_STRINGS = 3 << 18  # the largest tokenizers have 650,000 tokens and merges
+# Above any real model, low enough that the largest header which is allowed is read in well under 100 ms
+# (`bench/fit/mutate_headers.py --largest` measures it).
+MOST_KEYS = 1 << 10
+MOST_BLOCKS = 1 << 10  # twice as many as llama.cpp takes
+MOST_TENSORS = 1 << 12  # the largest published networks have about 2,000
+MOST_STRINGS = 3 << 18  # the largest tokenizers have 777,000 tokens and merges
+MOST_STRING_BYTES = 1 << 25  # of tokens and merges together; the largest have half of it
 LONGEST_KEY = 1 << 12
 LONGEST_TENSOR_NAME = 63
 LONGEST_STRING = 1 << 26
 LONGEST_KEPT_STRING = 1 << 20
 LONGEST_KEPT_ARRAY = 1 << 12
-MOST_KEPT = 1 << 23  # bytes of all kept values together; what comes later is skipped
+MOST_KEPT = 1 << 22  # bytes of all kept values together; what comes later is skipped
 _BYTES_OF_AN_ENTRY = 40  # what one entry of a kept array costs in memory
 MOST_DIMENSIONS = 4
 LARGEST_DIMENSION = 1 << 40
@@ -47,7 +51,9 @@ _SCALARS = {
 _FORMATS = {number: struct.Struct(layout) for number, layout in _SCALARS.items()}
 _STRING, _ARRAY = 8, 9
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
+_STRINGS_AT_ONCE = 1 << 12  # so many may lie on pages of their own before these are given back
 _SMALLEST_KEY_BYTES = 8 + 1 + 4 + 1
+_TENSORS = {number: struct.Struct(f"<{number}QIQ") for number in range(1, MOST_DIMENSIONS + 1)}
 _SMALLEST_TENSOR_BYTES = 8 + 1 + 4 + 8 + 4 + 8
 _FIRST_READ = 1 << 20
 
@@ -95,6 +101,12 @@ def _by_growing_prefix(file: BinaryIO, size: int) -> GGUFHeader:
             length = min(size, max(cut.need, 2 * length))
 
 
+def _give_back(mapped: mmap.mmap) -> None:
+    """Let the system forget the pages that were read: they count as memory of this process."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
 def _bad(why: str) -> BadModelFile:
     return BadModelFile("this is not a GGUF model file that can be used", why=why)
 
@@ -108,6 +120,7 @@ class _Cursor:
         self.size = size
         self.at = 0
         self.strings = 0
+        self.string_bytes = 0
         self.kept = 0
 
     def header(self) -> GGUFHeader:
@@ -227,15 +240,25 @@ class _Cursor:
         self.strings += count
         if self.strings > MOST_STRINGS or count * 8 > self.size - self.at:
             raise _bad(f"it claims {count} strings in one array")
-        at, have, data, unpack = self.at, self.have - 8, self.data, _U64.unpack_from
-        for _ in range(count):
-            if at > have:
-                self.at = min(at, self.size)
-                self._take(8)
-            at += 8 + unpack(data, at)[0]
-        self.at = 0
-        self._skip(at)
+        for left in range(count, 0, -_STRINGS_AT_ONCE):
+            self._some_strings(min(left, _STRINGS_AT_ONCE))
         return Skipped("strings", count)
+
+    def _some_strings(self, count: int) -> None:
+        at, data, unpack = self.at, self.data, _U64.unpack_from
+        try:
+            for _ in repeat(None, count):
+                at += unpack(data, at)[0] + 8
+        except (struct.error, OverflowError):
+            if at + 8 <= self.size:
+                raise Truncated(at + 8) from None
+        length = at - self.at
+        self.string_bytes += length
+        if self.string_bytes > MOST_STRING_BYTES:
+            raise _bad("the strings in it are too long")
+        self._skip(length)
+        if isinstance(data, mmap.mmap):
+            _give_back(data)
 
     def _alignment(self, metadata: dict[str, object]) -> int:
         value = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
@@ -257,11 +280,10 @@ class _Cursor:
     def _tensor(self, alignment: int) -> TensorInfo:
         name = self._text("the name of a tensor", LONGEST_TENSOR_NAME)
         number = self._number(_U32)
-        if not 0 < number <= MOST_DIMENSIONS:
+        layout = _TENSORS.get(number)
+        if layout is None:
             raise _bad(f"a tensor has {number} dimensions")
-        dims = tuple(self._number(_U64) for _ in range(number))
-        type_number = self._number(_U32)
-        offset = self._number(_U64)
+        *dims, type_number, offset = layout.unpack_from(self.data, self._take(layout.size))
         kind = TENSOR_TYPES.get(type_number)
         if kind is None:
             raise _bad(f"a tensor has the unknown type {type_number}")
@@ -274,7 +296,7 @@ class _Cursor:
             raise _bad(f"a row of {dims[0]} elements is not a whole number of {kind.name} blocks")
         if offset % alignment:
             raise _bad("a tensor is not aligned")
-        return TensorInfo(name, dims, kind.name, offset, elements // kind.elements * kind.size)
+        return TensorInfo(name, tuple(dims), kind.name, offset, elements // kind.elements * kind.size)
 
 
 def _check_tensors(tensors: list[TensorInfo], room: int) -> None:
@@ -296,7 +318,7 @@ def _check_blocks(metadata: dict[str, object]) -> None:
     if not isinstance(architecture, str) or not architecture:
         raise _bad("its architecture is not a name")
     blocks = metadata.get(f"{architecture}.block_count", 1)
-    if not isinstance(blocks, int) or isinstance(blocks, bool) or not 0 < blocks <= MOST_KEYS:
+    if not isinstance(blocks, int) or isinstance(blocks, bool) or not 0 < blocks <= MOST_BLOCKS:
         raise _bad(f"its number of blocks is {_short(blocks)}")
 
 
