@@ -66,9 +66,10 @@ def launch(
     """
     from launchpad.decide import make_plan_for
     from launchpad.run import RealEffects, execute
+    from launchpad.sound import sound
 
     host, config = _host()
-    plan = make_plan_for(host, config, replace(wish or Wish(), model=model), ask_sources=True)
+    plan = sound(make_plan_for(host, config, replace(wish or Wish(), model=model), ask_sources=True), report)
     limit = config.run.max_unattended_download if max_download is None else max_download
     if plan.pull is not None and (plan.pull.size is None or plan.pull.size > limit):
         raise RefusedError(

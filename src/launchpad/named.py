@@ -113,6 +113,8 @@ def _place(reference: Reference, seen: Survey, host: Host, *, connect: bool) -> 
         return listed
     try:
         source = host.source(reference.scheme or "")
+        if listed is None and (here := _at_hand(reference, seen)):
+            return Named(models=(_unlisted(reference, source.name, here),))
         if not connect:
             return Named(models=(_unlisted(reference, source.name, (unlisted_build(reference),)),))
         found = look_up(reference, source, _known(listed, seen))
@@ -126,6 +128,21 @@ def _place(reference: Reference, seen: Survey, host: Host, *, connect: bool) -> 
     return Named(models=(replace(model, builds=found.builds),), layouts=found.layouts)
 
 
+def _at_hand(reference: Reference, seen: Survey) -> tuple[Build, ...]:
+    """The builds of a place that no catalog lists and that lie on this machine: nobody need be asked about them."""
+    from launchpad.survey import local_key
+
+    build = unlisted_build(reference)
+    ref = f"{build.ref}:latest" if build.format == "ollama" and not reference.quantization else build.ref
+    found = []
+    for form in dict.fromkeys((build.format, "gguf" if build.format == "ollama" else build.format)):
+        local = seen.local.get(local_key(ref, form))
+        if local and (reference.revision is None or f"@{reference.revision}" in local.ref):
+            quantization = local.quantization or build.quantization
+            found.append(replace(build, ref=ref, format=form, quantization=quantization, size=local.size))
+    return tuple(found)
+
+
 def _known(listed: Named | None, seen: Survey) -> Build | None:
     """The one build that is meant, where a catalog lists it."""
     builds = listed.models[0].builds if listed else ()
@@ -137,10 +154,10 @@ def _known(listed: Named | None, seen: Survey) -> Build | None:
 
 def _is_here(listed: Named, seen: Survey) -> bool:
     """Whether the one build that is meant lies on this machine: then its own file tells more than its source."""
-    from launchpad.survey import build_key
+    from launchpad.survey import local_key
 
     builds = listed.models[0].builds
-    return len(builds) == 1 and build_key(builds[0].ref) in seen.local
+    return len(builds) == 1 and local_key(builds[0].ref, builds[0].format) in seen.local
 
 
 def _unlisted(reference: Reference, source: str, builds: tuple[Build, ...]) -> Model:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -24,6 +24,7 @@ from launchpad.errors import BadModelFile, LaunchpadError
 from launchpad.fit.calibration import Measurement, calibrate
 from launchpad.fit.layout import Layout
 from launchpad.fit.result import Fit
+from launchpad.found import found_builds
 from launchpad.hardware.machine import Machine
 from launchpad.hardware.referee import referee
 from launchpad.plugins.spec import Backend, BackendStatus, ModelSource, Reachability
@@ -86,7 +87,7 @@ def survey(
         for here in backends:
             if here.status is not None and here.status.devices:
                 machine = referee(machine, here.backend.name, here.status.devices)
-        local = {} if on else {**_files_of(models, host), **_local(host.sources(), backends)}
+        local = {} if on else _here(models, host, backends)
         reach = {scheme: future.result() for scheme, future in asked.items()}
     return Survey(
         machine=machine,
@@ -117,9 +118,12 @@ def detect_machine(host: Host, *, measure_bandwidth: bool = True) -> Machine:
 
 
 def local_models(host: Host) -> list[LocalModel]:
-    """What is on this machine, over all sources and backends. No network."""
+    """What is on this machine, over all sources and backends; each reference and form once. No network."""
     backends = [BackendHere(backend=b, status=None) for b in host.backends()]
-    return list(_local(host.sources(), backends).values())
+    found: dict[tuple[str, str], LocalModel] = {}
+    for model in _every(host.sources(), backends):
+        found.setdefault((model.ref, model.format), model)
+    return list(found.values())
 
 
 def _ask(
@@ -138,16 +142,28 @@ def _ask(
     return {scheme: futures[id(source)] for source in sources for scheme in source.schemes}
 
 
-def _local(sources: Iterable[ModelSource], backends: Iterable[BackendHere]) -> dict[str, LocalModel]:
-    """What is on disk, by `build_key`. The first owner of a key wins: sources before backends' own stores."""
-    found: dict[str, LocalModel] = {}
+def _here(models: Sequence[Model], host: Host, backends: Iterable[BackendHere]) -> dict[str, LocalModel]:
+    """What is on disk, by `local_key`. What has the build's own reference wins over a file that only is the same."""
+    every = list(_every(host.sources(), backends))
+    named: dict[str, LocalModel] = {}
+    for model in every:
+        named.setdefault(local_key(model.ref, model.format), model)
+    same = {local_key(ref, x.format): x for ref, x in found_builds(models, every).items()}
+    return {**same, **_files_of(models, host), **named}
+
+
+def _every(sources: Iterable[ModelSource], backends: Iterable[BackendHere]) -> Iterator[LocalModel]:
+    """Sources before backends' own stores: the first owner of a reference wins."""
     for source in sources:
-        for model in source.local():
-            found.setdefault(build_key(model.ref), model)
+        yield from source.local()
     for here in backends:
-        for model in here.backend.local():
-            found.setdefault(build_key(model.ref), model)
-    return found
+        yield from here.backend.local()
+
+
+def local_key(ref: str, form: str) -> str:
+    """`build_key`, with what Ollama runs itself apart from the same name's GGUF file."""
+    key = build_key(ref)
+    return f"{key}#gguf" if key.startswith("ollama://") and form == "gguf" else key
 
 
 def _files_of(models: Iterable[Model], host: Host) -> dict[str, LocalModel]:
@@ -311,7 +327,7 @@ def learned(fit: Fit, build: Build, can: Availability, here: BackendHere, seen: 
 
 def availability(build: Build, seen: Survey) -> Availability:
     """Whether the bytes of `build` are here or can be had. Sources that were not asked are taken to answer."""
-    local = seen.local.get(build_key(build.ref))
+    local = seen.local.get(local_key(build.ref, build.format))
     if local is not None:
         return Availability(obtainable=True, local=local)
     reach = seen.reach.get(build.scheme)

@@ -7,15 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from launchpad.errors import BusyError, RefusedError
+from launchpad.errors import RefusedError
 from launchpad.events import Event, ignore
 from launchpad.paths import hub_cache, state_dir, store_dir
 from launchpad.plugins.spec import Resolved
-from launchpad.pull import inventory
+from launchpad.pull import checking, inventory
 from launchpad.pull.layout import Repo
 from launchpad.pull.options import PullOptions
 from launchpad.pull.store import pull
-from launchpad.testing.hub import Fault, SimulatedHub
 
 FILE = "tiny-Q4_K_M.gguf"
 COMMIT = "c" * 40
@@ -85,20 +84,23 @@ def test_broken_links_and_odd_folders_are_passed_over() -> None:
 def test_verify_says_what_is_damaged(resolved: Resolve, fast: PullOptions) -> None:
     model = pull(resolved(), ignore, options=fast)
     events: list[Event] = []
-    assert [check.ok for check in inventory.verify(model, events.append)] == [True]
+    assert [check.ok for check in checking.verify(model, events.append)] == [True]
     assert events
     with Path(model.path).open("r+b") as file:
         file.write(b"damage")
-    (check,) = inventory.verify(model, ignore)
+    (check,) = checking.verify(model, ignore)
     assert check.ok is False and "digest" in str(check.why) and check.path == model.path
-    assert not inventory.intact(model)
+    assert not checking.intact(model)
 
 
 def test_verify_knows_when_it_knows_nothing() -> None:
     strangers("m-Q8_0.gguf")
     (model,) = inventory.list_local()
-    (check,) = inventory.verify(model, ignore)
-    assert check.ok is None and inventory.intact(model)
+    (check,) = checking.verify(model, ignore)
+    assert check.ok is None and checking.intact(model)
+    assert [check.ok for check in checking.verify(model, ignore)] == [True]  # now it is known
+    (again,) = inventory.list_local()
+    assert (again.ref, again.owner) == (model.ref, model.owner)
 
 
 def test_verify_takes_the_name_of_a_blob_as_its_digest(resolved: Resolve, fast: PullOptions) -> None:
@@ -107,7 +109,7 @@ def test_verify_takes_the_name_of_a_blob_as_its_digest(resolved: Resolve, fast: 
         stamp.write_text("{broken")
     (model,) = inventory.list_local()
     assert model.owner == "huggingface" and model.sha256 == resolved().files[0].sha256
-    assert inventory.verify(model, ignore)[0].ok is True
+    assert checking.verify(model, ignore)[0].ok is True
 
 
 def test_remove_leaves_nothing(resolved: Resolve, fast: PullOptions, content: bytes) -> None:
@@ -159,26 +161,3 @@ def test_a_planted_link_costs_only_itself(tmp_path: Path) -> None:
     (model,) = inventory.list_local()
     inventory.remove(model, force=True)
     assert canary.read_text() == "alive" and not os.path.lexists(link)
-
-
-def test_unfinished_pulls_are_listed_and_cleaned(
-    hub: SimulatedHub, resolved: Resolve, fast: PullOptions
-) -> None:
-    hub.misbehave(FILE, Fault(cut_after=70_000), Fault(status=404))
-    with pytest.raises(Exception, match="404"):
-        pull(resolved(), ignore, options=fast)
-    assert [unfinished.size for unfinished in inventory.list_unfinished()] == [70_000]
-    assert inventory.list_local() == []
-    assert inventory.remove_unfinished() == 70_000
-    assert inventory.list_unfinished() == []
-
-
-def test_a_pull_in_work_is_not_cleaned_away(resolved: Resolve) -> None:
-    import filelock
-
-    repo, key = Repo.of(resolved()), str(resolved().files[0].sha256)
-    repo.prepare()
-    repo.partial(key).write_bytes(b"x")
-    with filelock.FileLock(str(repo.lock(key))), pytest.raises(BusyError):
-        inventory.remove_unfinished()
-    assert repo.partial(key).exists()

@@ -19,6 +19,8 @@ from launchpad.fit.result import Band, Confirmation, Fit, Settings
 from launchpad.hardware.machine import Machine
 from launchpad.landscape.model import Landscape
 from launchpad.plan import Plan
+from launchpad.pull.garbage import Garbage
+from launchpad.pull.usage import DiskUsage
 from launchpad.wish import Wish
 
 SCHEMA_VERSION = 1
@@ -85,6 +87,51 @@ class Pulled(Struct, frozen=True, kw_only=True):
     ref: str
     path: str
     fetched: bool
+
+
+class VerifiedFile(Struct, frozen=True, kw_only=True):
+    """A file that was hashed. `ok` is None when nobody had said what it should hash to; then it is remembered."""
+
+    model: str
+    owner: str
+    path: str
+    ok: bool | None
+    why: str | None
+
+
+class Verified(Struct, frozen=True, kw_only=True):
+    """`verify --json`. The exit code is 1 when a file is damaged."""
+
+    files: tuple[VerifiedFile, ...]
+    damaged: int
+
+
+class GarbageList(Struct, frozen=True, kw_only=True):
+    """`gc --json`. What went, or with `dry_run` would go, and what stays because it is others' or in use. Bytes."""
+
+    dry_run: bool
+    freed: int
+    removed: tuple[Garbage, ...]
+    kept: tuple[Garbage, ...]
+
+
+class BundleExported(Struct, frozen=True, kw_only=True):
+    """`bundle export --json`. `sha256` is that of the record, which names every byte; `size` that of the bundle."""
+
+    model: str
+    file: str
+    size: int
+    sha256: str
+
+
+class BundleImported(Struct, frozen=True, kw_only=True):
+    """`bundle import --json`. `pinned`: a catalog here knows these hashes. `added`: its record was new here."""
+
+    model: str
+    path: str
+    sha256: str
+    pinned: bool
+    added: str | None
 
 
 class Removed(Struct, frozen=True, kw_only=True):
@@ -248,18 +295,22 @@ class Environment(Struct, frozen=True, kw_only=True):
 KINDS: dict[str, type[Struct]] = {
     "answer": Answer,
     "benchmark": Benchmark,
+    "bundle-exported": BundleExported,
+    "bundle-imported": BundleImported,
     "catalog-added": CatalogAdded,
     "catalog-removed": CatalogRemoved,
     "catalog-taken": CatalogTaken,
     "catalog-updated": CatalogUpdated,
     "catalogs": CatalogList,
     "config": ConfigDocument,
+    "disk-usage": DiskUsage,
     "environment": Environment,
     "engines": EngineList,
     "engines-stopped": EnginesStopped,
     "error": ErrorDocument,
     "explanation": Explanation,
     "fits": FitList,
+    "garbage": GarbageList,
     "landscape": Landscape,
     "local-models": LocalModelList,
     "machine": Machine,
@@ -269,4 +320,5 @@ KINDS: dict[str, type[Struct]] = {
     "pulled": Pulled,
     "recommendation": Recommendation,
     "removed": Removed,
+    "verified": Verified,
 }

@@ -42,7 +42,10 @@ def carry_out(app: App, plan: Plan, *, yes: bool) -> RunningServer:
     from launchpad.cli.consent import consent
     from launchpad.cli.engine_line import with_engine_lines
     from launchpad.run import RealEffects, execute
+    from launchpad.sound import sound
 
+    with app.output.progress() as progress:
+        plan = sound(plan, with_engine_lines(app, progress))
     consent(app, plan, yes=yes, interactive=sys.stdin.isatty() and sys.stderr.isatty())
     with app.output.progress() as progress:
         report = with_engine_lines(app, progress)

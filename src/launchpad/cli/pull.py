@@ -28,20 +28,25 @@ def pull(
 ) -> None:
     """Fetch and verify MODEL, or the model that `run` would pick, without starting it."""
     from launchpad.cli.consent import consent
+    from launchpad.cli.engine_line import with_engine_lines
     from launchpad.cli.plan_notices import tell
     from launchpad.decide import make_plan_for
     from launchpad.run import RealEffects
+    from launchpad.sound import sound
 
     wish = make_wish(app, wishes, model=model, projector=projector, allow_unpinned=allow_unpinned)
     with app.output.status("looking at this machine"):
         made = make_plan_for(app.host, app.config, wish, ask_sources=True)
     tell(app.output, made)
+    with app.output.progress() as progress:
+        made = sound(made, with_engine_lines(app, progress))
     step, start = made.pull, made.start
     if step is None:
         path, fetched = start.model_path, False
     else:
         consent(app, made, yes=yes, interactive=sys.stdin.isatty() and sys.stderr.isatty())
-        with app.output.progress() as report:
+        with app.output.progress() as progress:
+            report = with_engine_lines(app, progress)
             effects = RealEffects(app.host, app.config)
             path, fetched = effects.pull(step, report).path, True
             effects.verify(path)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option
 from launchpad.cli.render import gb
-from launchpad.errors import RefusedError, UnknownModel
-
-if TYPE_CHECKING:
-    from launchpad.catalog.model import LocalModel
+from launchpad.errors import RefusedError
 
 
 @click.command()
@@ -23,9 +19,10 @@ if TYPE_CHECKING:
 @click.pass_obj
 def rm(app: App, model: str, yes: bool) -> None:
     """Remove MODEL (a reference that `launchpad list` shows, or a part of it that names one only)."""
+    from launchpad.cli.local_name import find_local
     from launchpad.pull.inventory import remove
 
-    local = _find(app, model)
+    local = find_local(app, model)
     if local.owner != "launchpad":
         raise RefusedError(
             f"{local.ref} belongs to {local.owner}.",
@@ -43,20 +40,3 @@ def rm(app: App, model: str, yes: bool) -> None:
         app.output.data(Removed(ref=local.ref, freed=freed))
     else:
         app.output.line(f"removed {local.ref}, {gb(freed)} free again")
-
-
-def _find(app: App, text: str) -> LocalModel:
-    from launchpad.survey import local_models
-
-    found = local_models(app.host)
-    wanted = text.lower()
-    exact = [x for x in found if x.ref.lower() == wanted]
-    matches = exact or [x for x in found if wanted in x.ref.lower() or wanted == (x.model_id or "").lower()]
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
-        names = ", ".join(sorted(x.ref for x in matches))
-        raise UnknownModel(
-            f"{text!r} names more than one model.", why=names, hint="Give the whole reference."
-        )
-    raise UnknownModel(f"{text!r} is not on this machine.", hint="`launchpad list` shows what is.")

@@ -123,6 +123,7 @@ if TYPE_CHECKING:
     from launchpad.plugins.spec import RemoteFile as RemoteFile
     from launchpad.plugins.spec import Resolved as Resolved
     from launchpad.plugins.spec import hookimpl as hookimpl
+    from launchpad.pull.elsewhere import models_elsewhere as models_elsewhere
     from launchpad.pull.gguf_names import is_model as is_model
     from launchpad.pull.gguf_names import pick_files as pick_files
     from launchpad.pull.gguf_names import projector_for as projector_for
@@ -281,6 +282,7 @@ _EXPORTS = {
     "ListedFile": "launchpad.pull.repository",
     "listed_file": "launchpad.pull.repository",
     "look_at": "launchpad.pull.look",
+    "models_elsewhere": "launchpad.pull.elsewhere",
     "projector_for": "launchpad.pull.gguf_names",
 }
 

@@ -21,7 +21,7 @@ _VERSION = 1
 class Stamp(Struct, frozen=True, kw_only=True):
     """That the file `path` had this digest when it had this size and time. `ref` is the build it was pulled for.
 
-    `fetched` is True when launchpad brought the file, False when it found it there.
+    `fetched` is True when launchpad brought the file, False when it found it there (then `ref` may be empty).
     """
 
     path: str
@@ -78,6 +78,11 @@ def write(
         ref=ref,
         quantization=quantization,
     )
+    _store(path, stamp)
+    return stamp
+
+
+def _store(path: Path, stamp: Stamp) -> None:
     place = _place(path)
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = place.with_suffix(f".{os.getpid()}.tmp")
@@ -86,12 +91,34 @@ def write(
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(place)
-    return stamp
+
+
+def distrust(path: Path, key: str) -> None:
+    """Remember that `path` is not the file with the digest `key` that it should be: no stamp holds until it is again."""
+    known = last(path)
+    kept = Stamp(
+        path=str(path.resolve()),
+        size=known.size if known else 0,
+        mtime_ns=0,
+        key=key,
+        fetched=known.fetched if known else False,
+        ref=known.ref if known else "",
+        quantization=known.quantization if known else None,
+    )
+    _store(path, kept)
 
 
 def forget(path: Path) -> None:
     """Remove the stamp of `path`, if there is one. Call it while `path` still exists: links are resolved."""
     _place(path).unlink(missing_ok=True)
+
+
+def is_of_something(stamp: Path) -> bool:
+    """Whether the file that the stamp in `stamp` speaks of is still there."""
+    try:
+        return Path(msgspec.json.decode(stamp.read_bytes(), type=Stamp).path).exists()
+    except (OSError, ValueError, msgspec.MsgspecError, UnicodeDecodeError):
+        return False
 
 
 def _place(path: Path) -> Path:

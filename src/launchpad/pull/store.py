@@ -12,10 +12,11 @@ from launchpad.errors import PullError
 from launchpad.events import PullFinished, PullStarted, Report
 from launchpad.plugins.spec import RemoteFile, Resolved
 from launchpad.pull import archive, journal, stamps
+from launchpad.pull.checking import intact
 from launchpad.pull.companions import weight_files
 from launchpad.pull.disk import check_space, hold_lock, publish
 from launchpad.pull.http import client
-from launchpad.pull.inventory import intact, list_local, owner_of
+from launchpad.pull.inventory import list_local, owner_of
 from launchpad.pull.job import Job, Throttle
 from launchpad.pull.layout import Repo
 from launchpad.pull.options import PullOptions

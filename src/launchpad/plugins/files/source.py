@@ -7,7 +7,15 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from launchpad.plugins import Build, LocalModel, PullError, Reachability, Resolved, UsageError
+from launchpad.plugins import (
+    Build,
+    LocalModel,
+    PullError,
+    Reachability,
+    Resolved,
+    UsageError,
+    models_elsewhere,
+)
 
 
 class Files:
@@ -39,8 +47,8 @@ class Files:
         )
 
     def local(self) -> Iterable[LocalModel]:
-        """Nothing: launchpad does not search the disk for models."""
-        return ()
+        """What other programs keep in their own stores. The rest of the disk is not searched."""
+        return models_elsewhere()
 
 
 def _path(ref: str) -> Path:

@@ -1,0 +1,58 @@
+"""Before an engine is given files that lie here already: are they what they should be?
+
+Files that carry the stamp of an earlier check cost nothing; others are hashed once. What is wrong is not used: the plan
+gets a pull, which repairs it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from launchpad.errors import VerifyError
+from launchpad.events import Notice, Report
+from launchpad.plan import Plan, PullStep
+from launchpad.pull.checking import wrong_file
+
+if TYPE_CHECKING:
+    from launchpad.catalog.model import LocalModel
+    from launchpad.choose import Option
+
+
+def sound(plan: Plan, report: Report) -> Plan:
+    """The plan when its files are right, else the plan with a pull. Raises `VerifyError` where nothing may be pulled."""
+    pick = plan.choice.pick
+    local = pick.availability.local if pick else None
+    if pick is None or plan.pull is not None or local is None:
+        return plan
+    if local.owner == "user" or local.format == "ollama":  # theirs: nobody states what it should be
+        return plan
+    wrong = wrong_file(local, pick.build, report)
+    if wrong is None:
+        return plan
+    if plan.wish.offline:
+        raise VerifyError(
+            f"{pick.model.name} cannot be started: one of its files is not right.",
+            why=f"{wrong.path}: {wrong.why}.",
+            hint="Run it again without --offline: it is fetched anew.",
+        )
+    report(Notice(message=f"{wrong.path} is not used: {wrong.why}. It is fetched anew{_whose(local)}."))
+    return replace(
+        plan, pull=_pull_step(plan, pick), start=replace(plan.start, model_path=None, projector_path=None)
+    )
+
+
+def _whose(local: LocalModel) -> str:
+    ours = local.owner in ("launchpad", "huggingface")
+    return "" if ours else f"; {local.owner}'s file stays as it is"
+
+
+def _pull_step(plan: Plan, pick: Option) -> PullStep:
+    return PullStep(
+        build=pick.build,
+        size=pick.build.size,
+        license=pick.model.license,
+        projector=plan.wish.projector,
+        allow_unpinned=plan.wish.allow_unpinned,
+    )
