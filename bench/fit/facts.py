@@ -12,11 +12,18 @@ from launchpad.fit.layout import Layout
 from launchpad.fit.result import Settings
 from launchpad.fit.speed import SCAN_BLOCKS, SHORT_CONVOLUTION_BLOCKS, Work
 from launchpad.fit.tensors import WeightSums
-from launchpad.fit.weights import base_name
+from launchpad.fit.weights import base_name, bits_per_weight
 from launchpad.hardware.machine import Accelerator, Cpu
 
 Row = dict[str, Any]
 GIGA = 1e9
+SMALLEST_SHARE_OF_BITS = 0.6
+DATE = re.compile(r"\b(20\d\d)(?:-(\d\d))?")
+# Year and number of llama.cpp's build, from rows that state both and from its releases.
+BUILDS = (
+    (2023.6, 900), (2023.9, 1500), (2024.08, 1900), (2024.37, 2850), (2024.96, 4327), (2025.55, 5863), (2025.6, 6100),
+    (2025.98, 7423), (2026.1, 7948), (2026.37, 9180), (2026.56, 9775), (2026.83, 11434),
+)  # fmt: skip
 
 
 def load(path: Path) -> Any:
@@ -105,8 +112,9 @@ def work_of(row: Row) -> Work:
     heads = row.get("gqa_ratio") or 4.0
     # Four operations per query and cached element: a 16-bit K and V pair of bytes counts half an element each.
     attention = heads * kv
+    correction = size_correction(row)
     return Work(
-        active_bytes=row["active_bytes"],
+        active_bytes=row["active_bytes"] * correction,
         kv_bytes=kv * shrink,
         state_bytes=row.get("recurrent_state_bytes") or 0,
         blocks=_blocks(row),
@@ -115,9 +123,46 @@ def work_of(row: Row) -> Work:
         gqa=heads,
         quantization=base_name(row["quant"]),
         parameters_active=row["active_params"],
-        weights_bytes=row["weights_bytes"],
+        weights_bytes=row["weights_bytes"] * correction,
         attention_flops=attention,
+        cache_products=heads * kv / 2,
     )
+
+
+def size_correction(row: Row) -> float:
+    """The factor on bytes of weights that were scaled to the file of another model.
+
+    A file that holds less than three fifths of the bits that its quantization has for each weight is not that model's
+    (some rows of gpt-oss-120b have the size of gpt-oss-20b).
+    """
+    nominal = bits_per_weight(row["quant"])
+    stated = 8 * row["weights_bytes"] / row["params"] if row.get("params") else None
+    return nominal / stated if nominal and stated and stated < SMALLEST_SHARE_OF_BITS * nominal else 1.0
+
+
+def build_of(row: Row) -> int | None:
+    """The number of llama.cpp's build, from the row's version or else from its date; None when it states neither."""
+    version = row.get("engine_version") or ""
+    if match := re.search(r"\bb(\d{4,5})\b", version):
+        return int(match[1])
+    for text in (version, row.get("date") or ""):
+        # "2025-08 to 2026": the middle of what is stated.
+        days = [
+            int(year) + (int(month) - 0.5) / 12 if month else int(year) + 0.5
+            for year, month in DATE.findall(text)
+        ]
+        if days:
+            return build_at(sum(days) / len(days))
+    return None
+
+
+def build_at(year: float) -> int:
+    """The number of the build of that time, between those whose time is known."""
+    earlier = max((point for point in BUILDS if point[0] <= year), default=BUILDS[0])
+    later = min((point for point in BUILDS if point[0] > year), default=BUILDS[-1])
+    if earlier == later:
+        return earlier[1]
+    return round(earlier[1] + (later[1] - earlier[1]) * (year - earlier[0]) / (later[0] - earlier[0]))
 
 
 def _blocks(row: Row) -> float:

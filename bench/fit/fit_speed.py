@@ -1,45 +1,53 @@
 """Fits the constants of the speed law and tells how far it is off on devices that it never saw.
 
-    python bench/fit/fit_speed.py speed_public.json [--hardware hardware.json]
+    python bench/fit/fit_speed.py speed_public.json [--hardware hardware.json] [--write]
 
-Needs numpy. Every constant is the sum (in logarithms) of what all backends share and of deviations of the backend,
-the vendor, the family and the device, each pulled to zero by its prior: a family known from one device borrows from
-the others. The device's own deviation is never used to predict. Residuals are weighted as Student's t would, so that
-wrong labels count little; early runs of llamafile count a fifth, with factors of their own. The table leaves each
-device out in turn, on all backends at once, and fits everything anew; bands are quantiles of those residuals.
+Needs numpy. The laws are those of `launchpad.fit.speed`, for many runs at once; `--write` writes the packaged constants.
+Devices deviate from them by vendor, family and device; a device's own deviation is never used to predict. Early runs of
+llamafile count less and have factors of their own, as builds before today's, AMD's withdrawn Vulkan driver and Ollama
+have. Runs of one device beyond the fifth count less and less. The tables leave each device (or each family) out in turn,
+on all backends at once, and fit everything anew; bands are quantiles of what is left with each device out.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from facts import Row, accelerator_of, load, work_of
+from facts import Row, accelerator_of, build_of, load, work_of
+from log_linear import Law, Term, Vector
 from msgspec import Struct
-from speed_errors import ENGINES, NEEDED, build_of
+from speed_errors import ENGINES, NEEDED
 
 from launchpad.fit import speed
 from launchpad.fit.speed import Work
 from launchpad.hardware.machine import Accelerator
 
-OLD_WEIGHT = 0.2
+PACKAGED = Path(__file__).parents[2] / "src/launchpad/fit/data/speed.json"
+OLD_WEIGHT = {"tg": 0.3, "pp": 0.1}
+FULL_RUNS = 5  # runs of one device on one backend that count in full
 BAND_QUANTILE = 0.87
+ENOUGH_FOR_A_BAND = 30  # runs; a backend with fewer gets the band of all
 FORMATS = ("Q8_0", "Q4_0", "MXFP4", "Q2_K", "Q3_K", "Q6_K", "BF16", "F16", "IQ")
-Vector = np.ndarray
+BACKEND_NAMES = ("cuda", "metal", "rocm", "vulkan")
 
 
 class Run(Struct, frozen=True):
-    """One measured run on one GPU; `old` marks llamafile's, `amd_old` builds before AMD's matrix units were used."""
+    """One measured run on one GPU; `old` marks llamafile's."""
 
     device: Accelerator
     backend: str
     cost: Work
     ubatch: int
     seconds: float
+    engine: str
+    build: int | None
+    driver: str
     old: bool
-    amd_old: bool
 
     @property
     def family(self) -> str:
@@ -51,6 +59,26 @@ class Run(Struct, frozen=True):
             return arch.split(".")[0]
         return arch
 
+    @property
+    def bandwidth(self) -> float:
+        return self.device.bandwidth or 0.0
+
+    @property
+    def flops(self) -> float:
+        return self.device.fp32_flops or 0.0
+
+    @property
+    def lanes(self) -> float:
+        return speed.lanes_flops(self.device)
+
+    @property
+    def format(self) -> str | None:
+        return next((name for name in FORMATS if self.cost.quantization.startswith(name)), None)
+
+    def age(self, current: int, unit: int = speed.OLD_BUILDS) -> float:
+        """How old the build is; llamafile's have a factor of their own."""
+        return 0.0 if self.old or self.build is None else max(0.0, (current - self.build) / unit)
+
 
 def runs(facts: Row, devices: Row, test: str) -> Iterator[Run]:
     """Runs that nothing speaks against, of devices whose bandwidth and arithmetic are known."""
@@ -61,272 +89,301 @@ def runs(facts: Row, devices: Row, test: str) -> Iterator[Run]:
             continue
         if not (old or row["engine"] in ENGINES) or any(row.get(name) is None for name in NEEDED):
             continue
-        if (
-            row["offload"] != "full"
-            or row.get("fits") is False
-            or not (device.bandwidth and device.fp32_flops)
-        ):
+        known_figures = device.bandwidth and device.fp32_flops
+        if row["offload"] != "full" or row.get("fits") is False or not known_figures:
             continue
-        build = build_of(row)
-        amd_old = device.vendor == "amd" and build is not None and build < speed.KERNELS_OF_2026
-        ubatch = row.get("n_ubatch") or 512
-        yield Run(device, row["backend"], work_of(row), ubatch, 1 / row["tok_s"], old, amd_old)
+        yield Run(
+            device=device,
+            backend=row["backend"],
+            cost=work_of(row),
+            ubatch=row.get("n_ubatch") or 512,
+            seconds=1 / row["tok_s"],
+            engine=row["engine"],
+            build=build_of(row),
+            driver="amdvlk" if "amdvlk" in (row.get("note") or "") else "",
+            old=old,
+        )
 
 
-class Law:
-    """A law with parameters in logarithms; each parameter has a prior mean and width."""
+def families(law: Law[Run], vendor: float, family: float, both: float, device: float) -> tuple[Term, ...]:
+    """Deviations of devices, from the general to the single one, which is not used to predict."""
+    return (
+        law.term(lambda run: f"vendor:{run.device.vendor}:{run.backend}", 0.0, vendor),
+        law.term(lambda run: f"family:{run.family}", 0.0, family),
+        law.term(lambda run: f"family:{run.family}:{run.backend}", 0.0, both),
+        law.term(lambda run: f"device:{run.device.name}", 0.0, device, own=True),
+        law.term(lambda run: f"device:{run.device.name}:{run.backend}", 0.0, device / 2, own=True),
+    )
 
-    def __init__(self, found: Sequence[Run]) -> None:
-        self.runs = found
-        self.names: dict[str, int] = {}
-        self.mean: list[float] = []
-        self.width: list[float] = []
-        self.truth = np.log([run.seconds for run in found])
-        self.new = np.array([not run.old for run in found])
-        self.devices = np.array([run.device.name for run in found])
-        self.backends = np.array([run.backend for run in found])
-        self.bandwidth = self.column(lambda run: run.device.bandwidth)
-        self.flops = self.column(lambda run: run.device.fp32_flops)
-        self.lanes = self.column(lambda run: speed.lanes_flops(run.device))
-        self.moe = self.column(lambda run: run.cost.moe)
-        self.old = self.column(lambda run: run.old)
-        self.parameters = self.column(lambda run: run.cost.parameters_active)
 
-    def column(self, of: Callable[[Run], object]) -> Vector:
-        return np.array([float(of(run)) for run in self.runs])  # type: ignore[arg-type]
+def shared(law: Law[Run], name: str, mean: float, width: float, by_backend: float) -> tuple[Term, Term]:
+    """A parameter that all runs share, and what a backend deviates from it."""
+    return law.term(name, mean, width), law.term(lambda run: f"{name}:{run.backend}", 0.0, by_backend)
 
-    def one(self, name: str, mean: float, width: float) -> int:
-        """A parameter that all runs share."""
-        if name not in self.names:
-            self.names[name] = len(self.mean)
-            self.mean.append(mean)
-            self.width.append(width)
-        return self.names[name]
 
-    def each(self, of: Callable[[Run], str | None], width: float) -> Vector:
-        """The deviation that each run has a part in, -1 for none."""
-        keys = [of(run) for run in self.runs]
-        return np.array([-1 if key is None else self.one(key, 0.0, width) for key in keys])
+def flagged(
+    law: Law[Run], name: str, flag: object, mean: float, width: float, by_backend: float = 0.0
+) -> tuple[Term, ...]:
+    """The same for those runs only of which `flag` is true."""
+    terms = [law.term(lambda run: name if flag(run) else None, mean, width)]  # type: ignore[operator]
+    if by_backend:
+        terms.append(
+            law.term(lambda run: f"{name}:{run.backend}" if flag(run) else None, 0.0, by_backend)  # type: ignore[operator]
+        )
+    return tuple(terms)
 
-    def by_backend(self, name: str, width: float) -> Vector:
-        return self.each(lambda run: f"{name}:{run.backend}", width)
 
-    def families(self, vendor: float, family: float, both: float, device: float) -> None:
-        """Deviations of devices, from the general to the single one."""
-        self.groups = [
-            self.each(lambda run: f"vendor:{run.device.vendor}:{run.backend}", vendor),
-            self.each(lambda run: f"family:{run.family}", family),
-            self.each(lambda run: f"family:{run.family}:{run.backend}", both),
-        ]
-        self.own = self.each(lambda run: f"device:{run.device.name}:{run.backend}", device)
+def driver(law: Law[Run]) -> tuple[Term, ...]:
+    """AMD's own Vulkan driver, withdrawn in 2025: its runs tell about all but the driver."""
+    return (
+        law.term(lambda run: run.driver or None, 0.0, 0.15),
+        law.term(lambda run: f"{run.driver}:{run.family}" if run.driver else None, 0.0, 0.2),
+    )
 
-    def family(self, theta: Vector, own: bool) -> Vector:
-        parts: list[Vector] = [*self.groups, self.own] if own else self.groups
-        return np.sum([at(theta, part) for part in parts], axis=0)
 
-    def predict(self, theta: Vector, own: bool = True) -> Vector:
-        """Logarithm of the seconds per token."""
-        raise NotImplementedError
+def decode_law(found: Sequence[Run]) -> Law[Run]:
+    """`speed.gpu_time`."""
+    law = Law(found, lambda run: run.seconds, sigma=0.10)
+    old_reading = law.term("old_reading", 0.05, 0.2, times=lambda run: run.age(speed.CURRENT_KERNELS))
+    old_kernel = law.term("old_kernel", 0.2, 0.3, times=lambda run: run.age(speed.CURRENT_KERNELS))
+    engine = (*flagged(law, "ollama", lambda run: run.engine == "ollama", 0.0, 0.15, 0.15), *driver(law))
+    device = families(law, 0.10, 0.20, 0.05, 0.12)
+    llamafile = flagged(law, "llamafile reading", lambda run: run.old, 0.0, 0.1)
+    of_weights = (*device, *engine, old_reading, *llamafile)
+    law.part(
+        lambda run: run.cost.active_bytes / run.bandwidth,
+        *shared(law, "reading", -np.log(0.85), 0.3, 0.1),
+        law.term(lambda run: run.format, 0.0, 0.08),
+        law.term(
+            lambda run: "early_mxfp4" if run.format == "MXFP4" and run.device.vendor == "amd" else None,
+            0.0,
+            0.3,
+            times=lambda run: min(1.0, run.age(speed.MATURE_MXFP4, 1000)),
+        ),
+        *of_weights,
+    )
+    law.part(
+        lambda run: run.cost.parameters_active / run.lanes,
+        *shared(law, "arithmetic", np.log(6), 0.3, 0.3),
+        # Apple's ratio of bandwidth to arithmetic hardly varies: the two cannot be told apart there.
+        *flagged(law, "arithmetic of Apple", lambda run: run.backend == "metal", -3.0, 0.3),
+        *of_weights,
+    )
+    mla = lambda run: run.cost.mla  # noqa: E731
+    law.part(
+        lambda run: run.cost.kv_bytes / run.bandwidth,
+        *shared(law, "cache", -np.log(0.75), 0.2, 0.15),
+        *flagged(law, "mla_cache", mla, 0.0, 0.3),
+        *engine,
+    )
+    law.part(
+        lambda run: run.cost.cache_products / run.lanes,
+        *shared(law, "cache_arithmetic", np.log(25), 0.7, 0.5),
+        *flagged(law, "mla_arithmetic", mla, -1.0, 0.3),
+        *engine,
+    )
+    law.part(lambda run: 2 * run.cost.state_bytes / (speed.STATE_SHARE * run.bandwidth), *engine)
+    law.part(
+        lambda run: run.cost.blocks,
+        *shared(law, "kernel", np.log(65e-6), 0.5, 0.3),
+        *flagged(law, "moe", lambda run: run.cost.moe, np.log(1.5), 0.3, 0.05),
+        *flagged(law, "llamafile kernel", lambda run: run.old, 1.1, 0.5),
+        old_kernel,
+        *device,
+        *engine,
+    )
+    law.close()
+    return law
 
-    def constants(self, theta: Vector, backend: str) -> dict[str, object]:
-        """The product's constants of one backend."""
-        raise NotImplementedError
 
-    def value(self, theta: Vector, *names: str) -> float:
-        """Exponential of the sum of those parameters that exist."""
-        return float(np.exp(sum(theta[self.names[name]] for name in names if name in self.names)))
+def prefill_law(found: Sequence[Run]) -> Law[Run]:
+    """`speed.prefill_seconds`."""
+    law = Law(found, lambda run: run.seconds, sigma=0.15)
+    amd_old = lambda run: run.device.vendor == "amd" and run.age(speed.KERNELS_OF_2026) > 0  # noqa: E731
+    slower = (
+        law.term("old_prefill", 0.1, 0.3, times=lambda run: run.age(speed.CURRENT_PREFILL)),
+        *flagged(law, "amd_before_b8000", amd_old, 0.3, 0.3, 0.2),
+        *flagged(law, "llamafile", lambda run: run.old, 0.7, 0.5),
+        *driver(law),
+        *flagged(law, "moe", lambda run: run.cost.moe, 0.4, 0.4, 0.1),
+        *flagged(law, "recurrent", lambda run: run.cost.state_bytes > 0, 0.0, 0.2, 0.15),
+        *flagged(law, "float16", lambda run: run.cost.quantization in ("F16", "BF16"), 0.0, 0.2, 0.2),
+    )
+    law.part(
+        lambda run: 2 * run.cost.parameters_active / run.lanes,
+        *shared(law, "flops", -np.log(0.7), 0.5, 0.3),
+        law.term("matrix_exponent", -0.6, 0.2, times=lambda run: np.log(speed.matrix_factor(run.device))),
+        # Apple's larger chips are larger throughout; other large cards run into their power limits.
+        law.term(
+            lambda run: None if run.backend == "metal" else "size",
+            0.15,
+            0.1,
+            times=lambda run: np.log(run.flops / speed.SIZE_REFERENCE),
+        ),
+        *families(law, 0.15, 0.25, 0.07, 0.15),
+        *slower,
+    )
+    # Only experts and old kernels change how often weights are read again.
+    law.part(
+        lambda run: run.cost.parameters_active / run.bandwidth,
+        law.term("traffic", np.log(0.0085), 0.3),
+        *slower,
+    )
+    law.part(lambda run: run.cost.weights_bytes / (speed.PREFILL_WEIGHTS_SHARE * run.bandwidth * run.ubatch))
+    law.part(
+        lambda run: run.cost.attention_flops / run.flops, *shared(law, "attention", -np.log(0.3), 0.7, 0.5)
+    )
+    law.part(
+        lambda run: run.cost.blocks / run.ubatch,
+        *shared(law, "kernel", np.log(100e-6), 0.7, 0.2),
+        *flagged(law, "kernel_moe", lambda run: run.cost.moe, 0.4, 0.3),
+    )
+    law.close()
+    return law
 
-    def family_table(self, theta: Vector, backend: str) -> dict[str, float]:
-        """Factor by family and vendor, of vendors that ran on this backend."""
+
+class Fitted:
+    """A law with its parameters, and its predictions with each device and each family held out."""
+
+    def __init__(self, law: Law[Run], test: str) -> None:
+        self.law = law
+        self.new = np.array([not run.old for run in law.runs])
+        self.backends = np.array([run.backend for run in law.runs])
+        self.devices = np.array([run.device.name for run in law.runs])
+        self.families = np.array([run.family for run in law.runs])
+        weight = np.where(self.new, self.share(0.25), OLD_WEIGHT[test])
+        self.theta = law.fitted(weight)
+        self.in_sample = law.predict(self.theta)
+        self.by_device = self.held_out(weight, self.devices)
+        self.by_family = self.held_out(weight, self.families)
+
+    def share(self, exponent: float) -> Vector:
+        """The weight of each run: runs of one device on one backend beyond the fifth count less."""
+        number = Counter(zip(self.devices[self.new], self.backends[self.new], strict=True))
+        keys = zip(self.devices, self.backends, strict=True)
+        return np.array([max(1.0, number[key] / FULL_RUNS) ** -exponent for key in keys])
+
+    def held_out(self, weight: Vector, groups: Vector) -> Vector:
+        return self.law.held_out(weight, self.theta, np.where(self.new, groups, "llamafile only: " + groups))
+
+    def measured_elsewhere(self) -> Vector:
+        """True for runs of a device of whose family there are newer runs of another device."""
+        members: dict[str, set[str]] = defaultdict(set)
+        for family, device in zip(self.families[self.new], self.devices[self.new], strict=True):
+            members[family].add(device)
+        return np.array([len(members[family]) > 1 for family in self.families])
+
+    def half_width(self, chosen: Vector) -> float:
+        """What holds 87 % of the measurements, each counted alike and each device counted alike: the larger one."""
+        distance = np.abs(np.exp(self.by_device - self.law.truth) - 1)[chosen]
+        return max(quantile(distance, np.ones(len(distance))), quantile(distance, self.share(1.0)[chosen]))
+
+    def bands(self, backend: str) -> dict[str, float]:
+        """The half widths of one backend, for families with and without measurements."""
+        known = self.new & self.measured_elsewhere()
+        here = known & (self.backends == backend)
+        if here.sum() < ENOUGH_FOR_A_BAND:
+            here = self.new & (self.backends == backend)
+        unknown = self.new & ~self.measured_elsewhere()
+        band = self.half_width(here)
+        return {"band": band, "band_unknown": max(band, self.half_width(unknown))}
+
+    def family_table(self, backend: str) -> dict[str, float]:
+        """The factor on the pace by family and vendor, of vendors that ran on this backend."""
         table: dict[str, float] = {}
-        for vendor in sorted({run.device.vendor for run in self.runs if run.backend == backend}):
+        for vendor in sorted({run.device.vendor for run in self.law.runs if run.backend == backend}):
             general = f"vendor:{vendor}:{backend}"
-            table[vendor] = self.value(theta, general)
-            for name in sorted({run.family for run in self.runs if run.device.vendor == vendor}):
-                table[name] = self.value(theta, general, f"family:{name}", f"family:{name}:{backend}")
+            table[vendor] = 1 / self.law.value(self.theta, general)
+            for name in sorted({run.family for run in self.law.runs if run.device.vendor == vendor}):
+                table[name] = 1 / self.law.value(
+                    self.theta, general, f"family:{name}", f"family:{name}:{backend}"
+                )
         return table
 
-
-def at(theta: Vector, index: Vector) -> Vector:
-    return np.append(theta, 0.0)[index]
-
-
-class Decode(Law):
-    """`speed.gpu_time` for many runs at once."""
-
-    sigma = 0.10
-
-    def __init__(self, found: Sequence[Run]) -> None:
-        super().__init__(found)
-        self.share, self.work = self.one("share", np.log(0.85), 0.3), self.one("arithmetic", np.log(6), 0.7)
-        self.kernel, self.experts = self.one("kernel", np.log(65e-6), 0.5), self.one("moe", np.log(1.5), 0.3)
-        self.cache, self.gqa = self.one("cache", np.log(0.6), 0.4), self.one("gqa", 0.28, 0.1)
-        self.mla = self.one("mla", -0.25, 0.3)
-        self.old_kernel, self.old_share = self.one("old kernel", 1.1, 0.5), self.one("old share", 0.0, 0.1)
-        self.by = {
-            name: self.by_backend(name, width)
-            for name, width in (
-                ("share", 0.1),
-                ("arithmetic", 0.3),
-                ("kernel", 0.3),
-                ("moe", 0.15),
-                ("cache", 0.3),
-            )
-        }
-        # Apple's ratio of bandwidth to arithmetic hardly varies: the two cannot be told apart there.
-        self.mean[self.names["arithmetic:metal"]] = -3.0
-        self.format = self.each(lambda run: of_format(run), 0.08)
-        self.format_by = self.each(
-            lambda run: f"{of_format(run)}:{run.backend}" if of_format(run) else None, 0.06
-        )
-        self.families(0.15, 0.15, 0.10, 0.12)
-        self.active = self.column(lambda run: run.cost.active_bytes)
-        self.kv, self.state = (
-            self.column(lambda run: run.cost.kv_bytes),
-            self.column(lambda run: run.cost.state_bytes),
-        )
-        self.blocks = self.column(lambda run: run.cost.blocks)
-        self.is_mla = self.column(lambda run: run.cost.mla)
-        self.spread = np.minimum(
-            0, np.log(speed.GQA_REFERENCE / self.column(lambda run: max(run.cost.gqa, 0.1)))
-        )
-
-    def predict(self, theta: Vector, own: bool = True) -> Vector:
-        by = {name: at(theta, index) for name, index in self.by.items()}
-        share = theta[self.share] + by["share"] + at(theta, self.format) + at(theta, self.format_by)
-        weights = self.active / (self.bandwidth * np.exp(share + self.old * theta[self.old_share]))
-        weights += self.parameters * np.exp(theta[self.work] + by["arithmetic"]) / self.lanes
-        attention = self.is_mla * theta[self.mla] + (1 - self.is_mla) * theta[self.gqa] * self.spread
-        cache = self.kv / (self.bandwidth * np.exp(theta[self.cache] + by["cache"] + attention))
-        state = 2 * self.state / (speed.STATE_SHARE * self.bandwidth)
-        launch = theta[self.kernel] + by["kernel"] + self.moe * (theta[self.experts] + by["moe"])
-        kernels = self.blocks * np.exp(launch + self.old * theta[self.old_kernel])
-        return np.log(weights * np.exp(-self.family(theta, own)) + cache + state + kernels)
-
-    def constants(self, theta: Vector, backend: str) -> dict[str, object]:
-        named = {
-            "efficiency": "share",
-            "arithmetic": "arithmetic",
-            "kernel": "kernel",
-            "moe": "moe",
-            "cache": "cache",
-        }
-        found: dict[str, object] = {
-            field: self.value(theta, name, f"{name}:{backend}") for field, name in named.items()
-        }
-        found["family"] = self.family_table(theta, backend)
-        found["formats"] = {name: self.value(theta, name, f"{name}:{backend}") for name in FORMATS}
-        return found
+    def of(self, name: str, backend: str) -> float:
+        """Exponential of a parameter with the backend's deviation."""
+        return self.law.value(self.theta, name, f"{name}:{backend}")
 
 
-def of_format(run: Run) -> str | None:
-    return next((name for name in FORMATS if run.cost.quantization.startswith(name)), None)
+def quantile(values: Vector, weight: Vector) -> float:
+    order = np.argsort(values)
+    passed = np.cumsum(weight[order])
+    return float(values[order][np.searchsorted(passed, BAND_QUANTILE * passed[-1])])
 
 
-class Prefill(Law):
-    """`speed.prefill_seconds` for many runs at once."""
-
-    sigma = 0.15
-
-    def __init__(self, found: Sequence[Run]) -> None:
-        super().__init__(found)
-        self.rate, self.matrix = self.one("flops", np.log(0.7), 0.5), self.one("matrix", 0.6, 0.2)
-        self.size, self.traffic = self.one("size", 0.1, 0.1), self.one("traffic", np.log(0.03), 0.3)
-        self.attention = self.one("attention", np.log(0.3), 0.7)
-        self.factors = {
-            "moe": (self.one("moe", np.log(1.5), 0.4), self.by_backend("moe", 0.2), self.moe),
-            "recurrent": (
-                self.one("recurrent", 0.0, 0.2), self.by_backend("recurrent", 0.15),
-                self.column(lambda run: run.cost.state_bytes > 0),
-            ),
-            "float": (
-                self.one("float", 0.0, 0.2), self.by_backend("float", 0.2),
-                self.column(lambda run: run.cost.quantization in ("F16", "BF16")),
-            ),
-            "amd": (
-                self.one("amd", np.log(1.4), 0.3), self.by_backend("amd", 0.2), self.column(lambda run: run.amd_old)
-            ),
-        }  # fmt: skip
-        self.old_factor = self.one("old", np.log(2), 0.5)
-        self.rate_by, self.attention_by = self.by_backend("flops", 0.3), self.by_backend("attention", 0.5)
-        self.families(0.25, 0.25, 0.2, 0.15)
-        self.units = np.log([speed.matrix_factor(run.device) for run in found])
-        # Apple's larger chips are larger throughout; other large cards run into their power limits.
-        self.large = (self.backends != "metal") * np.log(self.flops / speed.SIZE_REFERENCE)
-        self.file = self.column(lambda run: run.cost.weights_bytes / run.ubatch)
-        self.products = self.column(lambda run: run.cost.attention_flops)
-
-    def predict(self, theta: Vector, own: bool = True) -> Vector:
-        factor = self.old * theta[self.old_factor]
-        for shared, by, applies in self.factors.values():
-            factor = factor + applies * (theta[shared] + at(theta, by))
-        rate = theta[self.rate] + at(theta, self.rate_by) + self.family(theta, own)
-        rate = np.exp(rate + theta[self.matrix] * self.units - theta[self.size] * self.large)
-        compute = 2 * self.parameters / (self.lanes * rate)
-        # Only experts and old kernels change how often weights are read again.
-        again = np.exp(theta[self.traffic]) * self.parameters / self.bandwidth
-        attention = self.products / (
-            self.flops * np.exp(theta[self.attention] + at(theta, self.attention_by))
-        )
-        reading = self.file / (speed.PREFILL_WEIGHTS_SHARE * self.bandwidth)
-        return np.log((compute + again) * np.exp(factor) + reading + attention)
-
-    def constants(self, theta: Vector, backend: str) -> dict[str, object]:
-        named = {
-            "flops": "flops", "attention": "attention", "flops_moe": "moe", "flops_recurrent": "recurrent",
-            "float_factor": "float",
-        }  # fmt: skip
-        found: dict[str, object] = {
-            field: self.value(theta, name, f"{name}:{backend}") for field, name in named.items()
-        }
-        found["before_b8000"] = (
-            1 / self.value(theta, "amd", f"amd:{backend}") if backend in ("rocm", "vulkan") else 1.0
-        )
-        found["size"] = 0.0 if backend == "metal" else float(theta[self.size])
-        found["prefill_family"] = self.family_table(theta, backend)
-        return found
+def decode_constants(fitted: Fitted, backend: str) -> Row:
+    return {
+        "reading": 1 / fitted.of("reading", backend),
+        "arithmetic": fitted.of("arithmetic", backend)
+        * (fitted.law.value(fitted.theta, "arithmetic of Apple") if backend == "metal" else 1.0),
+        "formats": {name: 1 / fitted.law.value(fitted.theta, name) for name in FORMATS},
+        "cache": 1 / fitted.of("cache", backend),
+        "cache_arithmetic": fitted.of("cache_arithmetic", backend),
+        "kernel": fitted.of("kernel", backend),
+        "moe": fitted.of("moe", backend),
+        "family": fitted.family_table(backend),
+        "engines": {"ollama": fitted.of("ollama", backend)},
+        **fitted.bands(backend),
+    }
 
 
-def fitted(law: Law, weight: Vector, start: Vector | None = None, steps: int = 12) -> Vector:
-    """The most likely parameters, by Gauss and Newton's steps with weights renewed each time."""
-    mean, width = np.array(law.mean), np.array(law.width)
-    theta = (mean if start is None else start).copy()
-    sigma: float = law.sigma  # type: ignore[attr-defined]
-    for _ in range(steps):
-        base = law.predict(theta)
-        slopes = np.array(
-            [(law.predict(moved) - base) / 1e-4 for moved in theta + 1e-4 * np.eye(len(theta))]
-        ).T
-        rest = law.truth - base
-        trust = weight / sigma**2 / (1 + (rest / (2 * sigma)) ** 2)
-        normal = (slopes.T * trust) @ slopes + np.diag(width**-2)
-        step = np.linalg.solve(normal, slopes.T @ (trust * rest) + (mean - theta) / width**2)
-        theta = theta + np.clip(step, -0.5, 0.5)
-        if np.abs(step).max() < 1e-3:
-            break
-    return theta
+def prefill_constants(fitted: Fitted, backend: str) -> Row:
+    amd = backend in ("rocm", "vulkan")
+    return {
+        "flops": 1 / fitted.of("flops", backend),
+        "size": 0.0 if backend == "metal" else fitted.law.total(fitted.theta, "size"),
+        "family": fitted.family_table(backend),
+        "moe": fitted.of("moe", backend),
+        "recurrent": fitted.of("recurrent", backend),
+        "float16": fitted.of("float16", backend),
+        "attention": 1 / fitted.of("attention", backend),
+        "kernel": fitted.of("kernel", backend),
+        "amd_before_b8000": fitted.of("amd_before_b8000", backend) if amd else 1.0,
+        **fitted.bands(backend),
+    }
 
 
-def held_out(law: Law, weight: Vector, start: Vector) -> Vector:
-    """Predictions of each run after all runs of its device were taken out and everything was fitted anew."""
-    found = np.zeros(len(weight))
-    for device in sorted(set(law.devices[law.new])):
-        own = law.devices == device
-        theta = fitted(law, np.where(own, 0.0, weight), start, steps=4)
-        found[own] = law.predict(theta, own=False)[own]
-    return found
+def constants(decode: Fitted, prefill: Fitted) -> Row:
+    """The packaged file."""
+    common: Row = {name: decode.law.total(decode.theta, name) for name in ("old_reading", "old_kernel")}
+    common["old_prefill"] = prefill.law.total(prefill.theta, "old_prefill")
+    for name in ("early_mxfp4", "mla_cache", "mla_arithmetic"):
+        common[name] = decode.law.value(decode.theta, name)
+    common["matrix_exponent"] = -prefill.law.total(prefill.theta, "matrix_exponent")
+    common["traffic"] = prefill.law.value(prefill.theta, "traffic")
+    common["kernel_moe"] = prefill.law.value(prefill.theta, "kernel_moe")
+    backends = {
+        name: {"decode": decode_constants(decode, name), "prefill": prefill_constants(prefill, name)}
+        for name in BACKEND_NAMES
+    }
+    return rounded({"made_by": "bench/fit/fit_speed.py", "common": common, "backends": backends})
 
 
-def report(law: Law, predicted: Vector, title: str) -> None:
-    """Errors by backend, and the half width that holds 87 % of the measurements."""
-    print(f"{title:32} {'n':>5} {'median %':>9} {'mean %':>8} {'half width':>11}")
-    for backend in ("", *sorted(set(law.backends[law.new]))):
-        chosen = law.new & ((law.backends == backend) | (backend == ""))
-        ratio = np.exp((law.truth - predicted)[chosen])  # ours divided by the measured tokens/s
-        error = np.abs(ratio - 1)
-        width = np.quantile(np.abs(1 / ratio - 1), BAND_QUANTILE)
+def rounded(value: object) -> object:
+    """The same with three significant digits."""
+    if isinstance(value, dict):
+        return {name: rounded(entry) for name, entry in value.items()}
+    return value if isinstance(value, str) else float(f"{value:.3g}")
+
+
+def report(fitted: Fitted, predicted: Vector, title: str) -> None:
+    """Errors by backend: over runs, and over devices (each device's median and mean)."""
+    print(f"{title:34} {'n':>5} {'median %':>9} {'mean %':>7} {'devices':>8} {'median %':>9} {'mean %':>7}")
+    error = np.abs(np.exp(fitted.law.truth - predicted) - 1)
+    known = fitted.measured_elsewhere()
+    groups = {"all": fitted.new, "family known from others": fitted.new & known}
+    for backend in BACKEND_NAMES:
+        groups[backend] = fitted.new & (fitted.backends == backend)
+    for name, chosen in groups.items():
+        each: dict[tuple[str, str], list[float]] = defaultdict(list)
+        for device, backend, value in zip(
+            fitted.devices[chosen], fitted.backends[chosen], error[chosen], strict=True
+        ):
+            each[device, backend].append(value)
+        medians, means = [np.median(one) for one in each.values()], [np.mean(one) for one in each.values()]
         print(
-            f"  {backend or 'all':30} {chosen.sum():5} {100 * np.median(error):9.1f} {100 * error.mean():8.1f} {width:11.2f}"
+            f"  {name:32} {chosen.sum():5} {100 * np.median(error[chosen]):9.1f} {100 * error[chosen].mean():7.1f}"
+            f" {len(each):8} {100 * np.median(medians):9.1f} {100 * np.mean(means):7.1f}"
         )
 
 
@@ -336,31 +393,21 @@ def main() -> None:
     )
     parser.add_argument("speed", type=Path, help="file of published tokens per second")
     parser.add_argument("--hardware", type=Path, help="table of devices (default: hardware.json beside it)")
+    parser.add_argument("--write", action="store_true", help=f"write {PACKAGED.name} into the package")
     options = parser.parse_args()
     facts, devices = load(options.speed), load(options.hardware or options.speed.with_name("hardware.json"))
-    for kind, test in ((Decode, "tg"), (Prefill, "pp")):
-        law = kind(list(runs(facts, devices, test)))
-        weight = np.where(law.new, 1.0, OLD_WEIGHT)
-        theta = fitted(law, weight)
-        report(law, law.predict(theta, own=False), f"{kind.__name__}, in sample")
-        report(law, held_out(law, weight, theta), f"{kind.__name__}, each device held out")
-        print(
-            "shared:",
-            {
-                name: float(f"{theta[law.names[name]]:.3f}")
-                for name in ("gqa", "mla", "matrix", "traffic")
-                if name in law.names
-            },
-        )
-        for backend in sorted(set(law.backends)):
-            print(backend, rounded(law.constants(theta, backend)))
-
-
-def rounded(value: object) -> object:
-    """The same with three significant digits."""
-    if isinstance(value, dict):
-        return {name: rounded(entry) for name, entry in value.items()}
-    return float(f"{value:.3g}")
+    decode = Fitted(decode_law(list(runs(facts, devices, "tg"))), "tg")
+    prefill = Fitted(prefill_law(list(runs(facts, devices, "pp"))), "pp")
+    for name, fitted in (("decode", decode), ("prefill", prefill)):
+        report(fitted, fitted.in_sample, f"{name}, in sample")
+        report(fitted, fitted.by_device, f"{name}, each device held out")
+        report(fitted, fitted.by_family, f"{name}, each family held out")
+    found = constants(decode, prefill)
+    for name in BACKEND_NAMES:
+        print(name, {kind: one["band"] for kind, one in found["backends"][name].items()}, end=" ")  # type: ignore[index]
+        print("unknown family", {kind: one["band_unknown"] for kind, one in found["backends"][name].items()})  # type: ignore[index]
+    if options.write:
+        PACKAGED.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

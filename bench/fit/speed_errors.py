@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from statistics import mean, median
 
-from facts import Row, accelerator_of, cpu_of, work_of
+from facts import Row, accelerator_of, build_of, cpu_of, work_of
 from msgspec import Struct
 
 from launchpad.fit.estimate import Aside, Part, decode, prefill
@@ -49,7 +48,12 @@ def errors(facts: Row, devices: Row) -> Iterator[Error]:
     for row in facts["rows"]:
         if not _is_usable(row) or row["hardware"] not in by_name:
             continue
-        part = Part(accelerator=accelerator_of(by_name[row["hardware"]]), api=row["backend"])
+        part = Part(
+            accelerator=accelerator_of(by_name[row["hardware"]]),
+            api=row["backend"],
+            engine=row["engine"],
+            build=build_of(row),
+        )
         predicted = _prediction(row, part)
         if predicted is not None:
             group, band = predicted
@@ -88,14 +92,8 @@ def _prediction(row: Row, part: Part) -> tuple[str, Band] | None:
         band = decode(cost, [part], Cpu(), left=Aside())
         return ("decode", band) if band else None
     ubatch = row.get("n_ubatch") or DEFAULT_UBATCH
-    band = prefill(cost, [part], ubatch, build=build_of(row))
+    band = prefill(cost, [part], ubatch)
     return ("prefill", band) if band else None
-
-
-def build_of(row: Row) -> int | None:
-    """The number of llama.cpp's build, None when the row does not name it."""
-    match = re.search(r"\bb(\d{4,5})\b", row.get("engine_version") or "")
-    return int(match[1]) if match else None
 
 
 def aside_of(row: Row) -> Aside | None:

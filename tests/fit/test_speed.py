@@ -63,8 +63,43 @@ def test_two_cards_add_memory_but_not_speed() -> None:
 def test_every_backend_gives_a_range_around_its_value(api: str) -> None:
     found = decode(WORK, [structs.replace(CARD, api=api)], Cpu(), left=NOTHING)
     assert found is not None
-    assert found.low == pytest.approx(found.value * (1 - BACKENDS[api].band))
-    assert found.high == pytest.approx(found.value * (1 + BACKENDS[api].band))
+    band = BACKENDS[api].decode.band_unknown if api in ("metal", "rocm") else BACKENDS[api].decode.band
+    assert found.low == pytest.approx(found.value * (1 - band))  # an NVIDIA card is a stranger to these two
+    assert found.high == pytest.approx(found.value * (1 + band))
+
+
+@pytest.mark.parametrize("api", BACKENDS)
+def test_a_family_without_measurements_is_less_certain(api: str) -> None:
+    strange = structs.replace(CARD.accelerator, arch="30.1")
+    bands = [
+        found.high / found.value
+        for card in (CARD.accelerator, strange)
+        if (found := decode(WORK, [Part(accelerator=card, api=api)], Cpu(), left=NOTHING))
+    ]
+    assert bands[0] <= bands[1]
+    prefilled = prefill(WORK, [Part(accelerator=strange, api=api)], 512)
+    assert prefilled is not None
+    assert prefilled.high == pytest.approx(prefilled.value * (1 + BACKENDS[api].prefill.band_unknown))
+
+
+def test_old_builds_decode_slower() -> None:
+    speeds = [
+        rate(WORK, structs.replace(CARD, build=build)) for build in (1500, 4000, 6499, 6500, 12000, None)
+    ]
+    assert speeds == sorted(speeds)
+    assert speeds[0] < 0.9 * speeds[-1]
+    assert speeds[3] == speeds[4] == speeds[5]
+
+
+def test_ollama_is_slower_on_a_mac_than_llama_cpp_alone() -> None:
+    mac = Part(accelerator=apple(18), api="metal")
+    assert rate(WORK, structs.replace(mac, engine="ollama")) < 0.9 * rate(WORK, mac)
+
+
+def test_more_query_heads_on_the_same_cache_cost_time() -> None:
+    deep = work(LAYOUT, structs.replace(SETTINGS, context=65536), 60000)
+    wider = structs.replace(deep, cache_products=2 * deep.cache_products)
+    assert rate(wider, CARD) < rate(deep, CARD)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +107,7 @@ def test_every_backend_gives_a_range_around_its_value(api: str) -> None:
     [
         ("gfx1151", "amd", "rocm"),
         ("gfx9999", "amd", "vulkan"),
-        ("99.9", "nvidia", "cuda"),
+        ("30.1", "nvidia", "cuda"),
         (None, "intel", "vulkan"),
     ],
 )
@@ -107,10 +142,10 @@ def test_a_family_never_measured_has_its_matrix_units_counted() -> None:
 def test_prefill_is_arithmetic_and_old_builds_use_less_of_amd_s() -> None:
     card = Accelerator(index=0, vendor="amd", name="x", arch="gfx1151", bandwidth=256e9, fp32_flops=29.7e12)
     part = Part(accelerator=card, api="rocm")
-    new, old = prefill(WORK, [part], 512), prefill(WORK, [part], 512, build=6000)
+    new, old = prefill(WORK, [part], 512), prefill(WORK, [structs.replace(part, build=6000)], 512)
     assert new is not None
     assert old is not None
-    assert old.value < new.value
+    assert old.value < 0.8 * new.value
     assert prefill(WORK, [Part(accelerator=structs.replace(card, fp32_flops=None), api="rocm")], 512) is None
 
 

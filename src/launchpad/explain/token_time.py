@@ -74,6 +74,7 @@ def _parts(subject: Subject, fit: Fit) -> list[Part]:
             accelerator=usable.accelerator,
             api=usable.gpu.api,
             share=split[index] if index < len(split) else 1.0,
+            engine=fit.backend,
         )
         for index, usable in enumerate(subject.pool.gpus)
         if usable.gpu.device in fit.placement.devices

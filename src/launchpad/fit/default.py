@@ -62,6 +62,7 @@ def fit(
             placed.used,
             shares,
             machine.cpu,
+            engine=backend,
             size=build.size,
             download_rate=machine.download_rate,
         ),

@@ -8,7 +8,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from launchpad.fit import speed
-from launchpad.fit.backends import BACKENDS
 from launchpad.fit.layout import Layout
 from launchpad.fit.pool import Usable
 from launchpad.fit.result import Band, Settings, Speed
@@ -16,11 +15,16 @@ from launchpad.hardware.machine import Accelerator, Cpu
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """The part of the offloaded blocks that one accelerator computes, through this API; all parts sum to 1."""
+    """The part of the offloaded blocks that one accelerator computes, through this API; all parts sum to 1.
+
+    `engine` is the backend's name, `build` the number of llama.cpp's build (None: a current one).
+    """
 
     accelerator: Accelerator
     api: str
     share: float = 1.0
+    engine: str = ""
+    build: int | None = None
 
 
 class Aside(Struct, frozen=True, kw_only=True):
@@ -38,6 +42,7 @@ def estimate(
     shares: Sequence[float],
     cpu: Cpu,
     *,
+    engine: str = "",
     size: int | None = None,
     download_rate: float | None = None,
 ) -> Speed:
@@ -47,7 +52,7 @@ def estimate(
     """
     cost = speed.work(layout, settings)
     parts = [
-        Part(accelerator=usable.accelerator, api=usable.gpu.api, share=share)
+        Part(accelerator=usable.accelerator, api=usable.gpu.api, share=share, engine=engine)
         for usable, share in zip(used, shares, strict=True)
     ]
     repacked = settings.repack and layout.repack > 0
@@ -103,7 +108,7 @@ def decode(
     elif left.weights:
         half_width = speed.PARTIAL_BAND
     else:
-        half_width = max(BACKENDS[part.api].band for part in parts)
+        half_width = max(speed.gpu_half_width(part.accelerator, part.api) for part in parts)
     return speed.band(1 / sum(time.total for time in times), half_width)
 
 
@@ -122,6 +127,8 @@ def token_times(
             part.api,
             active=(cost.active_bytes - left.weights) * part.share,
             share=part.share * (1 - left.blocks),
+            engine=part.engine,
+            build=part.build,
         )
         if on_gpu is None:
             return None
@@ -170,12 +177,13 @@ def cpu_prefill(cost: speed.Work, cpu: Cpu, *, repacked: bool) -> Band | None:
     return None if seconds is None else speed.band(1 / seconds, speed.CPU_PREFILL_BAND)
 
 
-def prefill(cost: speed.Work, parts: Sequence[Part], ubatch: int, *, build: int | None = None) -> Band | None:
+def prefill(cost: speed.Work, parts: Sequence[Part], ubatch: int) -> Band | None:
     """Tokens of a prompt per second, None when a device's arithmetic is unknown."""
     seconds = 0.0
     for part in parts:
-        each = speed.prefill_seconds(cost, part.accelerator, part.api, ubatch, build=build)
+        each = speed.prefill_seconds(cost, part.accelerator, part.api, ubatch, build=part.build)
         if each is None:
             return None
         seconds += each * part.share
-    return speed.band(1 / seconds, max(BACKENDS[part.api].prefill_band for part in parts))
+    half_width = max(speed.prefill_half_width(part.accelerator, part.api) for part in parts)
+    return speed.band(1 / seconds, half_width)

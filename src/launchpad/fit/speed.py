@@ -7,10 +7,12 @@ llama.cpp (2025-2026) and judged with each device held out; two honest runs on o
 
 from __future__ import annotations
 
+import math
+
 from msgspec import Struct
 
 from launchpad.fit import weights
-from launchpad.fit.backends import BACKENDS, MATRIX_UNITS
+from launchpad.fit.backends import BACKENDS, COMMON, EXPERTS_ASIDE, MATRIX_UNITS
 from launchpad.fit.kv import row_bytes
 from launchpad.fit.layout import BlockKind, Layout
 from launchpad.fit.pool import device_name
@@ -62,6 +64,10 @@ class TokenTime(Struct, frozen=True, kw_only=True):
 TYPICAL_FLOPS_PER_BYTE = 40.0  # of a device whose arithmetic is not known
 SIZE_REFERENCE = 20e12  # FP32 peak of a card to which `size` makes no difference
 KERNELS_OF_2026 = 8000  # llama.cpp's build from which AMD's matrix units are used well
+CURRENT_KERNELS = 6500  # its build from which decode became little faster
+CURRENT_PREFILL = 9500  # the same of prefill
+MATURE_MXFP4 = 7000
+OLD_BUILDS = 5000  # builds to which the constants for old ones refer
 PARTIAL_BAND = 0.35
 CPU_BAND = 0.25
 CPU_SHARE_OF_PEAK = 0.55  # of the theoretical bandwidth; measured bandwidth needs no such share
@@ -88,12 +94,8 @@ CPU_ATTENTION_SHARE = 0.4  # of that rate in attention
 CPU_PREFILL_BAND = 0.6
 STATE_SHARE = 0.5
 PREFILL_WEIGHTS_SHARE = 0.76
-PREFILL_TRAFFIC = 0.0085  # bytes read again per weight and token of a prompt
-MATRIX_EXPONENT = 0.636  # of the matrix units' advantage on paper, what shows
 SCAN_BLOCKS = 1.25  # a recurrent scan starts more kernels than attention does
 SHORT_CONVOLUTION_BLOCKS = 0.64  # and a short convolution fewer
-GQA_REFERENCE, GQA_EXPONENT = 4.0, 0.31
-MLA_CACHE_FACTOR = 2.18
 
 
 def work(layout: Layout, settings: Settings, depth: int = TYPICAL_DEPTH) -> Work:
@@ -145,30 +147,52 @@ def kernels(kind: BlockKind) -> float:
 
 
 def gpu_time(
-    cost: Work, accelerator: Accelerator, api: str, *, active: float, share: float
+    cost: Work,
+    accelerator: Accelerator,
+    api: str,
+    *,
+    active: float,
+    share: float,
+    engine: str = "",
+    build: int | None = None,
 ) -> TokenTime | None:
-    """The time of a decoded token for `active` bytes of weights and that share of the blocks; None when unknown."""
-    constants = BACKENDS.get(api)
-    if constants is None or not accelerator.bandwidth:
+    """The time of a decoded token for `active` bytes of weights and that share of the blocks; None when unknown.
+
+    `build` is the number of llama.cpp's build; None means a current one.
+    """
+    if api not in BACKENDS or not accelerator.bandwidth:
         return None
-    rate = accelerator.bandwidth * constants.efficiency * _by_format(constants.formats, cost.quantization)
+    constants, bandwidth = BACKENDS[api].decode, accelerator.bandwidth
+    slower = constants.engines.get(engine, 1.0)
+    device = slower / _by_family(constants.family, accelerator)
+    old = _age(build, CURRENT_KERNELS)
+    reading = active / (bandwidth * constants.reading * _by_format(constants.formats, cost.quantization))
+    if accelerator.vendor == "amd" and cost.quantization.startswith("MXFP4"):
+        reading *= COMMON.early_mxfp4 ** min(1.0, _age(build, MATURE_MXFP4) * OLD_BUILDS / 1000)
     used = active / cost.active_bytes if cost.active_bytes else 0.0
     unpacking = used * cost.parameters_active * constants.arithmetic / lanes_flops(accelerator)
-    cache: float = constants.cache * min(1.0, (GQA_REFERENCE / max(cost.gqa, 0.1)) ** GQA_EXPONENT)
-    if cost.mla:
-        cache = constants.cache / MLA_CACHE_FACTOR
+    cache = cost.kv_bytes / (bandwidth * constants.cache) * (COMMON.mla_cache if cost.mla else 1.0)
+    products = cost.cache_products * constants.cache_arithmetic / lanes_flops(accelerator)
+    products *= COMMON.mla_arithmetic if cost.mla else 1.0
+    kernels = cost.blocks * constants.kernel * (constants.moe if cost.moe else 1.0)
     return TokenTime(
         device=device_name(accelerator),
-        weights=(active / rate + unpacking) / _by_family(constants.family, accelerator),
-        kv_cache=cost.kv_bytes * share / (accelerator.bandwidth * cache),
-        recurrent_state=2 * cost.state_bytes * share / (STATE_SHARE * accelerator.bandwidth),
-        kernels=cost.blocks * share * constants.kernel * (constants.moe if cost.moe else 1.0),
+        weights=(reading + unpacking) * device * math.exp(COMMON.old_reading * old),
+        kv_cache=(cache + products) * share * slower,
+        recurrent_state=2 * cost.state_bytes * share / (STATE_SHARE * bandwidth) * slower,
+        kernels=kernels * share * device * math.exp(COMMON.old_kernel * old),
     )
+
+
+def gpu_half_width(accelerator: Accelerator, api: str) -> float:
+    """Half width of the range of decode."""
+    constants = BACKENDS[api].decode
+    return constants.band if _is_measured(constants.family, accelerator) else constants.band_unknown
 
 
 def experts_aside_seconds(accelerator: Accelerator, api: str) -> float:
     """Seconds that each block costs whose experts are in main memory."""
-    return _by_family(BACKENDS[api].experts_aside, accelerator)
+    return _by_family(EXPERTS_ASIDE.get(api, EXPERTS_ASIDE[""]), accelerator)
 
 
 def cpu_rate(cpu: Cpu, quantization: str, *, repacked: bool) -> float | None:
@@ -207,24 +231,34 @@ def prefill_seconds(
 
     `build` is the number of llama.cpp's build; None means a current one.
     """
-    constants = BACKENDS.get(api)
-    if constants is None or not accelerator.bandwidth or not accelerator.fp32_flops:
+    if api not in BACKENDS or not accelerator.bandwidth or not accelerator.fp32_flops:
         return None
-    flops = accelerator.fp32_flops
-    factor = constants.flops_moe if cost.moe else 1.0
-    if cost.state_bytes:
-        factor *= constants.flops_recurrent
-    if cost.quantization in ("F16", "BF16"):
-        factor *= constants.float_factor
+    constants, flops = BACKENDS[api].prefill, accelerator.fp32_flops
+    slower = math.exp(COMMON.old_prefill * _age(build, CURRENT_PREFILL))
     if build is not None and build < KERNELS_OF_2026 and accelerator.vendor == "amd":
-        factor /= constants.before_b8000
-    rate = lanes_flops(accelerator) * constants.flops * _by_family(constants.prefill_family, accelerator)
-    size: float = (flops / SIZE_REFERENCE) ** constants.size
-    units: float = matrix_factor(accelerator) ** MATRIX_EXPONENT
-    rate *= units / size
-    seconds = cost.parameters_active * factor * (2 / rate + PREFILL_TRAFFIC / accelerator.bandwidth)
+        slower *= constants.amd_before_b8000
+    factor = (
+        slower * (constants.moe if cost.moe else 1.0) * (constants.recurrent if cost.state_bytes else 1.0)
+    )
+    if cost.quantization in ("F16", "BF16"):
+        factor *= constants.float16
+    rate = lanes_flops(accelerator) * constants.flops * _by_family(constants.family, accelerator)
+    rate *= matrix_factor(accelerator) ** COMMON.matrix_exponent / (flops / SIZE_REFERENCE) ** constants.size
+    seconds: float = cost.parameters_active * factor * (2 / rate + COMMON.traffic / accelerator.bandwidth)
     seconds += cost.weights_bytes / (PREFILL_WEIGHTS_SHARE * accelerator.bandwidth * ubatch)
+    seconds += cost.blocks * constants.kernel * (COMMON.kernel_moe if cost.moe else 1.0) / ubatch
     return seconds + cost.attention_flops / (flops * constants.attention)
+
+
+def prefill_half_width(accelerator: Accelerator, api: str) -> float:
+    """Half width of the range of prefill."""
+    constants = BACKENDS[api].prefill
+    return constants.band if _is_measured(constants.family, accelerator) else constants.band_unknown
+
+
+def _age(build: int | None, current: int) -> float:
+    """How old a build is, in units of `OLD_BUILDS` before the one that counts as current."""
+    return 0.0 if build is None else max(0.0, (current - build) / OLD_BUILDS)
 
 
 def lanes_flops(accelerator: Accelerator) -> float:
@@ -243,11 +277,18 @@ def matrix_factor(accelerator: Accelerator) -> float:
 
 def _by_family(table: dict[str, float], accelerator: Accelerator) -> float:
     """The entry of the longest prefix of the device's architecture, else of its vendor, else the general one."""
+    return table.get(_family(table, accelerator) or accelerator.vendor, table.get("", 1.0))
+
+
+def _is_measured(table: dict[str, float], accelerator: Accelerator) -> bool:
+    """True for a device of whose family there are measurements."""
+    return _family(table, accelerator) is not None
+
+
+def _family(table: dict[str, float], accelerator: Accelerator) -> str | None:
     arch = (accelerator.arch or "").lower()
     matches = [prefix for prefix in table if prefix and arch.startswith(prefix)]
-    if matches:
-        return table[max(matches, key=len)]
-    return table.get(accelerator.vendor, table[""])
+    return max(matches, key=len, default=None)
 
 
 def _by_format(table: dict[str, float], quantization: str) -> float:
