@@ -31,8 +31,14 @@ PACKAGED = Path(__file__).parents[2] / "src/launchpad/fit/data/speed.json"
 OLD_WEIGHT = {"tg": 0.3, "pp": 0.1}
 FULL_RUNS = 5  # runs of one device on one backend that count in full
 BAND_QUANTILE = 0.87
-ENOUGH_FOR_A_BAND = 30  # runs; a backend with fewer gets the band of all
+FEW_DEVICES = 6  # fewer tell little about others
+WIDEST = 0.7  # a range of half width that says anything at all
 FORMATS = ("Q8_0", "Q4_0", "MXFP4", "Q2_K", "Q3_K", "Q6_K", "BF16", "F16", "IQ")
+# Families of one maker in the order of their generations, in steps: later ones use their memory better.
+GENERATIONS = {
+    "m1": 0, "m2": 1, "m3": 2, "m4": 3, "m5": 4,
+    "gfx101": -1, "gfx103": 0, "gfx110": 1, "gfx115": 1.5, "gfx120": 2,
+}  # fmt: skip
 BACKEND_NAMES = ("cuda", "metal", "rocm", "vulkan")
 
 
@@ -147,7 +153,13 @@ def decode_law(found: Sequence[Run]) -> Law[Run]:
     old_reading = law.term("old_reading", 0.05, 0.2, times=lambda run: run.age(speed.CURRENT_KERNELS))
     old_kernel = law.term("old_kernel", 0.2, 0.3, times=lambda run: run.age(speed.CURRENT_KERNELS))
     engine = (*flagged(law, "ollama", lambda run: run.engine == "ollama", 0.0, 0.15, 0.15), *driver(law))
-    device = families(law, 0.10, 0.20, 0.05, 0.12)
+    generation = law.term(
+        lambda run: f"generation:{run.device.vendor}" if run.family in GENERATIONS else None,
+        0.0,
+        0.1,
+        times=lambda run: GENERATIONS.get(run.family, 0),
+    )
+    device = (*families(law, 0.10, 0.20, 0.05, 0.12), generation)
     llamafile = flagged(law, "llamafile reading", lambda run: run.old, 0.0, 0.1)
     of_weights = (*device, *engine, old_reading, *llamafile)
     law.part(
@@ -274,15 +286,26 @@ class Fitted:
         return np.array([len(members[family]) > 1 for family in self.families])
 
     def half_width(self, chosen: Vector) -> float:
-        """What holds 87 % of the measurements, each counted alike and each device counted alike: the larger one."""
-        distance = np.abs(np.exp(self.by_device - self.law.truth) - 1)[chosen]
-        return max(quantile(distance, np.ones(len(distance))), quantile(distance, self.share(1.0)[chosen]))
+        """What holds 87 % of the measurements, each counted alike and each device counted alike: the larger one.
+
+        Of few devices, it holds as much of each of them.
+        """
+        distance = np.abs(np.exp(self.by_device - self.law.truth) - 1)
+        devices = sorted(set(self.devices[chosen]))
+        widths = [
+            quantile(distance[chosen], np.ones(chosen.sum())),
+            quantile(distance[chosen], self.share(1.0)[chosen]),
+        ]
+        if len(devices) < FEW_DEVICES:
+            own = (distance[chosen & (self.devices == device)] for device in devices)
+            widths += [quantile(one, np.ones(len(one))) for one in own]
+        return min(WIDEST, max(widths))
 
     def bands(self, backend: str) -> dict[str, float]:
         """The half widths of one backend, for families with and without measurements."""
         known = self.new & self.measured_elsewhere()
         here = known & (self.backends == backend)
-        if here.sum() < ENOUGH_FOR_A_BAND:
+        if len(set(self.devices[here])) < FEW_DEVICES:
             here = self.new & (self.backends == backend)
         unknown = self.new & ~self.measured_elsewhere()
         band = self.half_width(here)
@@ -292,13 +315,16 @@ class Fitted:
         """The factor on the pace by family and vendor, of vendors that ran on this backend."""
         table: dict[str, float] = {}
         for vendor in sorted({run.device.vendor for run in self.law.runs if run.backend == backend}):
-            general = f"vendor:{vendor}:{backend}"
-            table[vendor] = 1 / self.law.value(self.theta, general)
+            table[vendor] = self.pace(vendor, backend)
             for name in sorted({run.family for run in self.law.runs if run.device.vendor == vendor}):
-                table[name] = 1 / self.law.value(
-                    self.theta, general, f"family:{name}", f"family:{name}:{backend}"
-                )
+                table[name] = self.pace(vendor, backend, name)
         return table
+
+    def pace(self, vendor: str, backend: str, family: str = "") -> float:
+        """The factor of one family, with what its generation tells."""
+        names = [f"vendor:{vendor}:{backend}", f"family:{family}", f"family:{family}:{backend}"]
+        generation = GENERATIONS.get(family, 0) * self.law.total(self.theta, f"generation:{vendor}")
+        return float(np.exp(-self.law.total(self.theta, *names) - generation))
 
     def of(self, name: str, backend: str) -> float:
         """Exponential of a parameter with the backend's deviation."""
@@ -322,6 +348,7 @@ def decode_constants(fitted: Fitted, backend: str) -> Row:
         "kernel": fitted.of("kernel", backend),
         "moe": fitted.of("moe", backend),
         "family": fitted.family_table(backend),
+        "extrapolated": {"m5": fitted.pace("apple", backend, "m5")} if backend == "metal" else {},
         "engines": {"ollama": fitted.of("ollama", backend)},
         **fitted.bands(backend),
     }

@@ -16,7 +16,8 @@ class Decode(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cards with much bandwidth for their arithmetic stay below their memory's speed. `cache` is the share of bandwidth
     for the KV cache, `cache_arithmetic` the operations for each product of a query with one of its elements. `kernel`
     is seconds per block, `moe` its factor for blocks with experts. `family` is the pace of a device by architecture
-    or vendor: a factor on reading, arithmetic and kernels alike. `engines` are factors on the whole time.
+    or vendor: a factor on reading, arithmetic and kernels alike; `extrapolated` that of families which nobody
+    measured, from the generations before. `engines` are factors on the whole time.
     `band` is the half width of the range, `band_unknown` that for a family without measurements.
     """
 
@@ -28,6 +29,7 @@ class Decode(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kernel: float
     moe: float
     family: dict[str, float]
+    extrapolated: dict[str, float]
     engines: dict[str, float]
     band: float
     band_unknown: float

@@ -164,7 +164,7 @@ def gpu_time(
         return None
     constants, bandwidth = BACKENDS[api].decode, accelerator.bandwidth
     slower = constants.engines.get(engine, 1.0)
-    device = slower / _by_family(constants.family, accelerator)
+    device = slower / _by_family(constants.family | constants.extrapolated, accelerator)
     old = _age(build, CURRENT_KERNELS)
     reading = active / (bandwidth * constants.reading * _by_format(constants.formats, cost.quantization))
     if accelerator.vendor == "amd" and cost.quantization.startswith("MXFP4"):
