@@ -93,6 +93,7 @@ CPU_PREFILL_REPACKED = 1.3
 CPU_ATTENTION_SHARE = 0.4  # of that rate in attention
 CPU_PREFILL_BAND = 0.6
 STATE_SHARE = 0.5
+MOST_OF_BANDWIDTH = 0.97  # refreshing the memory takes the rest, whatever the constants say
 PREFILL_WEIGHTS_SHARE = 0.76
 SCAN_BLOCKS = 1.25  # a recurrent scan starts more kernels than attention does
 SHORT_CONVOLUTION_BLOCKS = 0.64  # and a short convolution fewer
@@ -170,6 +171,7 @@ def gpu_time(
     if accelerator.vendor == "amd" and cost.quantization.startswith("MXFP4"):
         reading *= COMMON.early_mxfp4 ** min(1.0, _age(build, MATURE_MXFP4) * OLD_BUILDS / 1000)
     used = active / cost.active_bytes if cost.active_bytes else 0.0
+    fastest = active / (bandwidth * MOST_OF_BANDWIDTH)
     unpacking = used * cost.parameters_active * constants.arithmetic / lanes_flops(accelerator)
     cache = cost.kv_bytes / (bandwidth * constants.cache) * (COMMON.mla_cache if cost.mla else 1.0)
     products = cost.cache_products * constants.cache_arithmetic / lanes_flops(accelerator)
@@ -177,7 +179,7 @@ def gpu_time(
     kernels = cost.blocks * constants.kernel * (constants.moe if cost.moe else 1.0)
     return TokenTime(
         device=device_name(accelerator),
-        weights=(reading + unpacking) * device * math.exp(COMMON.old_reading * old),
+        weights=max(fastest, (reading + unpacking) * device * math.exp(COMMON.old_reading * old)),
         kv_cache=(cache + products) * share * slower,
         recurrent_state=2 * cost.state_bytes * share / (STATE_SHARE * bandwidth) * slower,
         kernels=kernels * share * device * math.exp(COMMON.old_kernel * old),
