@@ -149,6 +149,7 @@ def test_env_in_every_shells_words(serve: Serve, launchpad: Any) -> None:
     wanted = {
         "OPENAI_BASE_URL": one.url + "/v1", "OPENAI_API_KEY": one.key, "ANTHROPIC_BASE_URL": one.url,
         "ANTHROPIC_AUTH_TOKEN": one.key, "ANTHROPIC_MODEL": "tiny", "ANTHROPIC_SMALL_FAST_MODEL": "tiny",
+        "LAUNCHPAD_API_KEY": one.key,
     }  # fmt: skip
     ran = launchpad("env")
     assert ran.code == 0
@@ -222,3 +223,36 @@ def test_answers_under_way_are_finished_before_it_ends(serve: Serve) -> None:
         time.sleep(0.1)
         assert answer.read().endswith(b"data: [DONE]\n\n")
     assert one.process.wait(30) == 143
+
+
+def test_connect_and_back(serve: Serve, launchpad: Any, private_home: Path, model: Path) -> None:
+    assert launchpad("connect", "zed").code == 5  # no gateway runs
+    assert launchpad("connect", "emacs").code == 2
+    one = serve(str(model), "--context", "65536")
+    context = one.ask("/v1/models")["data"][0]["context_length"]
+    file = private_home / ".claude" / "settings.json"
+    dry = launchpad("connect", "claude-code", "--dry-run")
+    assert (dry.code, file.exists()) == (0, False)
+    assert f'"ANTHROPIC_BASE_URL": "{one.url}"' in dry.out
+    ran = launchpad("connect", "claude-code", "--json")
+    assert ran.document["context"] == context
+    settings = json.loads(file.read_text())
+    assert settings["env"]["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] == str(context)
+    shell = subprocess.run(settings["apiKeyHelper"], shell=True, capture_output=True, text=True, check=True)
+    assert shell.stdout.strip() == one.key
+    assert "lp-" not in launchpad("connect", "aider", "--dry-run").out
+    listed = {one["name"]: one["connected"] for one in launchpad("connect", "--json").document["agents"]}
+    assert listed["claude-code"]
+    assert not listed["zed"]
+    assert launchpad("connect", "claude-code", "--undo").out.startswith("removed ")
+    assert not file.exists()
+
+
+def test_connect_refuses_too_small_a_context(
+    serve: Serve, launchpad: Any, private_home: Path, model: Path
+) -> None:
+    serve(str(model), "--context", "4096")
+    ran = launchpad("connect", "opencode")
+    assert ran.code == 3
+    assert "32,768" in ran.err
+    assert not list(private_home.rglob("opencode*"))

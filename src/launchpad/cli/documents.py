@@ -292,7 +292,45 @@ class Environment(Struct, frozen=True, kw_only=True):
     variables: dict[str, str]
 
 
+class AgentRecord(Struct, frozen=True, kw_only=True):
+    """An agent that can be connected. Contexts in tokens; `source` and `date` say where they come from."""
+
+    name: str
+    title: str
+    file: str
+    least_context: int
+    recommended_context: int
+    source: str
+    date: str
+    connected: bool
+
+
+class AgentList(Struct, frozen=True, kw_only=True):
+    """`connect --json`."""
+
+    agents: tuple[AgentRecord, ...]
+
+
+class FileChange(Struct, frozen=True, kw_only=True):
+    """A settings file and what changes in it; the key is left out."""
+
+    path: str
+    diff: str
+
+
+class Connection(Struct, frozen=True, kw_only=True):
+    """`connect AGENT --json`. `written` is False with `--dry-run`; model and context are null with `--undo`."""
+
+    agent: str
+    model: str | None
+    context: int | None
+    files: tuple[FileChange, ...]
+    written: bool
+    undone: bool
+
+
 KINDS: dict[str, type[Struct]] = {
+    "agents": AgentList,
     "answer": Answer,
     "benchmark": Benchmark,
     "bundle-exported": BundleExported,
@@ -304,6 +342,7 @@ KINDS: dict[str, type[Struct]] = {
     "catalogs": CatalogList,
     "config": ConfigDocument,
     "disk-usage": DiskUsage,
+    "connection": Connection,
     "environment": Environment,
     "engines": EngineList,
     "engines-stopped": EnginesStopped,

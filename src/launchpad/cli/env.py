@@ -65,7 +65,7 @@ def env(app: App, /, shell: str, port: int | None, model: str | None) -> int:
 
 
 def variables_of(record: Record, model: str | None = None) -> dict[str, str]:
-    """Both families of variables. Raises `UnknownModel` when the gateway has no such model."""
+    """Both families of variables, and the key under a name of its own for agents that have a list of providers. Raises `UnknownModel` when the gateway has no such model."""
     from pathlib import Path
 
     from launchpad.serve.key import read
@@ -80,4 +80,5 @@ def variables_of(record: Record, model: str | None = None) -> dict[str, str]:
         "ANTHROPIC_AUTH_TOKEN": key,
         "ANTHROPIC_MODEL": name,
         "ANTHROPIC_SMALL_FAST_MODEL": name,
+        "LAUNCHPAD_API_KEY": key,
     }

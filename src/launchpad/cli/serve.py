@@ -57,7 +57,7 @@ def serve(
 
     The first is loaded at once, the others when they are asked for by name; the one that was not used for longest
     makes room when memory is short. Without MODEL the best one for this machine is served. Every request needs the
-    key; `launchpad env` hands it to programs.
+    key; `launchpad env` and `launchpad connect` hand it to programs.
 
     \b
     launchpad serve

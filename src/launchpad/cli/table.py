@@ -7,6 +7,7 @@ from collections.abc import Mapping
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("launchpad.cli.run:run", "Pick the best model that fits, pull it, start it, chat."),
     "serve": ("launchpad.cli.serve:serve", "Serve models at one OpenAI-compatible address."),
+    "connect": ("launchpad.cli.connect:connect", "Point a coding agent at the running gateway, and back."),
     "env": ("launchpad.cli.env:env", "Print the variables that point programs at the running gateway."),
     "start": ("launchpad.cli.start:start", "Load a model and leave it loaded for the next `run`."),
     "ps": ("launchpad.cli.engines:ps", "List the engines that run."),
