@@ -124,6 +124,8 @@ class _Life:
             if not self._lazy:
                 async with self._gateway.pool.use(self._gateway.offers[0]):
                     pass
+            while not self.server.started:  # "ready" means that a connection is taken
+                await asyncio.sleep(0.01)
             self._gateway.ready = True
             self._on_ready()
         except Problem as problem:
