@@ -63,7 +63,8 @@ class Loss(Struct, frozen=True, kw_only=True):
 class Choice(Struct, frozen=True, kw_only=True):
     """The answer: `pick`, a `faster` and a `better` one, and why the better-scored models lost.
 
-    `unobtainable` is the model that would have been the pick, had its bytes been obtainable from here.
+    `unobtainable` is the model that would have been the pick, had its bytes been obtainable from here. `engine` is why the
+    pick's engine runs it and no other, where another could.
     """
 
     pick: Option | None
@@ -72,6 +73,7 @@ class Choice(Struct, frozen=True, kw_only=True):
     unobtainable: Option | None = None
     losses: tuple[Loss, ...] = ()
     considered: int = 0
+    engine: str | None = None
 
 
 def choose(candidates: Sequence[Candidate], wish: Wish) -> Choice:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from launchpad import engine_choice
 from launchpad.catalog.filters import check_filters
 from launchpad.catalog.load import labs
 from launchpad.catalog.lookalike import refuse_lookalike
@@ -17,7 +18,7 @@ from launchpad.catalog.reference import parse
 from launchpad.catalog.select import select
 from launchpad.choose import Candidate, Choice
 from launchpad.confirm import confirmed
-from launchpad.errors import NoModelFits
+from launchpad.errors import EngineMissing, NoModelFits
 from launchpad.hardware.machine import Machine
 from launchpad.named import is_auto, named_models
 from launchpad.plan import Plan, make_plan
@@ -26,7 +27,16 @@ from launchpad.policy import Policy, breach_of_source, enforce, permitted, refus
 from launchpad.policy_file import load_policy
 from launchpad.scoring import rate
 from launchpad.shortlist import shortlist
-from launchpad.survey import Survey, consider, survey, too_large_for, unread, ways
+from launchpad.survey import (
+    Survey,
+    consider,
+    engine_of,
+    in_own_store,
+    survey,
+    too_large_for,
+    unread,
+    ways,
+)
 from launchpad.wish import Wish
 
 if TYPE_CHECKING:
@@ -52,7 +62,23 @@ def decide(
         # Who names a model wants that model, however slow: the speed is told, not judged.
         wish = replace(wish, min_speed=0.0)
     choice = host.choose(_candidates(host, seen, wish, models), wish)
+    choice = replace(choice, engine=_engine_reason(choice, seen, wish))
     return Decision(survey=seen, wish=wish, choice=choice, dropped=dropped)
+
+
+def _engine_reason(choice: Choice, seen: Survey, wish: Wish) -> str | None:
+    """Why the pick's engine runs it, where another could."""
+    if choice.pick is None:
+        return None
+    if wish.backend is not None:
+        return f"you asked for {wish.backend}"
+    engines = [engine_of(here, seen.machine) for here in seen.backends if here.usable]
+    return engine_choice.reason(
+        choice.pick.fit.backend,
+        engines,
+        choice.pick.build,
+        held=in_own_store(choice.pick.availability),
+    )
 
 
 def _candidates(host: Host, seen: Survey, wish: Wish, models: Sequence[Model]) -> list[Candidate]:
@@ -90,7 +116,10 @@ def make_plan_for(
     made = decide(host, config, wish, on=on, ask_sources=ask_sources)
     pick = made.choice.pick
     backend = pick.fit.backend if pick else None
+    pulled_by = None
     chosen = [here for here in made.survey.backends if here.backend.name == backend]
+    if pick is not None and any(here.pulls(pick.build) for here in chosen):
+        pulled_by = backend
     remarks = [_remark(here.status) for here in chosen]
     plan = make_plan(
         made.survey.machine,
@@ -98,6 +127,7 @@ def make_plan_for(
         made.choice,
         lambda fit: chosen[0].backend.arguments(fit),
         [line for line in remarks if line],
+        pulled_by,
     )
     if starts_next and plan.pull is None:
         return plan
@@ -121,6 +151,8 @@ def _look(
     if policy is not None and not is_auto(wish.model):
         _check_source(policy, wish.model or "")  # before anything is asked of a source
     seen = survey(host, config, wish, on=on, ask_sources=ask_sources)
+    if to_run:
+        _check_backend(seen, wish)
     if is_auto(wish.model):
         models, dropped = allowed(seen.models, wish, policy)
         return seen, models, dropped
@@ -131,6 +163,15 @@ def _look(
     models = named.models if policy is None else enforce(policy, named.models)
     _check_wanted(models, wish)
     return seen, models, {}
+
+
+def _check_backend(seen: Survey, wish: Wish) -> None:
+    """Say what stands against an engine that was asked for by name, instead of finding no model for it."""
+    for here in seen.backends:
+        if wish.backend == here.backend.name and not here.usable and here.status is not None:
+            raise EngineMissing(
+                f"{wish.backend} cannot be used here.", why=here.status.why, hint=here.status.hint
+            )
 
 
 def allowed(

@@ -38,8 +38,8 @@ def explained(host: Host, config: Config, wish: Wish, *, on: Machine | None = No
     chosen, reason = _chosen(host, candidates, wish)
     build = chosen.build
     model = _with_all_builds(chosen.model, seen)
-    layout = seen.layouts.get(build.ref) or local_layout(availability(build, seen).local)
     here = next((one for one in seen.backends if one.backend.name == chosen.fit.backend), None)
+    layout = seen.layouts.get(build.ref) or local_layout(availability(build, seen, here, wish).local)
     backend = here.backend if here else None
     builds = dict.fromkeys((build, *(backend.builds(model) if backend else model.builds)))
     subject = Subject(
@@ -98,6 +98,6 @@ def _attempt(
         found = here.backend.fit(model, other, machine, wish, known)
         if found is None or machine != seen.machine:
             return found
-        return learned(found, other, availability(other, seen), here, seen)
+        return learned(found, other, availability(other, seen, here, wish), here, seen)
 
     return attempt

@@ -23,7 +23,8 @@ EngineArguments = dict[str, str | int | float | bool]
 class PullStep(Struct, frozen=True, kw_only=True):
     """Fetch these bytes. `size` in bytes (None: only the source knows).
 
-    `projector`: with the vision projector, if there is one. `allow_unpinned`: also if nobody states a hash.
+    `projector`: with the vision projector, if there is one. `allow_unpinned`: also if nobody states a hash. `by` names the
+    backend that fetches them into its own store; None: launchpad's own verified pull.
     """
 
     build: Build
@@ -31,6 +32,7 @@ class PullStep(Struct, frozen=True, kw_only=True):
     license: License
     projector: bool = True
     allow_unpinned: bool = False
+    by: str | None = None
 
 
 class StartStep(Struct, frozen=True, kw_only=True):
@@ -75,23 +77,24 @@ def make_plan(
     choice: Choice,
     arguments: Callable[[Fit], EngineArguments],
     remarks: Sequence[str] = (),
+    pulled_by: str | None = None,
 ) -> Plan:
     """Turn the choice's pick into steps. `arguments` is the chosen backend's pure function.
 
-    `remarks` are lines about the backend that join the plan's notices.
+    `remarks` are lines about the backend that join the plan's notices; `pulled_by` is the backend that fetches by itself.
     Raises `NoModelFits` when there is no pick.
     """
     option = choice.pick
     if option is None:
         raise no_pick(choice, wish)
     local = option.availability.local
-    pull = None if local else _pull_step(option, wish)
+    pull = None if local else _pull_step(option, wish, pulled_by)
     start = StartStep(
         backend=option.fit.backend,
         model_id=option.model.id,
         model_name=option.model.name,
         build=option.build.ref,
-        model_path=local.path if local else None,
+        model_path=(local.path or None) if local else None,
         projector_path=local.projector if local and wish.projector else None,
         settings=option.fit.settings,
         arguments=arguments(option.fit),
@@ -110,13 +113,14 @@ def make_plan(
     )
 
 
-def _pull_step(option: Option, wish: Wish) -> PullStep:
+def _pull_step(option: Option, wish: Wish, by: str | None) -> PullStep:
     return PullStep(
         build=option.build,
         size=option.build.size,
         license=option.model.license,
         projector=wish.projector,
         allow_unpinned=wish.allow_unpinned,
+        by=by,
     )
 
 

@@ -47,7 +47,7 @@ def execute(plan: Plan, effects: Effects, report: Report) -> RunningServer:
     start = plan.start
     if plan.pull is not None:
         pulled = effects.pull(plan.pull, report)
-        start = replace(start, model_path=pulled.path, projector_path=pulled.projector)
+        start = replace(start, model_path=pulled.path or None, projector_path=pulled.projector)
     if start.model_path is not None:
         effects.verify(start.model_path)
     server = effects.launch(start, report)
@@ -63,13 +63,9 @@ def _read_back(start: StartStep, server: RunningServer, report: Report) -> None:
     """Compare what the engine did with what was planned, and say so."""
     did = server.server.report
     planned_gpu = start.fit.placement.kind in ("gpu", "partial")
-    on_cpu = did.gpu_layers == 0
-    if start.require_gpu and (on_cpu or did.gpu_layers is None):
-        raise EngineError(
-            "The engine runs on the CPU, and --require-gpu forbids that.",
-            why=f"{did.engine} offloaded {did.gpu_layers or 0} layers.",
-            hint="Install an engine build for this GPU, or run it without --require-gpu.",
-        )
+    on_cpu = did.gpu_layers == 0 or did.gpu_share == 0
+    if start.require_gpu:
+        _require_gpu(did)
     report(
         EngineReady(
             backend=start.backend, seconds=did.load_seconds or 0.0, summary=summarize(start.model_name, did)
@@ -77,6 +73,9 @@ def _read_back(start: StartStep, server: RunningServer, report: Report) -> None:
     )
     if planned_gpu and on_cpu:
         report(Notice(message="The GPU was planned and the engine runs on the CPU: this will be slow."))
+    elif start.fit.placement.kind == "gpu" and did.gpu_share is not None and did.gpu_share < 1:
+        share = f"only {did.gpu_share:.0%} of the model is on the GPU"
+        report(Notice(message=f"All of it was planned for the GPU, and {share}: this will be slower."))
     if did.context is not None and did.context < start.settings.context:
         asked = f"{start.settings.context:,} tokens of context were planned"
         report(Notice(message=f"{asked}, the engine gives {did.context:,}."))
@@ -85,10 +84,32 @@ def _read_back(start: StartStep, server: RunningServer, report: Report) -> None:
             report(Notice(message=line))
 
 
+def _require_gpu(did: EngineReport) -> None:
+    """Raise `EngineError` unless the engine says that it uses the GPU, and, where it tells its share, for all of it."""
+    if did.gpu_share is not None:
+        lacking = (
+            None if did.gpu_share == 1 else f"{did.engine} has {did.gpu_share:.0%} of the model on the GPU."
+        )
+    elif did.gpu_layers is None:
+        lacking = f"{did.engine} does not say where the model is."
+    else:
+        lacking = None if did.gpu_layers else f"{did.engine} offloaded 0 layers."
+    if lacking is not None:
+        raise EngineError(
+            "The engine does not run wholly on the GPU, and --require-gpu forbids that."
+            if did.gpu_share
+            else "The engine runs on the CPU, and --require-gpu forbids that.",
+            why=lacking,
+            hint="Install an engine build for this GPU, or run it without --require-gpu.",
+        )
+
+
 def summarize(name: str, did: EngineReport) -> str:
     """What the engine really did, in one line."""
     parts = [name]
-    if did.gpu_layers:
+    if did.gpu_share is not None and not did.gpu_layers:
+        parts.append(f"GPU {did.gpu_share:.0%}" if did.gpu_share else "CPU")
+    elif did.gpu_layers:
         parts.append(
             f"GPU {did.gpu_layers}/{did.layers} layers" if did.layers else f"GPU {did.gpu_layers} layers"
         )
@@ -116,7 +137,12 @@ class RealEffects:
         self._config = config
 
     def pull(self, step: PullStep, report: Report) -> LocalModel:
-        """Resolve at the source that owns the scheme, then fetch through the one verified path."""
+        """Resolve at the source that owns the scheme, then fetch through the one verified path.
+
+        Where the backend has a store of its own and fetches by itself, it does.
+        """
+        if step.by is not None:
+            return self._host.backend(step.by).pull(step.build, report)
         from launchpad.download_rate import remember
         from launchpad.pull.companions import without_projector
         from launchpad.pull.options import PullOptions

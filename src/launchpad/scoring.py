@@ -207,9 +207,11 @@ def _halvings(enough: float, there: float) -> float:
 def _obstacles(candidate: Candidate, wish: Wish, speed: float | None, pace: float | None) -> Iterator[str]:
     """What stands against running this candidate here, first things first."""
     fit, build = candidate.fit, candidate.build
-    if not fit.runs:
+    if fit.elsewhere:
+        yield from _obstacles_elsewhere(candidate, wish)
+    elif not fit.runs:
         yield fit.why or "it does not fit"
-    if wish.require_gpu and fit.placement.kind != "gpu":
+    if wish.require_gpu and fit.placement.kind != "gpu" and not fit.elsewhere:
         yield "it would not run wholly on a GPU"
     if speed is not None and pace is not None:
         least = minimum_speed(wish)
@@ -234,3 +236,12 @@ def _below(speed: float, least: float) -> str:
     return next(
         (text for digits in (2, 3, 4) if (text := f"{speed:.{digits}g}") != f"{least:.2g}"), f"{speed:.5g}"
     )
+
+
+def _obstacles_elsewhere(candidate: Candidate, wish: Wish) -> Iterator[str]:
+    """Another machine is used where it was asked for: for what it has already, or for a model that the user names."""
+    why = candidate.fit.why or "it would run on another machine"
+    if wish.backend != candidate.fit.backend:
+        yield f"{why}; --backend {candidate.fit.backend} uses it all the same"
+    elif (wish.model is None or wish.model.startswith("auto")) and candidate.availability.local is None:
+        yield f"{why}, and the model is not there yet"

@@ -20,6 +20,7 @@ from launchpad.catalog.merge import models_of
 from launchpad.catalog.model import Build, LocalModel, Model
 from launchpad.choose import Availability, Candidate
 from launchpad.download_rate import remembered_rate
+from launchpad.engine_choice import Engine, stands_back
 from launchpad.errors import BadModelFile, LaunchpadError
 from launchpad.fit.calibration import Measurement, calibrate
 from launchpad.fit.layout import Layout
@@ -27,7 +28,7 @@ from launchpad.fit.result import Fit
 from launchpad.found import found_builds
 from launchpad.hardware.machine import Machine
 from launchpad.hardware.referee import referee
-from launchpad.plugins.spec import Backend, BackendStatus, ModelSource, Reachability
+from launchpad.plugins.spec import Backend, BackendStatus, ModelSource, Pulls, Reachability
 from launchpad.shortlist import Way
 from launchpad.wish import Wish
 
@@ -46,6 +47,10 @@ class BackendHere(Struct, frozen=True, kw_only=True):
     def usable(self) -> bool:
         """True when it can start an engine here, or could on the simulated machine."""
         return self.status is None or self.status.state == "ready"
+
+    def pulls(self, build: Build) -> bool:
+        """Whether the engine fetches this build into a store of its own."""
+        return isinstance(self.backend, Pulls) and self.backend.pulls(build)
 
 
 class Survey(Struct, frozen=True, kw_only=True):
@@ -80,7 +85,7 @@ def survey(
         backends = tuple(
             BackendHere(backend=b, status=None if on else b.status(machine))
             for b in host.backends()
-            if wish.backend in (None, b.name)
+            if wish.backend in (None, b.name) and _takes_part(b, wish, on)
         )
         if on is not None and on.cluster and wish.backend is None:
             backends = (*backends, *_spanning(backends))
@@ -107,6 +112,11 @@ def _spanning(backends: Iterable[BackendHere]) -> tuple[BackendHere, ...]:
     from launchpad.spanning import PlannedVllm
 
     return (BackendHere(backend=PlannedVllm(), status=None),)
+
+
+def _takes_part(backend: Backend, wish: Wish, on: Machine | None) -> bool:
+    """A server with a store of its own is nothing that an imagined machine has, unless it is asked for."""
+    return on is None or wish.backend is not None or not backend.capabilities.own_store
 
 
 def detect_machine(host: Host, *, measure_bandwidth: bool = True) -> Machine:
@@ -190,6 +200,8 @@ def build_key(ref: str) -> str:
     scheme, separator, rest = ref.partition("://")
     if scheme == "file":
         return ref
+    if scheme == "ollama" and ":" not in rest.rpartition("/")[2]:
+        rest += ":latest"
     if scheme == "hf" and "@" in rest:
         repository, _, pinned = rest.partition("@")
         _, colon, quantization = pinned.partition(":")
@@ -208,11 +220,15 @@ def ways(seen: Survey, wish: Wish, model: Model) -> list[Way]:
     from launchpad.catalog.quality import doubt_of, loss_of
 
     found = []
-    for here in seen.backends:
-        if not here.usable:
-            continue
+    usable = [here for here in seen.backends if here.usable]
+    engines = {here.backend.name: engine_of(here, seen.machine) for here in usable}
+    for here in usable:
+        name = here.backend.name
+        others = [engine for engine in engines.values() if engine.name != name]
         for build in here.backend.builds(model):
-            can = availability(build, seen)
+            can = availability(build, seen, here, wish)
+            if wish.backend is None and stands_back(engines[name], others, model, held=in_own_store(can)):
+                continue
             loss = loss_of(build, model)
             spread = doubt_of(build, model)
             found.append(
@@ -325,12 +341,30 @@ def learned(fit: Fit, build: Build, can: Availability, here: BackendHere, seen: 
     return calibrate(fit, seen.measurements, build=build_key(build.ref), size=size, engine=version)
 
 
-def availability(build: Build, seen: Survey) -> Availability:
-    """Whether the bytes of `build` are here or can be had. Sources that were not asked are taken to answer."""
+def engine_of(here: BackendHere, machine: Machine) -> Engine:
+    """What the choice between engines needs to know of a usable backend."""
+    able = here.backend.capabilities
+    devices = here.status.devices if here.status else None
+    idle = devices is not None and not any(device.api for device in devices) and bool(machine.accelerators)
+    return Engine(name=here.backend.name, formats=able.formats, own_store=able.own_store, idle_gpu=idle)
+
+
+def in_own_store(can: Availability) -> bool:
+    """Whether the bytes lie in the store of the engine alone, which knows them by name."""
+    return can.local is not None and not can.local.path
+
+
+def availability(build: Build, seen: Survey, here: BackendHere | None, wish: Wish) -> Availability:
+    """Whether the bytes of `build` are here or can be had. Sources that were not asked are taken to answer.
+
+    What lies in the store of another engine than `here` is not here; an engine that fetches by itself may do so.
+    """
     local = seen.local.get(local_key(build.ref, build.format))
-    if local is not None:
+    if local is not None and _is_for(local, here):
         return Availability(obtainable=True, local=local)
     reach = seen.reach.get(build.scheme)
+    if reach is None and seen.reach and not wish.offline and here is not None and here.pulls(build):
+        return Availability(obtainable=True)
     if reach is None:
         known = not seen.reach
         return Availability(
@@ -339,3 +373,8 @@ def availability(build: Build, seen: Survey) -> Availability:
     if reach.ok:
         return Availability(obtainable=True)
     return Availability(obtainable=False, why_not=reach.why, hint=reach.hint)
+
+
+def _is_for(local: LocalModel, here: BackendHere | None) -> bool:
+    """Files are for every engine; what has no path only for the engine in whose store it is."""
+    return bool(local.path) or (here is not None and local.format in here.backend.capabilities.formats)

@@ -217,7 +217,8 @@ class LocalModel(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
     """A build that lies on this machine, ready for an engine.
 
     `path` is the file (or, for safetensors, the folder) to give to the engine, `size` that of its weights and
-    `projector` the file of the vision projector that goes with it. `owner` names whose files they are (launchpad,
+    `projector` the file of the vision projector that goes with it. What an engine keeps in a store of its own, and knows by
+    name, has no `path` (""); `context` and `capabilities` are what that engine says of it. `owner` names whose files they are (launchpad,
     huggingface, ollama, lm-studio, …, user): launchpad deletes only its own.
     """
 
@@ -230,3 +231,5 @@ class LocalModel(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
     sha256: str | None = None
     model_id: str | None = None
     projector: str | None = None
+    context: Count | None = None
+    capabilities: tuple[str, ...] = ()

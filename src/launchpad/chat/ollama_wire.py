@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from launchpad.chat.delta import Reasoning, Text, Timings, ToolCall, Usage
-from launchpad.chat.ollama_words import explain
+from launchpad.chat.ollama_words import explain_ollama
 from launchpad.chat.options import ChatOptions, Message
 from launchpad.chat.wire import count, read_object
 from launchpad.errors import AnswerError
@@ -143,7 +143,7 @@ def read_line(text: str, model: str) -> Line:
 
 def chat_error(body: object, status: int | None, model: str) -> AnswerError:
     """An error of Ollama's as one of an answer."""
-    problem = explain(body, status, model)
+    problem = explain_ollama(body, status, model)
     return AnswerError(problem.what, why=problem.why, hint=problem.hint, retryable=problem.retryable)
 
 

@@ -38,7 +38,7 @@ Kind = Literal[
 UPDATE = "Update Ollama (https://ollama.com/download), or run it with --backend llamacpp."
 
 
-class Problem(Struct, frozen=True, kw_only=True):
+class OllamaProblem(Struct, frozen=True, kw_only=True):
     """An error of Ollama's, as the user should read it. `why` quotes its own words."""
 
     kind: Kind
@@ -167,19 +167,19 @@ _COMPILED = tuple((rule, re.compile(rule.words, re.IGNORECASE)) for rule in _RUL
 _BY_KIND = {rule.kind: rule for rule in _RULES}
 
 
-def explain(body: object, status: int | None, model: str) -> Problem:
+def explain_ollama(body: object, status: int | None, model: str) -> OllamaProblem:
     """What an error means. `body` is the decoded answer or its text; `status` is None for a line in a stream."""
     text = error_text(body)
     wanted, limit = too_long_figures(body)
     if limit is not None:
-        return Problem(
+        return OllamaProblem(
             kind="too-long",
             what="The conversation is longer than the context.",
             why=f"It needs {wanted or 'more'} tokens; the context holds {limit}.",
             hint="Start with a larger one (--context), or forget what was said (/clear).",
         )
     if status == 403 and not text:
-        return Problem(
+        return OllamaProblem(
             kind="origin",
             what="The Ollama server refuses this client.",
             why="It answered 403: it allows neither this host name nor this origin.",
@@ -189,10 +189,10 @@ def explain(body: object, status: int | None, model: str) -> Problem:
     why = quote(" ".join(text.split())) if text else f"It answered with status {status} and no explanation."
     why = why if why.startswith("It answered") else f"Ollama says: {why}"
     if rule is None:
-        return Problem(
+        return OllamaProblem(
             kind="other", what=f"Ollama reported an error with {model}.", why=why, hint="Its log says more."
         )
-    return Problem(
+    return OllamaProblem(
         kind=rule.kind, what=rule.what.format(model=model), why=why, hint=rule.hint, retryable=rule.retryable
     )
 

@@ -70,16 +70,20 @@ def show_plan(app: App, made: Plan) -> None:
 
 def _pull_lines(out: Output, made: Plan) -> None:
     if made.pull is None:
-        out.field("  pull", f"nothing, it is here: {made.start.model_path}")
+        where = made.start.model_path or f"in the store of {made.start.backend}"
+        out.field("  pull", f"nothing, it is here: {where}")
         return
     terms = license_text(made.pull.license)
-    out.field("  pull", f"{made.pull.build.ref}, {gb(made.pull.size)}, {terms}")
+    into = f" by {made.pull.by}, into its own store" if made.pull.by else ""
+    out.field("  pull", f"{made.pull.build.ref}, {gb(made.pull.size)}, {terms}{into}")
 
 
 def _choice_lines(out: Output, made: Plan) -> None:
     choice = made.choice
     if choice.pick:
         out.field("  why", f"{choice.pick.reason}, out of {choice.considered} considered")
+    if choice.engine:
+        out.field("  by", choice.engine)
     for label, option in (("faster", choice.faster), ("better", choice.better)):
         if option:
             out.field(f"  {label}", f"{option.model.name} {option.build.quantization}: {option.reason}")

@@ -48,7 +48,7 @@ def _memory_of(accelerator: Accelerator, machine: Machine) -> int:
     return accelerator.memory_total or (machine.memory.total or 0 if accelerator.unified else 0)
 
 
-def fit(
+def ollama_fit(
     model: Model,
     build: Build,
     machine: Machine,

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from launchpad.catalog.gguf_shape import shape_of as shape_of
     from launchpad.catalog.kept import kept_catalogs as kept_catalogs
     from launchpad.catalog.load import load_packaged as load_packaged
     from launchpad.catalog.model import Build as Build
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from launchpad.catalog.model import Shape as Shape
     from launchpad.catalog.model import SlidingWindow as SlidingWindow
     from launchpad.catalog.own import own_catalogs as own_catalogs
+    from launchpad.chat.ollama_words import OllamaProblem as OllamaProblem
+    from launchpad.chat.ollama_words import explain_ollama as explain_ollama
     from launchpad.choose import Availability as Availability
     from launchpad.choose import Candidate as Candidate
     from launchpad.choose import Choice as Choice
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from launchpad.engines.command import EngineCommand as EngineCommand
     from launchpad.engines.command import clean_environment as clean_environment
     from launchpad.engines.identity import boot_id as boot_id
+    from launchpad.engines.identity import identify as identify
     from launchpad.engines.loopback import free_port as free_port
     from launchpad.engines.loopback import get_loopback as get_loopback
     from launchpad.engines.loopback import require_private as require_private
@@ -74,6 +78,7 @@ if TYPE_CHECKING:
     from launchpad.events import ignore as ignore
     from launchpad.fit import fit as default_fit  # noqa: F401
     from launchpad.fit.layout import Layout as Layout
+    from launchpad.fit.ollama import ollama_fit as ollama_fit
     from launchpad.fit.result import Band as Band
     from launchpad.fit.result import Basis as Basis
     from launchpad.fit.result import DeviceMemory as DeviceMemory
@@ -119,6 +124,7 @@ if TYPE_CHECKING:
     from launchpad.plugins.spec import Listing as Listing
     from launchpad.plugins.spec import Listings as Listings
     from launchpad.plugins.spec import ModelSource as ModelSource
+    from launchpad.plugins.spec import Pulls as Pulls
     from launchpad.plugins.spec import Reachability as Reachability
     from launchpad.plugins.spec import RemoteFile as RemoteFile
     from launchpad.plugins.spec import Resolved as Resolved
@@ -149,6 +155,12 @@ if TYPE_CHECKING:
 # Public name -> where it lives: "module", or "module:attribute" when it has another name there. Each name stands
 # in the block above as well, for type checkers; a test keeps the two alike.
 _EXPORTS = {
+    "Pulls": "launchpad.plugins.spec",
+    "ollama_fit": "launchpad.fit.ollama",
+    "identify": "launchpad.engines.identity",
+    "shape_of": "launchpad.catalog.gguf_shape",
+    "explain_ollama": "launchpad.chat.ollama_words",
+    "OllamaProblem": "launchpad.chat.ollama_words",
     "AnswerError": "launchpad.errors",
     "BadModelFile": "launchpad.errors",
     "BusyError": "launchpad.errors",

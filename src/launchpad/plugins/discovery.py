@@ -37,6 +37,7 @@ BUILTINS: dict[str, frozenset[str]] = {
     "web": frozenset({"launchpad_sources"}),
     "files": frozenset({"launchpad_sources"}),
     "llamacpp": frozenset({"launchpad_backends"}),
+    "ollama": frozenset({"launchpad_backends"}),
 }
 """launchpad's own plugins and their hooks, so that only those that are needed are imported."""
 

@@ -33,6 +33,7 @@ from launchpad.plugins.spec import (
     Listing,
     Listings,
     ModelSource,
+    Pulls,
     Reachability,
     Resolved,
 )
@@ -180,8 +181,11 @@ class GuardedBackend:
 
     @property
     def has_default_fit(self) -> bool:
-        """Whether fits are those of `BackendBase`, which never run what is larger than all memory."""
-        return getattr(type(self._backend), "fit", None) is BackendBase.fit
+        """Whether fits are those of `BackendBase`, or like them never run what is larger than all memory."""
+        own = getattr(type(self._backend), "fit", None)
+        return own is BackendBase.fit or bool(
+            self.plugin.builtin and getattr(self._backend, "bounded", False)
+        )
 
     def status(self, machine: Machine) -> BackendStatus:
         """Whether it can run here; unusable when it failed."""
@@ -234,6 +238,29 @@ class GuardedBackend:
     def local(self) -> Iterable[LocalModel]:
         """What its own store holds; nothing when it failed."""
         return _items(self.plugin, f"{self.name}.local", self._backend.local, LocalModel, MAX_ITEMS)
+
+    def pulls(self, build: Build) -> bool:
+        """Whether it fetches this build into a store of its own; no when it failed."""
+        backend = self._backend
+        if not isinstance(backend, Pulls):
+            return False
+        return self.plugin.attempt(
+            f"{self.name}.pulls", lambda: bool(backend.pulls(build)), lambda _: False, limit=self._pure_limit
+        )
+
+    def pull(self, build: Build, report: Report) -> LocalModel:
+        """Fetch in the caller's thread, for as long as it takes. Raises `PullError`."""
+        backend, stage = self._backend, f"{self.name}.pull"
+        if not isinstance(backend, Pulls):
+            raise PullError(f"The backend {self.name} pulls nothing by itself.")
+        return _required(
+            self.plugin,
+            stage,
+            lambda: backend.pull(build, uncaptured(report)),
+            lambda result: checked(result, LocalModel, stage),
+            lambda why: PullError(f"{build.ref} cannot be pulled.", why=why, hint=_HINT),
+            None,
+        )
 
     def dry_run(self, start: StartStep) -> EngineReport | None:
         """What the engine says that it would allocate; None when it cannot, does not, or failed."""

@@ -182,6 +182,7 @@ class BackendCapabilities(Struct, frozen=True, kw_only=True):
     json_schema: bool = False
     parallel: bool = False
     own_store: bool = False
+    keyed: bool = True  # its servers ask for a key
     multi_node: bool = False
 
 
@@ -263,6 +264,19 @@ class DryRuns(Protocol):
         `start.model_path` is a file whose header is true and whose weights may be missing. In a process of its own,
         within a few seconds.
         """
+        ...
+
+
+@runtime_checkable
+class Pulls(Protocol):
+    """What a `Backend` with a store of its own may have besides: it fetches builds into that store itself."""
+
+    def pulls(self, build: Build) -> bool:
+        """Whether it can fetch this build. Pure."""
+        ...
+
+    def pull(self, build: Build, report: Report) -> LocalModel:
+        """Fetch, telling progress. Its `path` is "" where the engine needs none. Raises `PullError`."""
         ...
 
 
