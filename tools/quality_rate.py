@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from quality_fit import Ability, Entity, Fit, Instrument, estimate, panel, points
-from quality_scores import GROUPS, MAKER, Group, Observation, party
+from quality_scores import CODE, GROUPS, MAKER, Group, Observation, Purpose, party
 
 MIN_SCORES = 2  # one score is not a comparison: the model stays "not yet rated"
 MIN_GROUP_SCORES = 2
@@ -39,7 +39,7 @@ class Rating:
     scores: int
     parties: tuple[str, ...]
     value_fast: float | None
-    purposes: dict[Group, float]
+    purposes: dict[Purpose, float]
 
 
 def shifts(fitted: Fit) -> Shifts:
@@ -155,17 +155,41 @@ def _rating(
 
 def _purposes(
     fitted: Fit, group: Sequence[Observation], ability: Ability, measured: Shifts
-) -> dict[Group, Ability]:
-    """Ability in each group of benchmarks: the general one, moved by the group's own scores."""
-    by_group: dict[Group, list[Observation]] = defaultdict(list)
-    for found in group:
-        if (name := GROUPS.get(found.benchmark)) is not None:
-            by_group[name].append(found)
-    return {
+) -> dict[Purpose, Ability]:
+    """Ability in each group of benchmarks: the general one, moved by the group's own scores; and for code."""
+    by_group = grouped(group)
+    found: dict[Purpose, Ability] = {
         name: purpose_ability(fitted, own, ability, measured)
         for name, own in sorted(by_group.items())
         if len(own) >= MIN_GROUP_SCORES
     }
+    if sum(one.benchmark in CODE for one in group) >= MIN_GROUP_SCORES:
+        parts = [
+            code_ability(fitted, name, by_group, ability, measured) for name in dict.fromkeys(CODE.values())
+        ]
+        found["code"] = replace(ability, value=sum(part.value for part in parts) / len(parts))
+    return found
+
+
+def grouped(scores: Iterable[Observation]) -> dict[Group, list[Observation]]:
+    """Scores by the group of their benchmark."""
+    by_group: dict[Group, list[Observation]] = defaultdict(list)
+    for found in scores:
+        if (name := GROUPS.get(found.benchmark)) is not None:
+            by_group[name].append(found)
+    return by_group
+
+
+def code_ability(
+    fitted: Fit,
+    name: Group | None,
+    by_group: Mapping[Group, list[Observation]],
+    general: Ability,
+    measured: Shifts,
+) -> Ability:
+    """What predicts a benchmark of code that goes with the group `name`: its own ability, or the general one."""
+    own = by_group.get(name, []) if name else []
+    return purpose_ability(fitted, own, general, measured) if own else general
 
 
 def purpose_ability(fitted: Fit, own: Sequence[Observation], general: Ability, measured: Shifts) -> Ability:

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import quality_fit
 import quality_rate
 from quality_fit import Fit
-from quality_scores import GROUPS, Group, Observation, observations, party
+from quality_scores import CODE, GROUPS, Observation, Purpose, observations, party
 
 from launchpad.catalog.load import load_packaged
 
@@ -72,7 +72,7 @@ def _scores(data: Sequence[Observation], sizes: Mapping[str, float]) -> None:
     """Every fifth score held back at random, five times."""
     held: list[tuple[Observation, float | None, float | None, float]] = []
     z: list[float] = []
-    special: dict[Group, list[tuple[float, float]]] = defaultdict(list)
+    special: dict[Purpose, list[tuple[float, float]]] = defaultdict(list)
     for train, test in _folds(list(data)):
         fitted = quality_fit.fit(train)
         measured = quality_rate.shifts(fitted)
@@ -94,6 +94,13 @@ def _scores(data: Sequence[Observation], sizes: Mapping[str, float]) -> None:
                     )
                     better = fitted.instruments[found.instrument].expect(ability.value)
                     special[name].append((abs(found.value - predicted), abs(found.value - better)))
+            if found.benchmark in CODE:
+                by_group = quality_rate.grouped(seen[found.entity])
+                ability = quality_rate.code_ability(
+                    fitted, CODE[found.benchmark], by_group, fitted.abilities[found.entity], measured
+                )
+                better = fitted.instruments[found.instrument].expect(ability.value)
+                special["code"].append((abs(found.value - predicted), abs(found.value - better)))
     print("\nHeld-back scores (20 % of all, at random, five times)")
     _table([(found, ours, size) for found, ours, size, _ in held])
     print(
@@ -102,9 +109,9 @@ def _scores(data: Sequence[Observation], sizes: Mapping[str, float]) -> None:
     print(
         "\n  mean error of a held-back score of a group, in points: by general quality, by the group's own figure"
     )
-    for name, pairs in sorted(special.items()):
+    for purpose, pairs in sorted(special.items()):
         general, own_error = (100 * sum(pair[i] for pair in pairs) / len(pairs) for i in (0, 1))
-        print(f"    {name:10s} {general:5.2f} {own_error:5.2f}   ({len(pairs)} scores)")
+        print(f"    {purpose:10s} {general:5.2f} {own_error:5.2f}   ({len(pairs)} scores)")
 
 
 def _deviation(

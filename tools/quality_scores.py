@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 Setting = str  # "best", "fast", or "effort:<label>" for the settings in between
 Group = Literal["chat", "reasoning", "tools"]
+Purpose = Literal["chat", "code", "reasoning", "tools"]
 
 INDEX = "Artificial Analysis Intelligence Index"
 MAKER = "the model's maker"
@@ -40,8 +41,8 @@ CHANCE = {
 }
 
 # Benchmarks that rise and fall together beyond general ability: found by correlating the residuals of the fit, kept
-# because the group's own figure predicts held-back scores better (quality_report.py). Programming is missing on
-# purpose: contest problems go with mathematics, terminal work with tools, and no code group passed that test.
+# because the group's own figure predicts held-back scores better (quality_report.py). Programming is none of them:
+# contest problems go with mathematics, terminal work with tools, and no code group passed that test. See `CODE`.
 GROUPS: Mapping[str, Group] = {
     "AIME 2024": "reasoning",
     "AIME 2025": "reasoning",
@@ -60,6 +61,18 @@ GROUPS: Mapping[str, Group] = {
     "LiveBench": "chat",
     "MMLU-Pro": "chat",
     "MMLU": "chat",
+}
+
+# What working on code takes, and the ability that predicts each benchmark of it best (None: the general one). Code is no group of
+# its own, so its figure is the mean of these abilities; quality_report.py compares it with the general figure.
+CODE: Mapping[str, Group | None] = {
+    "LiveCodeBench": "reasoning",
+    "LiveCodeBench v6": "reasoning",
+    "SciCode": None,
+    "HumanEval": None,
+    "Aider polyglot": None,
+    "Terminal-Bench Hard": "tools",
+    "SWE-bench Verified": "tools",
 }
 
 _EFFORT = {

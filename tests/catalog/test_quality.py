@@ -80,3 +80,11 @@ def test_almost_every_build_of_the_catalog_has_a_figure() -> None:
 def test_a_purpose_without_its_own_figure_uses_the_general_one() -> None:
     quality = Quality(value=50.0, spread=3.0, tools=55.0)
     assert (quality.of("tools"), quality.of("chat"), quality.of("code")) == (55.0, 50.0, 50.0)
+
+
+def test_purposes_without_benchmarks_of_their_own_fall_back_to_the_general_figure() -> None:
+    quality = Quality(value=50.0, spread=2.0, code=40.0, measurements=9)
+    assert [quality.of(purpose) for purpose in ("code", "chat", "vision", "multilingual")] == [40, 50, 50, 50]
+    assert [quality.own(purpose) for purpose in ("code", "vision")] == [40, None]
+    assert not quality.thin
+    assert Quality(value=50.0, spread=5.0, measurements=3).thin

@@ -127,3 +127,40 @@ def test_the_newer_index_counts_and_the_rescaled_one_never() -> None:
     assert [f.value for f in observations([record(scores=[old, new, other])])] == [0.12]
     (alone,) = observations([record(scores=[old])])
     assert alone.value == pytest.approx((1.0379 * 10 - 0.472) / 100)
+
+
+def test_code_is_the_mean_of_what_its_benchmarks_go_with() -> None:
+    import quality_fit
+    import quality_rate
+    from quality_scores import Observation
+
+    names = ["SciCode", "LiveCodeBench", "Terminal-Bench Hard", "AIME 2025", "tau2-bench Telecom"]
+    data = [
+        Observation(f"m-{i:02d}", "best", name, name, 1 / (1 + math.exp(-(i - 10) / 6)), 1.0)
+        for i in range(20)
+        for name in names
+    ]
+    # One model is far better at mathematics and contest problems than its other scores say.
+    strong = [
+        Observation("strong", "best", name, name, value, 1.0)
+        for name, value in zip(names, (0.5, 0.85, 0.5, 0.85, 0.5), strict=True)
+    ]
+    fitted = quality_fit.fit(quality_fit.usable([*data, *strong]))
+    rated = quality_rate.ratings(fitted, quality_rate.Shifts(party=0.1, group=0.5))
+    own, plain = rated["strong"].purposes, rated["m-05"].purposes
+    assert own["tools"] < own["code"] < own["reasoning"]
+    assert abs(plain["code"] - rated["m-05"].value) < 1.0
+
+
+def test_one_result_of_code_makes_no_figure() -> None:
+    import quality_fit
+    import quality_rate
+    from quality_scores import Observation
+
+    data = [
+        Observation(f"m-{i:02d}", "best", name, name, (i + 5) / 30, 1.0)
+        for i in range(20)
+        for name in ("SciCode", "GPQA Diamond")
+    ]
+    fitted = quality_fit.fit(quality_fit.usable(data))
+    assert all("code" not in rating.purposes for rating in quality_rate.ratings(fitted).values())

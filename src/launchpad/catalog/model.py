@@ -153,10 +153,17 @@ class Capabilities(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     multilingual: bool | None = None
 
 
+MEASURED_PURPOSES = ("chat", "code", "reasoning", "tools")
+"""Purposes that enough models were measured for. Of vision and other languages, the evidence holds a score or two of few models."""
+
+
+ENOUGH_RESULTS = 6
+
+
 class Quality(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A comparable quality figure (0-100), its standard error, and what it rests on.
 
-    `value` is with the model's best reasoning setting, `value_fast` with thinking off or at low effort. `chat`,
+    `value` is with the model's best reasoning setting, `value_fast` with thinking off or at low effort. `chat`, `code`,
     `reasoning` and `tools` are the same figure for one purpose, where its own benchmarks carry it.
     """
 
@@ -166,13 +173,24 @@ class Quality(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     measurements: Count = 0
     sources: tuple[str, ...] = ()
     chat: Figure | None = None
+    code: Figure | None = None
     reasoning: Figure | None = None
     tools: Figure | None = None
 
+    @property
+    def thin(self) -> bool:
+        """Whether it rests on few results, so that it is marked wherever it is shown."""
+        return self.measurements < ENOUGH_RESULTS
+
     def of(self, purpose: str) -> float:
         """The figure for `purpose`; the general one where the purpose has none of its own."""
-        own: float | None = getattr(self, purpose) if purpose in ("chat", "reasoning", "tools") else None
+        own = self.own(purpose)
         return self.value if own is None else own
+
+    def own(self, purpose: str) -> float | None:
+        """The figure for `purpose` from its own benchmarks; None where they do not carry one."""
+        found: float | None = getattr(self, purpose) if purpose in MEASURED_PURPOSES else None
+        return found
 
 
 class Defaults(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

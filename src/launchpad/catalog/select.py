@@ -53,7 +53,11 @@ _NEEDS: dict[str, Callable[[Capabilities], bool | None]] = {
     "thinking": lambda can: None if can.thinking is None else can.thinking != "none",
     "no-thinking": lambda can: None if can.thinking is None else not can.thinking.startswith("always"),
 }
-_IMPLIED = {"vision": "vision", "tools": "tools"}  # purposes that are pointless without the capability
+_IMPLIED = {
+    "vision": "vision",
+    "tools": "tools",
+    "multilingual": "multilingual",
+}  # purposes that are pointless without the capability
 
 
 def required(wish: Wish) -> tuple[str, ...]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import groupby
 from textwrap import wrap
+from typing import get_args
 
 from launchpad.cli.render import license_text, score
 from launchpad.explain.result import Explanation, Score
+from launchpad.wish import Purpose
 
 INDENT = "  "
 TOGETHER = "\0"  # stands for a space between a benchmark and its value, which belong on one line
@@ -30,7 +32,8 @@ def _quality_heading(found: Explanation) -> str:
     quality = found.model.quality
     if quality is None:
         return "quality: not yet rated"
-    return f"quality: {quality.value:.0f} ± {quality.spread:.0f} of 100, from {quality.measurements} results"
+    thin = ": thin evidence" if quality.thin else ""
+    return f"quality: {quality.value:.0f} ± {quality.spread:.0f} of 100, from {quality.measurements} results{thin}"
 
 
 def _quality(found: Explanation, width: int) -> list[str]:
@@ -38,8 +41,10 @@ def _quality(found: Explanation, width: int) -> list[str]:
     quality = found.model.quality
     parts = []
     if quality is not None:
-        by_purpose = {"chat": quality.chat, "reasoning": quality.reasoning, "tools": quality.tools}
-        parts = [f"{name} {value:.0f}" for name, value in by_purpose.items() if value is not None]
+        own = {purpose: quality.own(purpose) for purpose in get_args(Purpose)}
+        parts = [f"{name} {value:.0f}" for name, value in own.items() if value is not None]
+        general = [name for name, value in own.items() if value is None]
+        parts.append(f"{', '.join(general)} by the general figure")
         if quality.value_fast is not None and quality.value_fast != quality.value:
             parts.append(f"{score(quality.value_fast)} without thinking or with little")
         loss, name = found.quantization_loss, found.build.quantization

@@ -52,6 +52,8 @@ def models(app: App, text: str | None, wishes: dict[str, Any], most: int) -> Non
     rows = [row(model) for model in kept[: most or None]]
     headers = ["id", "name", "lab", "parameters", "quality", "context", "released", "license"]
     app.output.table(headers, rows, right=(3, 4, 5), spare=SPARE)
+    if any(model.quality and model.quality.thin for model in kept[: len(rows)]):
+        app.output.note("~ rests on few results: `launchpad explain MODEL` cites them")
     if len(rows) < len(kept):
         app.output.note(f"{len(kept) - len(rows):,} more: see --count, or name what you look for")
 
@@ -79,7 +81,8 @@ def _row_of(purpose: str) -> Callable[[Model], Sequence[str]]:
             model.name,
             lab(model.lab, model.country or "?"),
             size(model.parameters, model.parameters_active),
-            quality(model.quality.of(purpose) if model.quality else None),
+            quality(model.quality.of(purpose) if model.quality else None)
+            + ("~" if model.quality and model.quality.thin else ""),
             context(model.context),
             model.released or "?",
             terms(model.license),

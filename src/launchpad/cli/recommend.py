@@ -9,7 +9,7 @@ import click
 from launchpad.cli.age import note_age
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option, make_wish, on_option, simulated, wish_options
-from launchpad.cli.render import OPTION_HEADERS, OPTION_RIGHT, machine_line, option_row, score
+from launchpad.cli.render import OPTION_HEADERS, OPTION_RIGHT, THIN, machine_line, option_row, score
 
 if TYPE_CHECKING:
     from launchpad.cli.output import Output
@@ -70,7 +70,9 @@ def _show(out: Output, made: Decision, count: int) -> None:
     out.table(OPTION_HEADERS, rows, right=OPTION_RIGHT, lead=3)
     for label, option in named:
         out.field(f"{label}:", option.reason if option else _NONE[label], column=8)
-    out.note(f"quality: to expect at least for {made.wish.purpose}, less what the quantization costs")
+    out.note(f"quality: to expect at least for {_what(made)}, less what the quantization costs")
+    if any(option and option.model.quality and option.model.quality.thin for _, option in named):
+        out.note(THIN)
     if choice.losses and count:
         out.line()
         out.line(out.style("scored better and lost", "bold"))
@@ -81,3 +83,15 @@ def _show(out: Output, made: Decision, count: int) -> None:
         )
         if len(choice.losses) > count:
             out.note(f"{len(choice.losses) - count} more; see --count")
+
+
+def _what(made: Decision) -> str:
+    """The purpose, and whether the figures are of its own benchmarks."""
+    from launchpad.catalog.model import MEASURED_PURPOSES
+
+    purpose = made.wish.purpose
+    return (
+        purpose
+        if purpose in MEASURED_PURPOSES
+        else f"{purpose} (by the general figure: too few models are measured in it)"
+    )

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from launchpad.catalog.model import License
+    from launchpad.catalog.model import License, Quality
     from launchpad.choose import Option
     from launchpad.fit.result import Band, Confirmation, DeviceMemory, Fit
     from launchpad.hardware.machine import Machine
@@ -74,6 +74,14 @@ def score(value: float | None) -> str:
     return "not rated" if value is None else f"{value:.0f}"
 
 
+def rating(value: float | None, quality: Quality | None) -> str:
+    """A quality score, marked where it rests on few results."""
+    return score(value) + ("~" if quality is not None and value is not None and quality.thin else "")
+
+
+THIN = "~ rests on few results: it may be several points off, which a score takes into account"
+
+
 def license_text(terms: License) -> str:
     """The license and whether it has strings attached."""
     name = terms.spdx or terms.name or terms.id
@@ -131,7 +139,7 @@ def option_row(label: str, option: Option) -> list[str]:
         label,
         option.model.name,
         option.build.quantization,
-        score(option.score),
+        rating(option.score, option.model.quality),
         gb(option.build.size) + ("" if option.availability.local is None else " (here)"),
         gib(fit.total) if fit.devices else "?",
         speed(fit.speed.decode),
