@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
+from msgspec.structs import replace
 
 from factories import candidate, local
 from launchpad.choose import Availability, choose
 from launchpad.engines.server import EngineBuffers, EngineReport, Server
-from launchpad.errors import BadModelFile, EngineError, LaunchError
+from launchpad.errors import BadModelFile, EngineCrashed, EngineError, LaunchError
 from launchpad.events import EngineReady, Notice
-from launchpad.fit.result import Settings
+from launchpad.fit.result import Confirmation, MemoryCheck, Settings
 from launchpad.hardware.machine import Machine
 from launchpad.plan import make_plan
-from launchpad.run import execute, summarize
+from launchpad.readback import summarize
+from launchpad.run import carry_out, execute
 from launchpad.wish import Wish
 
 
@@ -24,6 +26,7 @@ class RecordedServer:
 
     report: EngineReport
     stopped: bool = False
+    log: tuple[str, ...] = ()
 
     @property
     def server(self):
@@ -37,6 +40,9 @@ class RecordedServer:
             settings=Settings(context=1),
             report=self.report,
         )
+
+    def log_tail(self, lines=20):
+        return self.log
 
     def stop(self):
         self.stopped = True
@@ -70,9 +76,9 @@ class RecordedEffects:
         return self.server
 
 
-def plan(*, here: bool = False, kind: str = "cpu", require_gpu: bool = False):
+def plan(*, here: bool = False, kind: str = "cpu", require_gpu: bool = False, context: int | None = None):
     availability = Availability(obtainable=True, local=local("m") if here else None)
-    wish = Wish(require_gpu=require_gpu)
+    wish = Wish(require_gpu=require_gpu, context=context)
     choice = choose([candidate("m", kind=kind, availability=availability)], wish)
     return make_plan(Machine(name="test"), wish, choice, lambda fit: {})
 
@@ -135,6 +141,118 @@ def test_one_line_says_what_the_engine_did():
     )
     line = summarize("Model", did)
     assert line == (
-        "Model · CPU, 2 threads · context 8,192 · MiB: 100 weights + 20 context + 10 compute · loaded in 0.4 s · llama.cpp b1"
+        "Model · CPU, 2 threads · context 8,192 · CPU 100 weights + 20 context + 10 compute MiB · loaded in 0.4 s · llama.cpp b1"
     )
     assert "GPU 29/29 layers" in summarize("M", EngineReport(engine="e", gpu_layers=29, layers=29))
+
+
+def test_the_cause_that_the_engine_gave_for_the_cpu_is_told():
+    effects, events = RecordedEffects(), []
+    effects.server.log = ("loading", "warning: no usable GPU found, --gpu-layers option will be ignored")
+    execute(plan(kind="gpu"), effects, events.append)
+    line = next(e.message for e in events if isinstance(e, Notice))
+    assert "Cause: warning: no usable GPU found" in line
+    assert "launchpad doctor" in line
+
+
+def test_a_context_that_was_asked_for_is_what_there_is_or_a_refusal():
+    effects = RecordedEffects(report=EngineReport(engine="e", context=1024, gpu_layers=0))
+    with pytest.raises(
+        EngineError, match=r"4,096 tokens of context were asked for, and the engine gives 1,024"
+    ):
+        execute(plan(context=4096), effects, lambda event: None)
+    assert effects.server.stopped
+
+
+def test_memory_beside_the_plan_in_the_line():
+    did = EngineReport(
+        engine="e",
+        gpu_layers=20,
+        layers=29,
+        slots=2,
+        buffers=(
+            EngineBuffers(device="CUDA0", model=200 << 20, context=10 << 20),
+            EngineBuffers(device="cpu", model=100 << 20),
+        ),
+    )
+
+    def check(device, engine):
+        return MemoryCheck(
+            device=device, predicted={"weights": 150 << 20}, engine={"weights": engine}, difference=0
+        )
+
+    confirmation = Confirmation(
+        engine="e", devices=(check("cuda:0", 200 << 20), check("cpu", 100 << 20)), agrees=True
+    )
+    line = summarize("M", did, confirmation)
+    assert "GPU 20/29 layers" in line
+    assert "2 slots" in line
+    assert "CUDA0 200 weights + 10 context + 0 compute MiB · cpu 100 weights" in line
+    assert "MiB as planned" in line
+
+
+# -- crashes at load ------------------------------------------------------------------------------------------------
+
+
+def crash(*, memory: bool = True):
+    error = EngineCrashed("It could not load.", why="It ended by signal SIGKILL")
+    error.memory = memory
+    return error
+
+
+@dataclass
+class RecoveringEffects(RecordedEffects):
+    """Effects that fail a number of times, and know a smaller context."""
+
+    crashes: int = 1
+    error: Exception = field(default_factory=crash)
+    contexts: list[int] = field(default_factory=list)
+
+    def launch(self, start, report):
+        self.contexts.append(start.settings.context)
+        if len(self.contexts) <= self.crashes:
+            raise self.error
+        return self.server
+
+    def smaller(self, plan, start):
+        return replace(start, settings=replace(start.settings, context=start.settings.context // 2))
+
+    def explain(self, plan, start, crash):
+        return EngineCrashed(crash.what, why="explained")
+
+
+def test_a_crash_leads_to_one_more_try_with_a_smaller_context_said_aloud():
+    effects, events = RecoveringEffects(report=EngineReport(engine="e")), []
+    done, server = carry_out(plan(here=True), effects, events.append)
+    first, second = effects.contexts
+    assert second == first // 2
+    assert done.start.settings.context == second
+    assert any(
+        isinstance(e, Notice) and f"once more with a context of {second:,}" in e.message for e in events
+    )
+    assert not server.stopped
+
+
+def test_a_second_crash_is_explained():
+    effects = RecoveringEffects(crashes=2)
+    with pytest.raises(EngineCrashed) as caught:
+        execute(plan(here=True), effects, lambda event: None)
+    assert caught.value.why == "explained"
+    assert len(effects.contexts) == 2
+
+
+@pytest.mark.parametrize(("context", "memory"), [(4096, True), (None, False)])
+def test_a_context_that_the_user_fixed_is_kept_and_other_causes_are_not_retried(context, memory):
+    effects = RecoveringEffects(error=crash(memory=memory))
+    with pytest.raises(EngineCrashed, match="could not load"):
+        execute(plan(here=True, context=context), effects, lambda event: None)
+    assert len(effects.contexts) == 1
+
+
+def test_a_port_that_was_taken_is_no_reason_to_give_up():
+    taken = LaunchError("It does not listen.", retryable=True)
+    effects = RecoveringEffects(report=EngineReport(engine="e"), error=taken, crashes=4)
+    execute(plan(here=True), effects, lambda event: None)
+    assert len(set(effects.contexts)) == 1
+    with pytest.raises(LaunchError):
+        execute(plan(here=True), RecoveringEffects(error=taken, crashes=5), lambda event: None)

@@ -14,6 +14,7 @@
     ├── EngineError           5   an engine could not be started or died
     │   ├── EngineMissing     5
     │   └── LaunchError       5
+    │       └── EngineCrashed 5   it died while it was loading
     ├── AnswerError           6   the engine runs but its answer failed or was cut
     ├── RefusedError          7   refused for safety or by policy
     ├── BusyError             8   something else holds what is needed
@@ -139,6 +140,12 @@ class LaunchError(EngineError):
     """An engine was started and did not become ready."""
 
     code = "launch"
+
+
+class EngineCrashed(LaunchError):
+    """An engine died while it was loading. `memory` is True when a lack of memory may be the reason."""
+
+    memory: bool = False
 
 
 class AnswerError(LaunchpadError):

@@ -25,7 +25,8 @@ TERMINAL_GONE = 129
 class Repl:
     """A conversation at a terminal. Answers go to `out` (stdout), reasoning, figures and errors to `err` (stderr).
 
-    `alive` tells whether the engine still runs: a chat with a dead engine ends with `EngineError`.
+    `alive` tells whether the engine still runs: a chat with a dead engine ends with `EngineError`. `renewed` is called
+    before (True) and after (False) a question that failed, and tells whether there is a new engine in its place.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class Repl:
         alive: Callable[[], bool] = lambda: True,
         reader: Reader | None = None,
         thoughts: bool = True,
+        renewed: Callable[[bool], bool] = lambda before: False,
     ) -> None:
         self.session = session
         self.thoughts = thoughts
         self._out = out or sys.stdout
         self._err = err or sys.stderr
         self._alive = alive
+        self._renewed = renewed
         self._reader = reader
         self._leaving = False
 
@@ -106,12 +109,15 @@ class Repl:
             if is_command(line):
                 run_command(self, line.rstrip())
             else:
+                self._renewed(True)
                 self.answer(self.session.ask(line))
         except KeyboardInterrupt:
             pass  # it came while nothing was going on that could be stopped
         except LaunchpadError as error:
             self.say(str(error))
-            if not self._alive():
+            if self._renewed(False):
+                self.say("What was said is kept; /retry asks again.")
+            elif not self._alive():
                 raise EngineError(
                     "The engine died.",
                     why=error.what,

@@ -47,7 +47,7 @@ def bench(
     launchpad says of it from now on; --json prints the record.
     """
     from launchpad.bench import measure
-    from launchpad.cli.launching import carry_out
+    from launchpad.cli.launching import launch
     from launchpad.cli.plan_notices import tell
     from launchpad.decide import make_plan_for
 
@@ -56,7 +56,7 @@ def bench(
         plan = make_plan_for(app.host, app.config, wish, ask_sources=True, starts_next=True)
     chosen = _depths(plan, depths)
     tell(app.output, plan)
-    server = carry_out(app, plan, yes=yes)
+    plan, server = launch(app, plan, yes=yes)
     try:
         with app.output.status("measuring"):
             points = list(measure(server.server, chosen, repeat, lambda _: None))

@@ -244,7 +244,10 @@ class EnginesStopped(Struct, frozen=True, kw_only=True):
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """`run --json`: the answer, apart from it the reasoning, and what it took. Speeds in tokens/s."""
+    """`run --json`: the answer, apart from it the reasoning, and what it took. Speeds in tokens/s, times in seconds.
+
+    `engine` is what really happened, beside what was `planned`; `memory` compares the two per device.
+    """
 
     model: str
     build: str
@@ -256,7 +259,10 @@ class Answer(Struct, frozen=True, kw_only=True):
     answer_tokens: int | None
     prefill_speed: float | None
     decode_speed: float | None
+    first_token: float | None
     engine: EngineReport
+    planned: Settings
+    memory: Confirmation | None
 
 
 class BenchmarkPoint(Struct, frozen=True, kw_only=True):

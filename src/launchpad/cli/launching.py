@@ -37,11 +37,11 @@ def _or_a_question(error: UnknownModel, model: str | None) -> UnknownModel:
     return UnknownModel(error.what, why=error.why, hint=f"{error.hint} {quotes}" if error.hint else quotes)
 
 
-def carry_out(app: App, plan: Plan, *, yes: bool) -> RunningServer:
+def launch(app: App, plan: Plan, *, yes: bool) -> tuple[Plan, RunningServer]:
     """Announce and confirm the download, then carry the plan out with progress on stderr."""
     from launchpad.cli.consent import consent
     from launchpad.cli.engine_line import with_engine_lines
-    from launchpad.run import RealEffects, execute
+    from launchpad.run import RealEffects, carry_out
     from launchpad.sound import sound
 
     with app.output.progress() as progress:
@@ -49,7 +49,7 @@ def carry_out(app: App, plan: Plan, *, yes: bool) -> RunningServer:
     consent(app, plan, yes=yes, interactive=sys.stdin.isatty() and sys.stderr.isatty())
     with app.output.progress() as progress:
         report = with_engine_lines(app, progress)
-        return execute(plan, RealEffects(app.host, app.config), report)
+        return carry_out(plan, RealEffects(app.host, app.config), report)
 
 
 def keep_seconds(app: App, asked: float | None, default: str = "0") -> float:
@@ -81,7 +81,7 @@ def keep_running(app: App, plan: Plan, keep: float, *, yes: bool) -> KeptServer:
     from launchpad.engines.kept import KeptServer
     from launchpad.errors import EngineError
 
-    server = begin(app, plan, yes=yes, keep=keep)
+    _, server = begin(app, plan, yes=yes, keep=keep)
     if isinstance(server, KeptServer):
         return server
     server.stop()
@@ -92,26 +92,29 @@ def keep_running(app: App, plan: Plan, keep: float, *, yes: bool) -> KeptServer:
     )
 
 
-def begin(app: App, plan: Plan, *, yes: bool, keep: float) -> RunningServer:
-    """What the plan needs: a loaded engine that does, or a new one, which stays for `keep` seconds after its last use."""
-    from launchpad.reuse import for_plan
+def begin(app: App, plan: Plan, *, yes: bool, keep: float) -> tuple[Plan, RunningServer]:
+    """What the plan needs: a loaded engine that does, or a new one, which stays for `keep` seconds after its last use.
+
+    With it the plan that it was really started from.
+    """
+    from launchpad.reuse import for_plan, stored_plan
 
     if (found := for_plan(plan, _say(app))) is not None:
         _note_kept(app, found)
-        return found
-    server = carry_out(app, plan, yes=yes)
+        return stored_plan(found.record.token) or plan, found
+    done, server = launch(app, plan, yes=yes)
     if not keep:
-        return server
+        return done, server
     import msgspec
 
     from launchpad.engines import kept
 
     try:
-        stays = kept.keep(server.server, msgspec.json.encode(plan), None if isinf(keep) else keep)
+        stays = kept.keep(server.server, msgspec.json.encode(done), None if isinf(keep) else keep)
     except BaseException:
         server.stop()
         raise
-    return stays or server
+    return done, stays or server
 
 
 def _say(app: App) -> Report:

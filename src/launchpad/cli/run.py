@@ -11,6 +11,7 @@ from launchpad.cli.options import json_option, keep_option, make_wish, source_op
 
 if TYPE_CHECKING:
     from launchpad.engines.server import RunningServer
+    from launchpad.plan import Plan
 
 
 @click.command()
@@ -79,13 +80,13 @@ def run(
     from launchpad.named import is_auto
 
     text = one_prompt(app, prompt, model=model)
-    found = loaded(app, wish)
+    found: tuple[Plan, RunningServer] | None = loaded(app, wish)
     if found is None:
         plan = make_plan(app, wish, starts=True)
         if is_auto(wish.model):
             note_age(app)
         tell(app.output, plan)
-        server: RunningServer = begin(app, plan, yes=yes, keep=keep_seconds(app, keep))
+        plan, server = begin(app, plan, yes=yes, keep=keep_seconds(app, keep))
     else:
         plan, server = found
     try:

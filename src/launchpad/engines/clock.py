@@ -11,7 +11,8 @@ SLEPT = 30.0  # s of difference that count as sleep
 def asleep() -> float:
     """Seconds that this computer has slept since it was started, as far as the system tells."""
     if hasattr(time, "CLOCK_BOOTTIME"):
-        return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+        awake = time.clock_gettime(time.CLOCK_MONOTONIC)
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - awake)
     if hasattr(
         time, "CLOCK_UPTIME_RAW"
     ):  # macOS: CLOCK_MONOTONIC_RAW counts sleep, CLOCK_UPTIME_RAW does not

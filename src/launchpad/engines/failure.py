@@ -19,6 +19,12 @@ _MEANINGS = {
 }
 _LOUD = re.compile(r"\berror\b|\bfail|exception|abort|out of memory|unable|cannot|\bE\b", re.IGNORECASE)
 _LONGEST = 300
+_OF_MEMORY = re.compile(
+    r"out of memory|alloc|\boom\b|not enough (?:free )?memory|insufficient memory|cudaMalloc|no available memory"
+    r"|failed to create (?:context|llama_context)|ENOMEM|cannot allocate",
+    re.IGNORECASE,
+)
+_SIGNALS_OF_MEMORY = ("SIGKILL", "SIGABRT", "SIGBUS", "SIGSEGV")
 
 
 class EngineExit(Struct, frozen=True, kw_only=True):
@@ -41,6 +47,15 @@ class EngineExit(Struct, frozen=True, kw_only=True):
         return "unknown cause" if self.code is None else f"exit code {self.code}"
 
 
+def may_be_memory(exit_: EngineExit, lines: tuple[str, ...]) -> bool:
+    """Whether a lack of memory may have ended the engine: the kernel or the log says so, or it was killed in a way that
+    a lack of memory kills.
+    """
+    if exit_.out_of_memory or any(_OF_MEMORY.search(line) for line in lines):
+        return True
+    return exit_.signal is not None and _signal_name(exit_.signal) in _SIGNALS_OF_MEMORY
+
+
 def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
@@ -49,13 +64,29 @@ def _signal_name(number: int) -> str:
 
 
 def oom_kills() -> int | None:
-    """How often the kernel has killed for lack of memory since boot; None where it does not say."""
+    """How often the kernel has killed for lack of memory, on the machine and in this container; None: not told."""
+    found = [_count(Path("/proc/vmstat")), _count(_own_cgroup())]
+    counts = [count for count in found if count is not None]
+    return sum(counts) if counts else None
+
+
+def _count(path: Path) -> int | None:
+    """The line `oom_kill N` of a file of counters."""
     try:
-        text = Path("/proc/vmstat").read_text()
+        found = re.search(r"^oom_kill (\d+)$", path.read_text(), re.MULTILINE)
     except OSError:
         return None
-    found = re.search(r"^oom_kill (\d+)$", text, re.MULTILINE)
     return int(found[1]) if found else None
+
+
+def _own_cgroup() -> Path:
+    """Where the container's, or the service's, own limit is counted (cgroup v2)."""
+    try:
+        line = Path("/proc/self/cgroup").read_text().strip().rpartition("::")[2]
+    except OSError:
+        line = ""
+    inside = Path("/sys/fs/cgroup") / line.lstrip("/") / "memory.events"
+    return inside if inside.exists() else Path("/sys/fs/cgroup/memory.events")
 
 
 def last_words(lines: tuple[str, ...]) -> str | None:

@@ -25,13 +25,13 @@ from launchpad.engines.command import (
     EngineCommand,
     clean_environment,
 )
-from launchpad.engines.failure import EngineExit, last_words, oom_kills
+from launchpad.engines.failure import EngineExit, last_words, may_be_memory, oom_kills
 from launchpad.engines.identity import Identity, identify
 from launchpad.engines.log import EngineLog
 from launchpad.engines.progress import StallTimer
 from launchpad.engines.server import EngineReport
 from launchpad.engines.state import LEGAL, State
-from launchpad.errors import EngineMissing, LaunchError
+from launchpad.errors import EngineCrashed, EngineMissing, LaunchError
 from launchpad.events import EngineLoading, EngineStarting, Report, ignore
 
 T = TypeVar("T")
@@ -224,7 +224,11 @@ class EngineProcess:
         what = f"{self.command.backend} could not load {self.command.model}."
         if self.exit is None:
             return LaunchError(what, why="It was stopped while it was loading.")
-        return self.died(what)
+        died = self.died(what)
+        crash = EngineCrashed(what, why=died.why, hint=died.hint)
+        crash.memory = may_be_memory(self.exit, self.log_tail())
+        crash.add_note("\n".join(self.log_tail()))
+        return crash
 
     def _tell_progress(self, fraction: float | None) -> None:
         line = self.log_tail(1)

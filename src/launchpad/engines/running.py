@@ -28,6 +28,10 @@ class EngineServer:
         """False once the engine process is gone."""
         return self._process.alive()
 
+    def ended(self) -> str | None:
+        """How the engine ended, when it did so unasked."""
+        return str(self._process.exit) if self._process.exit else None
+
     def log_tail(self, lines: int = 20) -> tuple[str, ...]:
         """The last lines that the engine wrote."""
         return self._process.log_tail(lines)

@@ -313,6 +313,13 @@ class GuardedServer:
 
         return self.plugin.attempt(f"{self._backend}.log_tail", call, lambda _: ())
 
+    def ended(self) -> str | None:
+        """How the engine ended; None when it runs, or when this handle does not tell."""
+        ended = getattr(self._running, "ended", None)
+        if ended is None:
+            return None
+        return self.plugin.attempt(f"{self._backend}.ended", lambda: _text(ended()), lambda _: None)
+
     def stop(self) -> None:
         """Stop the engine. Raises `EngineError` when it may still be running."""
         _required(
@@ -328,6 +335,10 @@ class GuardedServer:
 
 
 _HINT = "`launchpad plugins` tells more."
+
+
+def _text(said: object) -> str | None:
+    return None if said is None else str(said)[:300]
 
 
 def _items(

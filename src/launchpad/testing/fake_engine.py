@@ -44,6 +44,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--token-seconds", type=float, default=0.0, help="time between two tokens")
     parser.add_argument("--crash-at-token", type=int, metavar="N", help="SIGSEGV instead of token N")
     parser.add_argument("--sse", choices=SSE_FAULTS, default="none", help="how to break the event stream")
+    parser.add_argument("--context", type=int, metavar="WORDS", help="refuse longer prompts")
     parser.add_argument("--burn", action="store_true", help="use the processor until SIGUSR1 comes")
     parser.add_argument(
         "--spam", type=int, default=0, metavar="BYTES", help="write so much to the log at start"
@@ -79,6 +80,12 @@ class Handler(BaseHTTPRequestHandler):
             self._json(401, {"error": {"message": "Invalid API Key", "type": "authentication_error"}})
         elif self.path != "/v1/chat/completions":
             self._json(404, {"error": {"message": "File Not Found", "type": "not_found_error"}})
+        elif (limit := self.options.context) and (words := _words(json.loads(body))) > limit:
+            message = f"request ({words} tokens) exceeds the available context size ({limit} tokens)"
+            self._json(
+                400,
+                {"error": {"code": 400, "message": message, "n_prompt_tokens": words, "n_ctx": limit}},
+            )
         else:
             self._chat(json.loads(body))
 
@@ -114,6 +121,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+
+
+def _words(request: dict[str, Any]) -> int:
+    """Words stand for tokens."""
+    return sum(len(str(message["content"]).split()) for message in request["messages"])
 
 
 def _tokens(options: argparse.Namespace, request: dict[str, Any]) -> Iterator[str]:
