@@ -43,6 +43,7 @@ PURE = (
     "launchpad.catalog.select",
     "launchpad.plan",
     "launchpad.check",
+    "launchpad.doctor.model",
     "launchpad.durations",
     "launchpad.readback",
     "launchpad.recovery",

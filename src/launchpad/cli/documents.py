@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from launchpad.catalog.model import Build, LocalModel, Model
 from launchpad.choose import Choice
+from launchpad.doctor.model import Diagnosis
 from launchpad.engines.listing import EngineView
 from launchpad.engines.server import EngineReport
 from launchpad.explain.result import Explanation
@@ -350,6 +351,7 @@ KINDS: dict[str, type[Struct]] = {
     "connection": Connection,
     "disk-usage": DiskUsage,
     "environment": Environment,
+    "diagnosis": Diagnosis,
     "engines": EngineList,
     "engines-stopped": EnginesStopped,
     "error": ErrorDocument,

@@ -36,6 +36,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "gc": ("launchpad.cli.gc:gc", "Remove unfinished pulls and what no model uses."),
     "bundle": ("launchpad.cli.bundle:bundle", "Move a model to a machine without a network."),
     "rm": ("launchpad.cli.rm:rm", "Remove a model from this machine."),
+    "doctor": (
+        "launchpad.cli.doctor:doctor",
+        "Check this machine and installation, with evidence and fixes.",
+    ),
     "plugins": ("launchpad.cli.plugins:plugins", "List the plugins and what went wrong with them."),
     "config": ("launchpad.cli.config:config", "Show and change the configuration."),
 }
