@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from launchpad.catalog.download import check, delicate, not_older
+from launchpad.catalog.download import Trust, check, delicate, not_older
 from launchpad.catalog.kept import Downloaded
 from launchpad.catalog.load import load_packaged
 from launchpad.catalog.model import Build, License, Model, ModelFile
@@ -33,7 +33,7 @@ def packed(*models: Model, day: str = "2026-10-31", builds: PackedBuilds | None 
 
 
 def taken(data: bytes) -> Downloaded:
-    return check(data, hashlib.sha256(data).hexdigest(), "https://example.org/c.json", TODAY)
+    return check(data, Trust(pin=hashlib.sha256(data).hexdigest()), "https://example.org/c.json", TODAY)
 
 
 def test_the_right_bytes_are_taken() -> None:
@@ -44,13 +44,18 @@ def test_the_right_bytes_are_taken() -> None:
 def test_other_bytes_are_not() -> None:
     data = packed(MODEL)
     with pytest.raises(VerifyError, match="not the catalog that you pinned"):
-        check(data + b" ", hashlib.sha256(data).hexdigest(), "c", TODAY)
+        check(data + b" ", Trust(pin=hashlib.sha256(data).hexdigest()), "c", TODAY)
 
 
 @pytest.mark.parametrize("pin", ["", "abc", "g" * 64, "0" * 65])
 def test_a_pin_that_is_no_hash_is_refused(pin: str) -> None:
     with pytest.raises(LaunchpadError):
-        check(packed(MODEL), pin, "c", TODAY)
+        check(packed(MODEL), Trust(pin=pin), "c", TODAY)
+
+
+def test_nothing_is_believed_without_a_reason() -> None:
+    with pytest.raises(ValueError, match="believed"):
+        Trust()
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import run
+from typing import Any
 
 import msgspec
 import pytest
@@ -93,6 +96,37 @@ def test_a_catalog_from_an_address_is_pinned(launchpad, hub, tmp_path):
     assert ran.code == 0, ran.err
     assert (ran.document["added"], ran.document["changes"]) == (1, [])
     assert "brand-new" in launchpad("models", "brand").out
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="OpenSSH is not installed")
+def test_a_signed_catalog_needs_no_hash_and_its_signer_is_remembered(launchpad, hub, tmp_path):
+    def publish(name: str, **fields: Any) -> tuple[str, str]:
+        path, _ = catalog_file(tmp_path / f"{name}.json", **fields)
+        Path(f"{path}.sig").unlink(missing_ok=True)
+        run(
+            ["ssh-keygen", "-Y", "sign", "-q", "-n", "launchpad-catalog", "-f", str(tmp_path / "key"), path],
+            check=True,
+        )
+        url = hub.add("/c.json", Path(path).read_bytes())
+        hub.add("/c.json.sig", Path(f"{path}.sig").read_bytes())
+        return path, url
+
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "key")], check=True)
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "stranger")], check=True)
+    _, url = publish("one", model=NEW)
+    assert launchpad("catalog", "update", "--from", url).code == 2  # nobody vouches for it yet
+    wrong = launchpad("catalog", "update", "--from", url, "--signed-by", str(tmp_path / "stranger.pub"))
+    assert wrong.code == 4
+    assert "is not signed by SHA256:" in wrong.err
+    assert launchpad("catalog", "update", "--from", url, "--signed-by", str(tmp_path / "key.pub")).code == 0
+    assert "signed by SHA256:" in launchpad("catalog").out
+    path, url = publish("two", model=replace(NEW, id="second-new"))
+    assert launchpad("catalog", "update", "--from", url).code == 0  # by the same signer as before
+    assert "second-new" in launchpad("models", "second").out
+    hub.add("/c.json", Path(path).read_bytes().replace(b"second-new", b"third-new!"))
+    tampered = launchpad("catalog", "update", "--from", url)
+    assert tampered.code == 4
+    assert "second-new" in launchpad("models", "second").out
 
 
 def test_a_file_does_as_well_and_needs_no_network(launchpad, tmp_path):

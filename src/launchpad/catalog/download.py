@@ -1,6 +1,6 @@
-"""Taking over a catalog from elsewhere: pinned by its hash, strictly read, and never silently against what is known.
+"""Taking over a catalog from elsewhere: pinned or signed, strictly read, and never silently against what is known.
 
-The bytes must have the sha256 that the user gives. A catalog older than the present one is refused, and so are other
+The bytes must have the sha256 that the user gives, or be signed by the key that he names. A catalog older than the present one is refused, and so are other
 terms, makers or hashes for models that are known, unless the user has seen and accepted them.
 """
 
@@ -13,11 +13,13 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from launchpad.catalog.kept import Downloaded
 from launchpad.catalog.model import Build, Model
 from launchpad.catalog.own import ID
 from launchpad.catalog.packed import SCHEMA, PackedCatalog, unfold
+from launchpad.catalog.signature import verify
 from launchpad.errors import RefusedError, UsageError, VerifyError
 from launchpad.pull.names import Digest
 
@@ -25,6 +27,18 @@ LARGEST = 16 << 20
 MOST_MODELS = 20_000
 SCHEMES = frozenset({"hf", "modelscope", "ollama", "pypi"})
 """Where builds of a foreign catalog may come from: files of this machine are not for it to name."""
+
+
+class Trust(Struct, frozen=True, kw_only=True):
+    """Why a catalog's bytes may be believed: their sha256, or a signature by the public key `signer`; or both."""
+
+    pin: str | None = None
+    signer: str | None = None
+    signature: bytes = b""
+
+    def __post_init__(self) -> None:
+        if self.pin is None and self.signer is None:
+            raise ValueError("nothing says why the catalog may be believed")
 
 
 def fetch(origin: str) -> bytes:
@@ -45,10 +59,13 @@ def fetch(origin: str) -> bytes:
     return data
 
 
-def check(data: bytes, pin: str, origin: str, today: date) -> Downloaded:
-    """The catalog in `data`, when it is what `pin` says and well-formed. Raises `VerifyError`, `RefusedError`."""
+def check(data: bytes, trust: Trust, origin: str, today: date) -> Downloaded:
+    """The catalog in `data`, when it is what `trust` says and well-formed. Raises `VerifyError`, `RefusedError`."""
     found = hashlib.sha256(data).hexdigest()
-    if Digest.parse(pin.strip().lower()).hex() != found:
+    if trust.signer is not None:
+        verify(data, trust.signature, trust.signer, origin)
+    pin = trust.pin
+    if pin is not None and Digest.parse(pin.strip().lower()).hex() != found:
         raise VerifyError(
             f"{origin} is not the catalog that you pinned.",
             why=f"Its sha256 is {found}.",
@@ -64,7 +81,9 @@ def check(data: bytes, pin: str, origin: str, today: date) -> Downloaded:
     models = [unfold(entry) for entry in catalog.models]
     if problem := next(_problems(models), None):
         raise _bad(origin, problem)
-    return Downloaded(origin=origin, sha256=found, fetched=today.isoformat(), catalog=catalog)
+    return Downloaded(
+        origin=origin, sha256=found, fetched=today.isoformat(), catalog=catalog, signer=trust.signer
+    )
 
 
 def _check_date(text: str, origin: str, today: date) -> None:

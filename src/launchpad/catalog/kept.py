@@ -24,12 +24,16 @@ T = TypeVar("T", bound=Struct)
 
 
 class Downloaded(Struct, frozen=True, kw_only=True):
-    """A catalog of another day, where it came from, and what its bytes hashed to. `fetched` is YYYY-MM-DD."""
+    """A catalog of another day, where it came from, and what its bytes hashed to. `fetched` is YYYY-MM-DD.
+
+    `signer` is the public key that signed it, None where a hash was given instead.
+    """
 
     origin: str
     sha256: str
     fetched: str
     catalog: PackedCatalog
+    signer: str | None = None
 
 
 class Listed(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from launchpad.cli.app import App
 from launchpad.cli.options import json_option
 
 if TYPE_CHECKING:
+    from launchpad.catalog.download import Trust
+    from launchpad.catalog.kept import Downloaded
     from launchpad.catalog.model import Model
     from launchpad.catalog.refresh import Refreshed
     from launchpad.cli.documents import CatalogRecord
@@ -39,7 +42,11 @@ def catalog(context: click.Context) -> None:
 @catalog.command()
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
 @click.option("--from", "origin", metavar="ADDRESS", help="Take a newer catalog from an address or a file.")
-@click.option("--sha256", "pin", metavar="HEX", help="What that catalog must hash to; required with --from.")
+@click.option("--sha256", "pin", metavar="HEX", help="What that catalog must hash to.")
+@click.option(
+    "--signed-by", "signer", metavar="KEY", help="The SSH public key, or .pub file, that signed it."
+)
+@click.option("--signature", metavar="ADDRESS", help="Where its signature is. [default: ADDRESS.sig]")
 @click.option(
     "--accept-changes", is_flag=True, help="Take other terms, makers or hashes of known models as well."
 )
@@ -54,13 +61,16 @@ def update(
     models: tuple[str, ...],
     origin: str | None,
     pin: str | None,
+    signer: str | None,
+    signature: str | None,
     accept_changes: bool,
     most: int,
     offline: bool,
 ) -> None:
     """Ask the Hub for new builds, sizes, hashes and revisions, of all models or of those named.
 
-    With --from, take a newer catalog instead: its bytes must be those of --sha256.
+    With --from, take a newer catalog instead: its bytes must be those of --sha256, or signed by the key of --signed-by.
+    A signer is remembered for its address.
     """
     from launchpad.errors import RefusedError, UsageError
 
@@ -72,21 +82,17 @@ def update(
             hint="Run it without --offline (or run.offline), or bring a file: --from FILE --sha256 HEX",
         )
     if origin is None:
-        if pin is not None:
-            raise UsageError("--sha256 pins what --from names.", hint="Give both.")
+        if pin or signer or signature:
+            raise UsageError(
+                "--sha256 and --signed-by are about what --from names.", hint="Give --from as well."
+            )
         _refresh(app, models, most)
         return
     if models:
         raise UsageError(
             "A catalog from elsewhere is taken as a whole.", hint="Leave out the names of models."
         )
-    if pin is None:
-        raise UsageError(
-            "A catalog from elsewhere needs its sha256.",
-            why="It decides what is downloaded and on whose terms.",
-            hint="Take the hash from where you trust it, and give it with --sha256 HEX.",
-        )
-    _take(app, origin, pin, accept_changes)
+    _take(app, origin, pin, signer, signature, accept_changes)
 
 
 @catalog.command()
@@ -151,7 +157,7 @@ def _catalogs(app: App) -> list[CatalogRecord]:
     from launchpad.cli.documents import CatalogRecord
 
     downloaded, listings = kept.load_downloaded(), kept.load_listings()
-    origins = {"own": str(own.folder()), "downloaded": downloaded.origin if downloaded else ""}
+    origins = {"own": str(own.folder()), "downloaded": _whence(downloaded) if downloaded else ""}
     dates: dict[str, str | None] = {}
     if listings:
         days = sorted(one.fetched[:10] for one in listings.places.values() if not one.failed)
@@ -167,6 +173,13 @@ def _catalogs(app: App) -> list[CatalogRecord]:
         for one in app.host.catalogs()
         if one.models()  # a file that cannot be used has its warning
     ]
+
+
+def _whence(downloaded: Downloaded) -> str:
+    from launchpad.catalog.signature import fingerprint
+
+    signer = downloaded.signer
+    return downloaded.origin if signer is None else f"{downloaded.origin}, signed by {fingerprint(signer)}"
 
 
 def _refresh(app: App, names: tuple[str, ...], most: int) -> None:
@@ -225,14 +238,39 @@ def _tell(app: App, done: Refreshed) -> None:
         out.note(f"{done.left} places are left; the same command goes on from here")
 
 
-def _take(app: App, origin: str, pin: str, accept: bool) -> None:
+def _trust(origin: str, pin: str | None, signer: str | None, signature: str | None) -> Trust:
+    """Why the catalog may be believed: as the user says, or by the signer that its address had the last time."""
+    from launchpad.catalog import download, kept
+    from launchpad.catalog.signature import public_key
+    from launchpad.errors import ConfigError, UsageError
+
+    key = None if signer is None else public_key(signer)
+    if pin is None and key is None:
+        with suppress(ConfigError):
+            before = kept.load_downloaded()
+            key = before.signer if before and before.origin == origin else None
+    if pin is None and key is None:
+        raise UsageError(
+            "A catalog from elsewhere needs its sha256, or the key that signed it.",
+            why="It decides what is downloaded and on whose terms.",
+            hint="Take either from where you trust it: --sha256 HEX, or --signed-by KEY.",
+        )
+    if key is None:
+        return download.Trust(pin=pin)
+    return download.Trust(pin=pin, signer=key, signature=download.fetch(signature or f"{origin}.sig"))
+
+
+def _take(
+    app: App, origin: str, pin: str | None, signer: str | None, signature: str | None, accept: bool
+) -> None:
     from datetime import UTC, datetime
 
     from launchpad.catalog import download, kept
     from launchpad.cli.documents import CatalogTaken
     from launchpad.errors import RefusedError
 
-    new = download.check(download.fetch(origin), pin, origin, datetime.now(UTC).date())
+    trust = _trust(origin, pin, signer, signature)
+    new = download.check(download.fetch(origin), trust, origin, datetime.now(UTC).date())
     present = max((one.date for one in app.host.catalogs() if one.date), default="")
     download.not_older(new, present)
     known = {model.id: model for model in _known(app)}
