@@ -256,3 +256,48 @@ def test_a_port_that_was_taken_is_no_reason_to_give_up():
     assert len(set(effects.contexts)) == 1
     with pytest.raises(LaunchError):
         execute(plan(here=True), RecoveringEffects(error=taken, crashes=5), lambda event: None)
+
+
+@pytest.mark.parametrize(
+    ("report", "ok"),
+    [
+        (EngineReport(engine="e", gpu_share=1.0), True),
+        (EngineReport(engine="e", gpu_share=0.5, gpu_layers=15, layers=31), False),
+        (EngineReport(engine="e", gpu_share=0.0), False),
+        (EngineReport(engine="e"), False),
+        (EngineReport(engine="e", gpu_layers=31, layers=31), True),
+    ],
+)
+def test_require_gpu_goes_by_the_share_where_the_engine_tells_it(report, ok):
+    effects = RecordedEffects(report=report)
+    made = plan(kind="gpu", require_gpu=True)
+    if ok:
+        assert execute(made, effects, lambda event: None) is effects.server
+        return
+    with pytest.raises(EngineError, match="forbids"):
+        execute(made, effects, lambda event: None)
+    assert effects.server.stopped
+
+
+@pytest.mark.parametrize(
+    ("share", "said"), [(0.45, "only 45% of the model"), (0.0, "runs on the CPU"), (1.0, None)]
+)
+def test_less_than_was_planned_for_the_gpu_is_said(share, said):
+    events = []
+    execute(
+        plan(kind="gpu"), RecordedEffects(report=EngineReport(engine="e", gpu_share=share)), events.append
+    )
+    notices = [event.message for event in events if isinstance(event, Notice)]
+    assert [said in notice for notice in notices] == ([True] if said else [])
+
+
+def test_the_line_tells_the_share_where_no_layers_are_told():
+    assert "GPU 45%" in summarize("M", EngineReport(engine="e", gpu_share=0.45))
+    assert " CPU " in f"{summarize('M', EngineReport(engine='e', gpu_share=0.0))} "
+
+
+def test_what_an_engine_keeps_by_name_is_not_looked_for_as_a_file():
+    effects = RecordedEffects()
+    effects.pull = lambda step, report: replace(local("m"), path="", format="ollama")
+    execute(plan(), effects, lambda event: None)
+    assert effects.deeds == ["launch None"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from factories import candidate
+from factories import candidate, local
 from launchpad.catalog.load import load_packaged
 from launchpad.catalog.quality import quantization_penalty, quantization_spread
+from launchpad.choose import Availability
 from launchpad.fit import fit
 from launchpad.hardware.simulate import simulate
 from launchpad.scoring import MIN_SPEED, ceiling, is_full, possible_score, rate
@@ -133,3 +135,25 @@ def test_a_speed_just_below_the_limit_is_not_rounded_up_to_it(speed: float, show
     rated = rate(candidate("m", 60, speed=speed), WISH)
     assert rated.obstacle is not None
     assert rated.obstacle.startswith(shown)
+
+
+@pytest.mark.parametrize(
+    ("wish", "here", "obstacle"),
+    [
+        (Wish(), True, "--backend ollama uses it all the same"),
+        (Wish(backend="ollama"), True, None),
+        (Wish(backend="ollama"), False, "the model is not there yet"),
+        (Wish(backend="ollama", model="auto:code"), False, "the model is not there yet"),
+        (Wish(backend="ollama", model="qwen3-8b"), False, None),
+        (Wish(backend="ollama", model="qwen3-8b", require_gpu=True), False, None),  # the engine will tell
+    ],
+)
+def test_another_machine_is_used_where_it_is_asked_for(wish: Wish, here: bool, obstacle: str | None) -> None:
+    away = candidate("m", verdict="unknown", speed=None, backend="ollama", why="nothing is known of it")
+    away = replace(
+        away,
+        fit=replace(away.fit, elsewhere=True),
+        availability=Availability(obtainable=True, local=local("m") if here else None),
+    )
+    found = rate(away, wish).obstacle
+    assert found is None if obstacle is None else obstacle in (found or "")

@@ -152,7 +152,7 @@ _RULES = (
     ),
     _Rule(
         kind="missing",
-        words=r"not found|pull model manifest: file does not exist|no such file or directory",
+        words=r"not found|file does not exist|no such file or directory",
         what="Ollama has no model {model}.",
         hint="Check the name at https://ollama.com/search, then pull it: launchpad pull ollama://NAME",
     ),

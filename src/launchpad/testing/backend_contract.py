@@ -130,6 +130,7 @@ class BackendContract:
             valid(running.server, Server)
             assert running.alive(), "it is not alive right after the launch"
             body = {
+                "model": running.server.model,
                 "messages": [{"role": "user", "content": "Say hello."}],
                 "max_tokens": 16,
                 "temperature": 0,

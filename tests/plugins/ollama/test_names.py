@@ -42,6 +42,20 @@ def test_a_name_as_launchpad_refers_to_it(tag: str, ref: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("tag", "loopback"),
+    [
+        ("127.0.0.1:5000/library/x", True),
+        ("localhost/library/x:1", True),
+        ("127.0.0.1.example/library/x", False),
+        ("localhost:8b", False),
+        ("hf.co/org/r", False),
+    ],
+)
+def test_registries_on_loopback(tag: str, loopback: bool) -> None:
+    assert names.is_on_loopback(tag) is loopback
+
+
+@pytest.mark.parametrize(
     ("tag", "cloud"),
     [
         ("gpt-oss:120b-cloud", True),

@@ -23,6 +23,7 @@ from launchpad.plugins import (
     get_loopback,
 )
 from launchpad.plugins.ollama.address import Address
+from launchpad.plugins.ollama.names import is_on_loopback
 
 if TYPE_CHECKING:
     import ollama
@@ -73,7 +74,7 @@ class Server:
     def pull(self, tag: str) -> Generator[dict[str, Any]]:
         """Fetch; yields its progress lines. Closing the iterator stops the download, and what came is kept."""
         with self._words(tag, PullError):
-            stream = self._slow().pull(tag, stream=True)
+            stream = self._slow().pull(tag, insecure=is_on_loopback(tag), stream=True)
             for line in stream:
                 yield line.model_dump(exclude_none=True)
 

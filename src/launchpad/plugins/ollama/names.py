@@ -45,6 +45,12 @@ def ref_of(tag: str) -> str:
     return f"ollama://{full(tag)}"
 
 
+def is_on_loopback(tag: str) -> bool:
+    """Whether a name's registry is on the server's own machine, where plain HTTP gives nothing away."""
+    host = tag.partition("/")[0].partition(":")[0]
+    return "/" in tag and (host == "localhost" or re.fullmatch(r"127(\.\d+){3}", host) is not None)
+
+
 def is_ours(tag: str) -> bool:
     """Whether launchpad made it."""
     return tag.startswith(f"{OURS}/")
