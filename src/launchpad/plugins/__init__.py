@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from launchpad.errors import ChoiceError as ChoiceError
     from launchpad.errors import ConfigError as ConfigError
     from launchpad.errors import DiskFull as DiskFull
+    from launchpad.errors import EngineCrashed as EngineCrashed
     from launchpad.errors import EngineError as EngineError
     from launchpad.errors import EngineMissing as EngineMissing
     from launchpad.errors import LaunchError as LaunchError
@@ -167,6 +168,7 @@ _EXPORTS = {
     "ChoiceError": "launchpad.errors",
     "ConfigError": "launchpad.errors",
     "DiskFull": "launchpad.errors",
+    "EngineCrashed": "launchpad.errors",
     "EngineError": "launchpad.errors",
     "EngineMissing": "launchpad.errors",
     "LaunchError": "launchpad.errors",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from launchpad.plugins import (
     BusyError,
     DiskFull,
+    EngineCrashed,
     LaunchError,
     LaunchpadError,
     OllamaProblem,
@@ -228,12 +229,21 @@ _CLASSES: dict[str, type[LaunchpadError]] = {
 
 
 def _error(problem: OllamaProblem, family: type[LaunchpadError]) -> LaunchpadError:
+    if family is LaunchError and problem.kind == "memory":
+        return _out_of_memory(problem)
     made = _CLASSES.get(problem.kind, family)
     if family is PullError and problem.kind in ("missing", "name"):
         made = UnknownModel
     if family is LaunchError and made is not BusyError:
         made = LaunchError
     return made(problem.what, why=problem.why, hint=problem.hint, retryable=problem.retryable)
+
+
+def _out_of_memory(problem: OllamaProblem) -> EngineCrashed:
+    """A load that lacked memory: launchpad tries once more with less context, unless that was asked for."""
+    crash = EngineCrashed(problem.what, why=problem.why, hint=problem.hint)
+    crash.memory = True
+    return crash
 
 
 def _plain_models(response: Any) -> list[dict[str, Any]]:
