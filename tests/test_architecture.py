@@ -46,6 +46,8 @@ PURE = (
     "launchpad.doctor.model",
     "launchpad.durations",
     "launchpad.readback",
+    "launchpad.services",
+    "launchpad.services.*",
     "launchpad.recovery",
     "launchpad.sanitize",
     "launchpad.sizes",

@@ -22,6 +22,7 @@ from launchpad.landscape.model import Landscape
 from launchpad.plan import Plan
 from launchpad.pull.garbage import Garbage
 from launchpad.pull.usage import DiskUsage
+from launchpad.services.model import Generated
 from launchpad.wish import Wish
 
 SCHEMA_VERSION = 1
@@ -358,6 +359,7 @@ KINDS: dict[str, type[Struct]] = {
     "explanation": Explanation,
     "fits": FitList,
     "garbage": GarbageList,
+    "generated": Generated,
     "landscape": Landscape,
     "local-models": LocalModelList,
     "machine": Machine,

@@ -36,6 +36,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "gc": ("launchpad.cli.gc:gc", "Remove unfinished pulls and what no model uses."),
     "bundle": ("launchpad.cli.bundle:bundle", "Move a model to a machine without a network."),
     "rm": ("launchpad.cli.rm:rm", "Remove a model from this machine."),
+    "generate": (
+        "launchpad.cli.generate:generate",
+        "Write service files: systemd, quadlet, launchd, compose.",
+    ),
     "doctor": (
         "launchpad.cli.doctor:doctor",
         "Check this machine and installation, with evidence and fixes.",
