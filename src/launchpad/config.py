@@ -88,6 +88,7 @@ KEYS: dict[str, Any] = {
 USER_ONLY = frozenset(
     key for key in KEYS if key.startswith(("plugins.", "pypi.", "registries.", "serve."))
 ) | {
+    "run.allow_auto_map",
     "run.max_unattended_download",
     "run.policy",
 }

@@ -39,6 +39,10 @@ class RunConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             description="Policy file of a company; unset: `policy.toml` in the config folder, if it is there"
         ),
     ] = None
+    allow_auto_map: Annotated[
+        tuple[str, ...],
+        Meta(description="Revisions (`org/repo@commit`) whose settings may name code; none is ever fetched"),
+    ] = ()
     max_unattended_download: Annotated[
         Size, Meta(description="Largest download that starts without a question when nobody can be asked")
     ] = Size(1_000_000_000)

@@ -12,6 +12,7 @@ from launchpad.gguf import GGUFHeader, join_splits, read_header
 from launchpad.gguf.split import split_count
 from launchpad.model_facts import ModelFacts, facts_of_config, facts_of_gguf
 from launchpad.safetensors import read_safetensors
+from launchpad.safetensors_index import check_shards
 
 _SPLIT_NAME = re.compile(r"(.*-)\d{5}(-of-\d{5}\.gguf)", re.IGNORECASE | re.DOTALL)
 
@@ -82,6 +83,7 @@ def check(path: Path) -> None:
     Raises `BadModelFile`, `OSError`.
     """
     if path.is_dir():
+        check_shards(path)
         for weights in sorted(path.glob("*.safetensors")):
             read_safetensors(weights)
     elif path.suffix.lower() == ".safetensors":

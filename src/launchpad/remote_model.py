@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -17,14 +16,14 @@ from launchpad.gguf.split import split_count
 from launchpad.model_facts import ModelFacts, facts_of_config, facts_of_gguf
 from launchpad.plugins.spec import RemoteFile, Resolved
 from launchpad.pull.companions import weight_files
+from launchpad.pull.names import quote
 from launchpad.pull.ranges import Ranges, ranges
 from launchpad.safetensors import SafetensorsHeader, read_safetensors
+from launchpad.safetensors_index import INDEX, LONGEST_INDEX, missing_shards, parse_index
 
 FIRST_READ = 1 << 20  # a header without tokenizer fits, one with it takes 2 to 12 MB
 SHARD_READ = 1 << 16  # later shards hold a tensor table only
-LONGEST_INDEX = 1 << 25
 LARGEST_REST = 0.02  # share of safetensors files that is not tensors
-INDEX = "model.safetensors.index.json"
 
 
 class RemoteGGUF(Struct, frozen=True, kw_only=True):
@@ -32,17 +31,6 @@ class RemoteGGUF(Struct, frozen=True, kw_only=True):
 
     header: GGUFHeader
     prefixes: tuple[bytes, ...]
-
-
-class _IndexMetadata(Struct, frozen=True):
-    total_size: int | float | None = None
-
-
-class _Index(Struct, frozen=True):
-    """`model.safetensors.index.json`: which file holds which tensor."""
-
-    weight_map: dict[str, str]
-    metadata: _IndexMetadata = _IndexMetadata()
 
 
 def read_remote(resolved: Resolved) -> ModelFacts | None:
@@ -108,10 +96,15 @@ def _safetensors(resolved: Resolved) -> ModelFacts:
 def _weights(reader: Ranges, files: dict[str, RemoteFile]) -> tuple[Sequence[str], int]:
     """Names of the tensors, and their bytes."""
     if INDEX in files:
-        index = _index(_whole(reader, files[INDEX], LONGEST_INDEX))
+        index = parse_index(_whole(reader, files[INDEX], LONGEST_INDEX))
+        if missing := missing_shards(index, files):
+            raise BadModelFile(
+                "The model at the source is not complete.",
+                why=f"{INDEX} names {quote(missing[0])}, which is not there.",
+                hint="Choose another repository.",
+            )
         total = index.metadata.total_size
-        used = set(index.weight_map.values())
-        known = sum(_size(reader, file) for path, file in files.items() if path in used)
+        known = sum(_size(reader, files[path]) for path in index.files)
         # Headers are the small rest: a claim that is further off is not one about these files.
         believed = total is not None and (1 - LARGEST_REST) * known <= total <= known
         return tuple(index.weight_map), int(total) if believed and total else known
@@ -123,13 +116,6 @@ def _weights(reader: Ranges, files: dict[str, RemoteFile]) -> tuple[Sequence[str
 def _safetensors_header(reader: Ranges, file: RemoteFile) -> SafetensorsHeader:
     parse: Callable[[bytes], SafetensorsHeader] = partial(read_safetensors, size=_size(reader, file))
     return reader.header(file, SHARD_READ, parse)[0]
-
-
-def _index(text: bytes) -> _Index:
-    try:
-        return msgspec.json.decode(text, type=_Index)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise BadModelFile(f"{INDEX} cannot be used.", why=f"{str(error)[:120]}.") from error
 
 
 def _whole(reader: Ranges, file: RemoteFile, most: int) -> bytes:

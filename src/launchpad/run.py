@@ -109,9 +109,11 @@ class RealEffects:
         """Read the headers of a model: a malformed or incomplete one must not reach an engine."""
         from pathlib import Path
 
+        from launchpad.code_requests import refuse_code
         from launchpad.model_file import check
 
         check(Path(path))
+        refuse_code(Path(path), self._config.run.allow_auto_map)
 
     def launch(self, start: StartStep, report: Report) -> RunningServer:
         """Start the engine of the plan's backend."""
