@@ -61,7 +61,10 @@ def decide(
     if not is_auto(wish.model) and wish.min_speed is None:
         # Who names a model wants that model, however slow: the speed is told, not judged.
         wish = replace(wish, min_speed=0.0)
-    choice = host.choose(_candidates(host, seen, wish, models), wish)
+    candidates = _candidates(host, seen, wish, models)
+    if not candidates and models and not is_auto(wish.model):
+        raise _no_engine_reads(models[0], seen)
+    choice = host.choose(candidates, wish)
     choice = replace(choice, engine=_engine_reason(choice, seen, wish))
     return Decision(survey=seen, wish=wish, choice=choice, dropped=dropped)
 
@@ -86,6 +89,22 @@ def _candidates(host: Host, seen: Survey, wish: Wish, models: Sequence[Model]) -
     if not is_auto(wish.model) or host.has_choosers:
         return consider(seen, wish, models)
     return shortlist(models, wish, lambda model: ways(seen, wish, model), too_large_for(seen, wish))
+
+
+def _no_engine_reads(model: Model, seen: Survey) -> NoModelFits:
+    """The error for a model that is known, in a form that no engine here runs."""
+    usable = [here.backend for here in seen.backends if here.usable]
+    read = {form for backend in usable for form in backend.capabilities.formats}
+    forms = ", ".join(sorted({build.format for build in model.builds})) or "no form that can be run"
+    whole = next((one for one in seen.models if one.id == model.id), model)
+    other = any(build.format in read for build in whole.builds)
+    return NoModelFits(
+        f"No engine here runs {model.name} in this form.",
+        why=f"It is {forms}; the engines here read {', '.join(sorted(read)) or 'nothing'}.",
+        hint=f"Name the model instead of the place, for its other builds: {whole.id}"
+        if other
+        else "`launchpad doctor` says which engines there are, and how to get more.",
+    )
 
 
 def fits_of(

@@ -76,7 +76,12 @@ def lay_out(table: Table, width: int | None) -> tuple[Iterable[Line], list[str]]
 
 
 def _widths(table: Table) -> list[int]:
-    return [max(map(cells, column)) for column in zip(table.headers, *table.rows, strict=True)]
+    return [_width(column) for column in zip(table.headers, *table.rows, strict=True)]
+
+
+def _width(column: Sequence[str]) -> int:
+    """The columns of the widest cell; of ASCII, which is as wide as it is long, without looking at each."""
+    return max(map(len if "".join(column).isascii() else cells, column))
 
 
 def _natural(table: Table) -> int:

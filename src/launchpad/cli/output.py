@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from itertools import chain, islice
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -74,10 +75,14 @@ class Output:
         """
         from launchpad.cli.layout import Table, lay_out
 
-        clean_rows = [row if _is_clean("".join(row)) else [clean_line(cell) for cell in row] for row in rows]
-        lines, shed = lay_out(Table(headers, clean_rows, right, lead, spare), self.width)
-        for line in lines:
-            self.line(self.style(line.text, "bold") if line.strong else line.text)
+        if not all(
+            _is_clean("".join(chain.from_iterable(rows[i : i + 1000]))) for i in range(0, len(rows), 1000)
+        ):
+            rows = [[clean_line(cell) for cell in row] for row in rows]
+        lines, shed = lay_out(Table(headers, rows, right, lead, spare), self.width)
+        shown = (self.style(line.text, "bold") if line.strong else line.text for line in lines)
+        while some := list(islice(shown, 1000)):
+            self.line("\n".join(some))
         if shed:
             self.note(f"not shown for want of width: {', '.join(shed)}")
 
