@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 import factories
 from landscape_facts import GIB, MACHINE, rival, small_landscape
+from launchpad.hardware.cluster import clustered
 from launchpad.hardware.machine import Accelerator, Machine, Memory
 from launchpad.landscape.model import landscape, limits, representative
 
@@ -57,6 +58,7 @@ UNIFIED = Accelerator(
         (replace(MACHINE, accelerators=MACHINE.accelerators * 2), [("all GPUs", 22), ("GPU and main memory", 54)]),
         (replace(MACHINE, accelerators=(UNIFIED,), memory=Memory(available=50 * GIB)), [("GPU memory", 40), ("all memory", 50)]),
         (Machine(name="unknown"), []),
+        (clustered("two", [MACHINE, MACHINE]), [("GPUs of one node", 11), ("GPUs of all 2 nodes", 22)]),
     ],
 )  # fmt: skip
 def test_unified_memory_counts_once(machine: Machine, expected: list[tuple[str, int]]) -> None:

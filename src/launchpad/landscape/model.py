@@ -223,13 +223,22 @@ def _classes(points: Sequence[Point]) -> Iterable[SizeClass]:
 
 
 def limits(machine: Machine) -> Iterable[Limit]:
-    """What the machine offers: its GPUs' memory, and that together with main memory (unified memory counts once)."""
+    """What the machine offers: its GPUs' memory, and that together with main memory (unified memory counts once).
+
+    Of a cluster, the GPUs of the first node and those of all nodes.
+    """
     discrete = [a.memory_free for a in machine.accelerators if not a.unified and a.memory_free]
     unified = max((a.memory_free or 0 for a in machine.accelerators if a.unified), default=0)
     main = machine.memory.available or 0
     on_gpus = sum(discrete) + unified
     if on_gpus:
-        yield Limit(name="GPU memory" if len(discrete) + bool(unified) < 2 else "all GPUs", memory=on_gpus)
+        own = "GPU memory" if len(discrete) + bool(unified) < 2 else "all GPUs"
+        yield Limit(name="GPUs of one node" if machine.cluster else own, memory=on_gpus)
+    if machine.cluster:
+        cards = (card for node in machine.cluster.nodes for card in node.accelerators)
+        together = sum(card.memory_free or 0 for card in cards)
+        yield Limit(name=f"GPUs of all {len(machine.cluster.nodes)} nodes", memory=together)
+        return
     whole = sum(discrete) + max(main, unified)
     if main and whole > on_gpus:
         name = "GPU and main memory" if discrete else "all memory" if unified else "main memory"

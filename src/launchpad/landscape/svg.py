@@ -163,7 +163,8 @@ class _Picture:
 
     def _limit_text(self, limit: Limit, x: float, y: float) -> str:
         # Along the line: two lines may be close to each other.
-        text = escape(f"{limit.name} {limit.memory / GIB:.3g} GiB")
+        size = limit.memory / GIB
+        text = escape(f"{limit.name} {size:,.0f} GiB" if size >= 100 else f"{limit.name} {size:.3g} GiB")
         x += self.layout.text + 1
         return (
             f'<text class="limit-text" transform="translate({x:g} {y:g}) rotate(-90)" fill="{_MARK}" '
