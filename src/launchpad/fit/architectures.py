@@ -13,6 +13,7 @@ WINDOW_PERIOD = {
     "gemma3": 6,
     "gemma3n": 5,
     "gemma4": 6,
+    "gemma-embedding": 6,
     "gpt-oss": 2,
     "cohere2": 4,
     "olmo2": 4,
@@ -39,7 +40,9 @@ WINDOW_ONLY_WITH_BLOCKS = {"exaone4": 64}
 DELTA_NET = frozenset({"qwen35", "qwen35moe", "qwen3next", "qwen4exp"})
 
 # A block keeps a state exactly when it has no KV heads.
-RECURRENT_WITHOUT_KV_HEADS = frozenset({"granitehybrid", "lfm2", "lfm2moe", "jamba", "plamo2", "kimi-linear"})
+RECURRENT_WITHOUT_KV_HEADS = frozenset(
+    {"granitehybrid", "lfm2", "lfm2moe", "jamba", "plamo2", "kimi-linear", "bailingmoe3"}
+)
 
 # As before, but a block with a feed-forward length is a plain MLP block.
 RECURRENT_WITHOUT_KV_HEADS_AND_FFN = frozenset({"nemotron_h", "nemotron_h_moe"})
@@ -52,6 +55,21 @@ PURE_RECURRENT = frozenset({"mamba", "mamba2", "rwkv6", "rwkv7", "rwkv6qwen2", "
 
 # RWKV from version 7 on.
 KEYED_WKV = frozenset({"rwkv7", "arwkv7"})
+
+# Every token sees every other one of its batch (diffusion, embeddings): nothing is kept from batch to batch.
+WITHOUT_CACHE = frozenset(
+    {"dream", "llada", "llada-moe", "rnd1", "gemma-embedding", "llama-embed", "t5encoder"}
+    | {
+        "bert",
+        "modern-bert",
+        "nomic-bert",
+        "nomic-bert-moe",
+        "neo-bert",
+        "jina-bert-v2",
+        "jina-bert-v3",
+        "eurobert",
+    }
+)
 
 # Blocks without KV heads that are not recurrent still own rows of a transposed V cache.
 CACHED_WITHOUT_HEADS = frozenset({"deci"})
@@ -78,6 +96,9 @@ PARALLEL_RESIDUAL = {
 
 # So many copies of the residual stream are alive at least (Gemma 3n mixes four streams).
 RESIDUAL_STREAMS = {"gemma3n": 16}
+
+# A dense feed-forward runs while one more copy of the residual stream is alive (seen in dry runs).
+RESIDUAL_BESIDE_DENSE = frozenset({"granitehybrid"})
 
 # Attention scores are capped in a way that its fused kernel does not know: the engine computes them one by one.
 NO_FLASH_ATTENTION = frozenset({"grok"})

@@ -68,13 +68,17 @@ def _inputs(layout: Layout, settings: Settings, sizes: Cells, tokens: int) -> in
     """Attention masks, row indices of the caches, and the tokens themselves."""
     full = sizes.full if layout.has_full_attention else 0
     windowed = sizes.windowed if layout.has_windowed_attention else 0
-    caches = bool(full) + bool(windowed)
+    caches = (bool(full) + bool(windowed)) if layout.cached else 0
     if settings.flash_attention:
         masks, indices = HALF * (full + windowed), 2 * caches
     else:
         # V is stored transposed, so that each element of a row has its own index.
         masks, indices = FLOAT * (full + windowed), (1 + layout.widest_v) * caches
-    return tokens * (masks + INDEX * indices + FLOAT * TOKEN_INPUTS)
+    inputs = tokens * (masks + INDEX * indices + FLOAT * TOKEN_INPUTS)
+    if layout.indexer:
+        # A mask and row indices of its own, and the matrix that rotates its keys.
+        inputs += tokens * (HALF * full + INDEX) + FLOAT * layout.indexer**2
+    return inputs
 
 
 def _block(
@@ -89,6 +93,8 @@ def _block(
     number = sizes.windowed if kind.windowed else sizes.full
     if not settings.flash_attention:
         return max(widest, ((kind.heads or layout.heads) * number + kind.query_width) * column)
+    if number > kind.scored_room > 0:
+        widest += number * column
     copied = _elements_copied(kind, settings.kv_type_k, settings.kv_type_v) if converts_cache else 0
     if copied:
         return max(widest, kind.copied_width * column + copied * number * sizes.streams * HALF)

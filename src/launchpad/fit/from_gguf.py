@@ -79,6 +79,7 @@ class _Reader:
             deepstack=self.figures.count("n_deepstack_layers", 0),
             window=self._window(),
             mla=self._latent(),
+            indexer=self._indexer(),
             rope_factors=sums.rope_factors,
             experts=self.experts,
             largest_up=sums.largest_up,
@@ -172,6 +173,7 @@ class _Reader:
                     scan_floats=recurrence.floats if recurrent[block] else 0,
                     query_width=attention.query,
                     copied_width=attention.copied + beside,
+                    scored_room=self.heads[block] * self._latent_value() if indexer and k_dim else 0,
                     ffn=0 if self._has_experts(block) else ffn[block],
                 )
             )
@@ -184,9 +186,14 @@ class _Reader:
             rope = self.figures.count("rope.dimension_count", 0)
             key = self.figures.count("attention.key_length_mla", 0)
             rank = self.figures.count("attention.kv_lora_rank", 0)
+            if self._indexer():
+                return widths.sparse_latent_attention(heads, rope, rank, self._latent_value())
             return widths.latent_attention(heads, max(0, key - rope), rope, rank)
         gated = self.architecture in architectures.GATED_ATTENTION
         return widths.attention(heads * head_dim, k_dim, self.hidden, gated=gated)
+
+    def _latent_value(self) -> int:
+        return self.figures.count("attention.value_length_mla", 0)
 
     def _indexer(self) -> int:
         """Elements per token that sparse attention caches in every block to find the tokens that matter."""
@@ -213,6 +220,9 @@ class _Reader:
         name = self.architecture
         if name in architectures.PARALLEL_RECURRENT | architectures.PURE_RECURRENT:
             return (True,) * self.blocks
+        stated = self.figures.raw("attention.recurrent_layers")
+        if isinstance(stated, Sequence) and not isinstance(stated, str | bytes):
+            return tuple(map(bool, self.figures.per_block("attention.recurrent_layers", self.blocks, 0)))
         if name in architectures.DELTA_NET:
             interval = self.figures.count("full_attention_interval", 4, least=1)
             own = self.blocks - self.mtp
@@ -249,8 +259,7 @@ class _Reader:
         if self.architecture in architectures.DELTA_NET:
             return widths.delta_net(inner, groups, size, state)
         heads = figures.count("ssm.time_step_rank", 0)
-        pure = self.architecture in architectures.PURE_RECURRENT
-        return widths.selective_scan(inner, groups, size, heads, state, pure=pure)
+        return widths.selective_scan(inner, groups, size, heads, state)
 
     def _has_experts(self, block: int) -> bool:
         experts = self.sums.experts
@@ -262,7 +271,8 @@ class _Reader:
             return widths.expert_ffn(
                 self.experts.used, self.experts.ffn, self.hidden, gated=self.gated, weighted_input=weighted
             )
-        return widths.dense_ffn(ffn, gated=self.gated)
+        beside = self.hidden if self.architecture in architectures.RESIDUAL_BESIDE_DENSE else 0
+        return widths.dense_ffn(ffn, gated=self.gated) + beside
 
 
 def _loaded(values: tuple[int, ...], loaded: int, blocks: int) -> tuple[int, ...]:

@@ -286,8 +286,7 @@ class _Builder:
             inner, size = self._bounded_state()
         groups = hybrid.mamba_groups or 0
         state = architectures.ssm_state(kernel, inner, groups, size)
-        pure = self.architecture in architectures.PURE_RECURRENT
-        return widths.selective_scan(inner, groups, size, hybrid.mamba_heads or 0, state, pure=pure)
+        return widths.selective_scan(inner, groups, size, hybrid.mamba_heads or 0, state)
 
     def _delta_net(self, hybrid: Recurrent, kernel: int, *, keyed: bool) -> widths.Recurrence:
         size = hybrid.linear_key_head_dim or hybrid.linear_value_head_dim
@@ -337,7 +336,8 @@ class _Builder:
                 experts.used, experts.ffn, self.hidden, gated=gated, weighted_input=weighted
             )
         parallel = self.hidden * architectures.PARALLEL_RESIDUAL.get(self.architecture, 0)
-        return widths.dense_ffn(self._ffn(), gated=gated) + parallel
+        beside = self.hidden if self.architecture in architectures.RESIDUAL_BESIDE_DENSE else 0
+        return widths.dense_ffn(self._ffn(), gated=gated) + parallel + beside
 
 
 @lru_cache(maxsize=1024)

@@ -57,7 +57,13 @@ def micro_batch(settings: Settings) -> int:
 
 
 def cells(layout: Layout, settings: Settings) -> Cells:
-    """Cells per stream of the full and the windowed cache (llama.cpp's `n_stream` and `kv_size`)."""
+    """Cells per stream of the full and the windowed cache (llama.cpp's `n_stream` and `kv_size`).
+
+    Without a cache they are the tokens of one micro-batch: those that attention sees.
+    """
+    if not layout.cached:
+        tokens = micro_batch(settings)
+        return Cells(1, tokens, tokens)
     context = context_tokens(settings)
     streams = 1 if settings.kv_unified else settings.parallel
     full = context if settings.kv_unified else padded(context // settings.parallel, CELLS_MULTIPLE)
@@ -77,6 +83,8 @@ def kv_bytes(
     `pad` adds what CUDA and HIP append to quantized rows. Without flash attention V is stored transposed, and every
     block gets the largest V row of the model.
     """
+    if not layout.cached:
+        return 0
     stop = layout.layers if stop is None else stop
     sizes = cells(layout, settings)
     widest_v = 0 if settings.flash_attention else layout.widest_v

@@ -11,6 +11,7 @@ from itertools import accumulate
 
 from msgspec import Struct
 
+from launchpad.fit.architectures import WITHOUT_CACHE
 from launchpad.fit.result import Basis
 
 
@@ -22,7 +23,8 @@ class BlockKind(Struct, frozen=True, kw_only=True):
     `width` in the widest place of the block, `scan_width` around a recurrent scan; `scan_floats` are those of the states
     that are alive with it, per conversation. Again per token,
     `query_width` while attention scores are materialized, `copied_width` while a converted copy of the cache is
-    alive. `ffn` is the feed-forward length of a dense block.
+    alive. `ffn` is the feed-forward length of a dense block. `scored_room` is positive where sparse attention scores every cell
+    first: one score per token and cell is alive beside the rest unless it fits into so many floats per token.
     """
 
     heads: int = 0
@@ -36,6 +38,7 @@ class BlockKind(Struct, frozen=True, kw_only=True):
     scan_floats: int = 0
     query_width: int = 0
     copied_width: int = 0
+    scored_room: int = 0
     ffn: int = 0
 
     @property
@@ -64,7 +67,8 @@ class Layout(Struct, frozen=True, kw_only=True, dict=True):
     routed experts. Blocks of a multi-token-prediction head count in `-ngl` but weigh nothing: they are not loaded.
     `largest_up`, `largest_down` and their `expert` twins are bytes of the largest single matrix per block: they size
     the staging space of partial offload. `repack` is the part of all block weights that the CPU backend copies into
-    another order. `deepstack` counts the blocks that get features of images besides the first. `rope_factors` is True when positions are rotated with factors from a tensor.
+    another order. `deepstack` counts the blocks that get features of images besides the first. `indexer` counts the elements of
+    the keys by which sparse attention chooses cells. `rope_factors` is True when positions are rotated with factors from a tensor.
     """
 
     architecture: str
@@ -84,6 +88,7 @@ class Layout(Struct, frozen=True, kw_only=True, dict=True):
     deepstack: int = 0
     window: int = 0
     mla: bool = False
+    indexer: int = 0
     rope_factors: bool = False
     experts: Experts | None = None
     largest_up: tuple[int, ...] = ()
@@ -127,6 +132,11 @@ class Layout(Struct, frozen=True, kw_only=True, dict=True):
         """How many blocks of that kind lie in start ≤ i < stop."""
         sums = self.cumulative_kinds[kind]
         return sums[stop] - sums[start]
+
+    @property
+    def cached(self) -> bool:
+        """False when no token is attended to after its own batch."""
+        return self.architecture not in WITHOUT_CACHE
 
     @property
     def host_weights(self) -> int:

@@ -31,7 +31,7 @@ def dense_ffn(ffn: int, *, gated: bool = True) -> int:
 def expert_ffn(used: int, ffn: int, hidden: int, *, gated: bool = True, weighted_input: bool = False) -> int:
     """Routed experts: the same, once for each expert in use; some scale the input per expert first."""
     if not gated:
-        return used * ffn + used * hidden + hidden
+        return used * (ffn + hidden)
     return 3 * used * ffn + (used * hidden if weighted_input or hidden > 2 * ffn else 0)
 
 
@@ -49,6 +49,12 @@ def latent_attention(heads: int, nope: int, rope: int, rank: int) -> Attention:
     return Attention(width, width, width + heads * rank)
 
 
+def sparse_latent_attention(heads: int, rope: int, rank: int, value: int) -> Attention:
+    """The same behind an indexer that chooses the cells (DeepSeek V3.2, GLM-5)."""
+    width = heads * (2 * (rank + rope) + 3 * value)
+    return Attention(width, width, width + heads * rank)
+
+
 class Recurrence(NamedTuple):
     """The state of a recurrent block, and floats alive: per token in its `mixer` and around its `scan`, and per
     conversation as `floats` of states beside the scan.
@@ -60,18 +66,14 @@ class Recurrence(NamedTuple):
     floats: int = 0
 
 
-def selective_scan(
-    inner: int, groups: int, size: int, heads: int, state: State, *, pure: bool = False
-) -> Recurrence:
+def selective_scan(inner: int, groups: int, size: int, heads: int, state: State) -> Recurrence:
     """Mamba (no groups) and Mamba-2: projections, convolution in and out; then the scan with its states."""
     conv = inner + 2 * groups * size
     mixer = inner + 3 * conv + heads
     if not groups:
         return Recurrence(state, mixer, 5 * inner, sum(state))
-    if pure:
-        # Without a feed-forward between them, one scan's result is alive while the next block projects.
-        return Recurrence(state, mixer, mixer + inner, sum(state))
-    return Recurrence(state, mixer, 4 * inner, _scan_states(state))
+    # One scan's result is alive while the next block projects: seen with a feed-forward between them, too.
+    return Recurrence(state, mixer, mixer + inner, sum(state))
 
 
 def delta_net(inner: int, groups: int, size: int, state: State) -> Recurrence:
