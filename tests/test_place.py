@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 
 from gguf_bytes import gguf
 from launchpad.catalog.reference import parse
 from launchpad.config import Config
 from launchpad.errors import BadModelFile, LaunchpadError, PullError, SourceUnreachable
 from launchpad.fit import layout_from_gguf
+from launchpad.fit.projector import projector_of_size
 from launchpad.gguf import read_header
 from launchpad.place import Place, look_up
 from launchpad.plugins.host import Host
@@ -55,7 +57,7 @@ def test_a_file_is_exact(hub: SimulatedHub) -> None:
     assert found.layouts == {build.ref: LAYOUT}
 
 
-def test_all_quantizations_take_one_header(hub: SimulatedHub) -> None:
+def test_all_quantizations_take_one_header_and_the_projector_is_counted(hub: SimulatedHub) -> None:
     files = {"m-Q2_K.gguf": GGUF, "m-Q4_K_M.gguf": GGUF, "m-Q8_0.gguf": PADDED, "mmproj-F16.gguf": b"eyes"}
     hub.add_model("org/m", files)
     found = place("org/m")
@@ -64,13 +66,13 @@ def test_all_quantizations_take_one_header(hub: SimulatedHub) -> None:
         ("hf://org/m:Q4_K_M", len(GGUF)),
         ("hf://org/m:Q8_0", len(PADDED)),
     ]
-    assert found.layouts["hf://org/m:Q4_K_M"] == LAYOUT
+    seeing = replace(LAYOUT, projector=projector_of_size(4))  # four bytes are no header: the size is known
+    assert found.layouts["hf://org/m:Q4_K_M"] == seeing
     larger = found.layouts["hf://org/m:Q8_0"]
     assert larger.weights - LAYOUT.weights == len(PADDED) - len(GGUF)
-    assert larger.kinds == LAYOUT.kinds
-    assert {seen.path for seen in hub.requests if seen.path.endswith(".gguf")} == {
-        next(seen.path for seen in hub.requests if seen.path.endswith("Q4_K_M.gguf"))
-    }
+    assert (larger.kinds, larger.projector) == (seeing.kinds, seeing.projector)
+    asked = {seen.path.rpartition("/")[2] for seen in hub.requests if seen.path.endswith(".gguf")}
+    assert asked == {"m-Q4_K_M.gguf", "mmproj-F16.gguf"}
 
 
 def test_a_revision_stays_with_the_builds(hub: SimulatedHub) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from launchpad.catalog.hub_config import LONGEST_CONFIG, parse_config
 from launchpad.errors import BadModelFile
 from launchpad.fit import Layout, layout_from_gguf
+from launchpad.fit.layout import Projector
+from launchpad.fit.projector import projector_from_gguf
 from launchpad.gguf import GGUFHeader, join_splits, read_header
 from launchpad.gguf.split import split_count
 from launchpad.model_facts import ModelFacts, facts_of_config, facts_of_gguf
@@ -43,6 +45,11 @@ def read_model(path: Path) -> GGUFHeader:
 def read_layout(path: Path) -> Layout:
     """The network as an engine lays it out in memory. Raises `BadModelFile`, `OSError`."""
     return layout_from_gguf(read_model(path))
+
+
+def read_projector(path: Path) -> Projector:
+    """The vision projector in a file. Raises `BadModelFile`, `OSError`."""
+    return projector_from_gguf(read_header(path))
 
 
 def describe(path: Path) -> ModelFacts:

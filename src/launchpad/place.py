@@ -60,7 +60,7 @@ def _wanted(reference: Reference) -> Build:
 
 
 def _one(build: Build, source: GuardedSource) -> Place:
-    from launchpad.remote_model import read_remote, with_sizes
+    from launchpad.remote_model import read_remote, read_remote_projector, with_sizes
 
     resolved = source.resolve(build)
     facts = read_remote(resolved)
@@ -71,7 +71,11 @@ def _one(build: Build, source: GuardedSource) -> Place:
         build = replace(build, size=facts.size, size_exact=True)
     if facts.quantization and build.quantization in ("unknown", "original"):
         build = replace(build, quantization=facts.quantization)
-    return Place(builds=(build,), layouts={build.ref: facts.layout} if facts.layout else {}, facts=facts)
+    layout = facts.layout
+    if layout and build.format == "gguf":
+        layout = replace(layout, projector=read_remote_projector(resolved))
+        facts = replace(facts, layout=layout)
+    return Place(builds=(build,), layouts={build.ref: layout} if layout else {}, facts=facts)
 
 
 def _tag(build: Build, source: GuardedSource) -> Place:

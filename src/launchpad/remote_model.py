@@ -11,11 +11,14 @@ from msgspec.structs import replace
 from launchpad.catalog.hub_config import LONGEST_CONFIG, parse_config
 from launchpad.catalog.model import Build
 from launchpad.errors import BadModelFile
+from launchpad.fit.layout import Projector
+from launchpad.fit.projector import projector_from_gguf, projector_of_size
 from launchpad.gguf import GGUFHeader, join_splits, read_header
 from launchpad.gguf.split import split_count
 from launchpad.model_facts import ModelFacts, facts_of_config, facts_of_gguf
 from launchpad.plugins.spec import RemoteFile, Resolved
 from launchpad.pull.companions import weight_files
+from launchpad.pull.gguf_names import is_projector
 from launchpad.pull.names import quote
 from launchpad.pull.ranges import Ranges, ranges
 from launchpad.safetensors import SafetensorsHeader, read_safetensors
@@ -74,6 +77,22 @@ def _read_gguf(resolved: Resolved) -> RemoteGGUF:
 
 def _gguf(reader: Ranges, file: RemoteFile, first: int) -> tuple[GGUFHeader, bytes]:
     return reader.header(file, first, partial(read_header, size=_size(reader, file)))
+
+
+def read_remote_projector(resolved: Resolved) -> Projector | None:
+    """The vision projector among the files of a build; None where there is none, or nothing is known of it.
+
+    A projector whose header does not tell is known by its size. Raises what a pull raises.
+    """
+    file = next((file for file in resolved.files if is_projector(file.path)), None)
+    if file is None:
+        return None
+    with ranges(resolved) as reader:
+        try:
+            return projector_from_gguf(_gguf(reader, file, SHARD_READ)[0])
+        except BadModelFile:
+            size = reader.size(file)
+            return projector_of_size(size) if size else None
 
 
 def _safetensors(resolved: Resolved) -> ModelFacts:

@@ -326,10 +326,11 @@ def local_layout(local: LocalModel | None) -> Layout | None:
     """
     if local is None or local.format != "gguf":
         return None
-    from launchpad.model_file import read_layout
+    from launchpad.model_file import read_layout, read_projector
 
     try:
-        return read_layout(Path(local.path))
+        layout = read_layout(Path(local.path))
+        return replace(layout, projector=read_projector(Path(local.projector))) if local.projector else layout
     except (BadModelFile, OSError):
         return None
 

@@ -19,6 +19,7 @@ _TERMS = {
     "compute": "compute buffer",
     "output": "logits",
     "projector": "vision projector",
+    "projector_compute": "its scratch memory",
     "repack": "repacked copy",
     "overhead": "engine, driver",
 }

@@ -100,6 +100,10 @@ RESIDUAL_STREAMS = {"gemma3n": 16}
 # A dense feed-forward runs while one more copy of the residual stream is alive (seen in dry runs).
 RESIDUAL_BESIDE_DENSE = frozenset({"granitehybrid"})
 
+# Networks that were given another's feed-forward: RWKV's time mix lies beside it (seen in dry runs).
+TIME_MIX_BESIDE_FFN = {"arwkv7": 10}  # copies of the residual stream
+STATES_BESIDE_FFN = frozenset({"rwkv6qwen2"})
+
 # Attention scores are capped in a way that its fused kernel does not know: the engine computes them one by one.
 NO_FLASH_ATTENTION = frozenset({"grok"})
 

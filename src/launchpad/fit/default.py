@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from msgspec import structs
+
 from launchpad.catalog.model import Build, Model
 from launchpad.fit.estimate import estimate
 from launchpad.fit.from_shape import UnknownFigure, layout_from_model
@@ -34,6 +36,8 @@ def fit(
     file's header, is used instead of the catalog's figures.
     """
     found = layout or layout_from_model(model, build)
+    if isinstance(found, Layout) and found.projector and not wish.projector:
+        found = structs.replace(found, projector=None)
     blank = _Blank(model, build, wish, backend)
     each = (wish.context or 0) // (wish.parallel or 1)
     if model.context and each > model.context:

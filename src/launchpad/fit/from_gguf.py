@@ -244,7 +244,11 @@ class _Reader:
             shifts = figures.count("token_shift_count", 2)
             size = figures.count("wkv.head_size")
             state = architectures.wkv_state(self.hidden, size, shifts)
-            return widths.wkv(self.hidden, state, keyed=self.architecture in architectures.KEYED_WKV)
+            found = widths.wkv(self.hidden, state, keyed=self.architecture in architectures.KEYED_WKV)
+            if self.architecture in architectures.STATES_BESIDE_FFN:
+                ffn = figures.count("feed_forward_length", 0)
+                return found._replace(scan=max(found.scan, widths.dense_ffn(ffn)))
+            return found
         if figures.raw("ssm.conv_kernel") is None:
             return widths.Recurrence(architectures.State(0, 0))
         kernel = figures.count("ssm.conv_kernel", least=1)
@@ -271,6 +275,8 @@ class _Reader:
             return widths.expert_ffn(
                 self.experts.used, self.experts.ffn, self.hidden, gated=self.gated, weighted_input=weighted
             )
+        if copies := architectures.TIME_MIX_BESIDE_FFN.get(self.architecture):
+            return 2 * ffn + copies * self.hidden
         beside = self.hidden if self.architecture in architectures.RESIDUAL_BESIDE_DENSE else 0
         return widths.dense_ffn(ffn, gated=self.gated) + beside
 

@@ -60,6 +60,17 @@ class Experts(Struct, frozen=True, kw_only=True):
     ffn: int
 
 
+class Projector(Struct, frozen=True, kw_only=True):
+    """The vision projector that goes with a model: bytes of its file's tensors, and of its scratch memory.
+
+    `basis` is what the figure of the scratch memory rests on.
+    """
+
+    weights: int
+    compute: int
+    basis: Basis
+
+
 class Layout(Struct, frozen=True, kw_only=True, dict=True):
     """A network as an engine lays it out in memory. Bytes, floats or counts, as named.
 
@@ -99,6 +110,7 @@ class Layout(Struct, frozen=True, kw_only=True, dict=True):
     parameters_active: float | None = None
     quantization: str | None = None
     gqa: float = 4.0
+    projector: Projector | None = None
     notes: tuple[str, ...] = ()
 
     @property

@@ -108,6 +108,7 @@ def _cpu_only(graph: compute.Graph, host: Host) -> DeviceMemory:
     ]
     if settings.repack and host.repacks and layout.repack:
         terms.append(Term(name="repack", bytes=layout.repack, basis=layout.weights_basis))
+    terms += _projector(layout)
     terms.append(Term(name="overhead", bytes=PROCESS_OVERHEAD, basis="reserve"))
     return DeviceMemory(device="cpu", terms=tuple(terms), free=host.free, reserve=host.reserve)
 
@@ -124,6 +125,7 @@ def _on_gpu(graph: compute.Graph, gpu: Gpu, index: int, split: Split, buffer: in
         Term(name="weights", bytes=weights, basis=layout.weights_basis),
         *_caches(graph, start, stop, pad=gpu.api in ROW_PADDING_APIS),
         Term(name="compute", bytes=buffer, basis="formula"),
+        *(_projector(layout) if index == 0 else ()),
         Term(name="overhead", bytes=OVERHEAD.get(gpu.api, OVERHEAD["cuda"]), basis="reserve"),
     )
     return DeviceMemory(device=gpu.device, terms=terms, free=gpu.free, reserve=gpu.reserve)
@@ -144,6 +146,17 @@ def _beside_gpus(graph: compute.Graph, host: Host, split: Split, buffer: int) ->
         Term(name="overhead", bytes=PROCESS_OVERHEAD, basis="reserve"),
     )
     return DeviceMemory(device="cpu", terms=terms, free=host.free, reserve=host.reserve)
+
+
+def _projector(layout: Layout) -> tuple[Term, ...]:
+    """The vision encoder: on the first GPU in use, else in main memory."""
+    held = layout.projector
+    if held is None:
+        return ()
+    return (
+        Term(name="projector", bytes=held.weights, basis="exact"),
+        Term(name="projector_compute", bytes=held.compute, basis=held.basis),
+    )
 
 
 def _caches(graph: compute.Graph, start: int, stop: int, *, pad: bool) -> list[Term]:

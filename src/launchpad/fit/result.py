@@ -35,7 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 class Term(Struct, frozen=True, kw_only=True):
     """One term of the memory sum, in bytes, and what the figure rests on."""
 
-    name: str  # weights, kv_cache, recurrent_state, compute, output, projector, repack, overhead
+    name: str  # weights, kv_cache, recurrent_state, compute, output, projector, projector_compute, repack, overhead
     bytes: int
     basis: Basis
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from launchpad.catalog.model import Build, Model
 from launchpad.check import check_memory
+from launchpad.engines.resident import resident_bytes
 from launchpad.errors import BadModelFile
 from launchpad.events import ignore
 from launchpad.fit.result import Fit, Placement, Settings
 from launchpad.hardware.machine import Cpu, Machine, Memory
 from launchpad.model_file import read_layout
 from launchpad.plan import StartStep
+from launchpad.plugins import RunningServer
 from launchpad.plugins.llamacpp.backend import LlamaCpp
 from launchpad.plugins.llamacpp.dry_run import dry_run, read_table
 from launchpad.wish import Wish
@@ -90,6 +95,34 @@ def test_the_word_on_a_header_equals_the_real_load(smollm2: Path, tmp_path: Path
     (host,) = said.buffers
     for dry, did in ((host.model, real.model), (host.context, real.context), (host.compute, real.compute)):
         assert abs(dry - did) <= 2 * MIB
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(("context", "repack"), [(2048, True), (4096, False), (8192, True)])
+def test_the_process_of_a_real_load_is_within_ten_percent(smollm2: Path, context: int, repack: bool) -> None:
+    fit = fit_of(smollm2, context)
+    start = start_of(smollm2, fit)
+    start = replace(start, arguments={**start.arguments, "repack": repack, "cache-ram": 0})
+    running = LlamaCpp().launch(start, ignore)
+    try:
+        chat(running)
+        held = resident_bytes(running.server.pid)
+    finally:
+        running.stop()
+    (host,) = fit.devices
+    ours = host.total - (0 if repack else host.term("repack"))
+    assert held == pytest.approx(ours, rel=0.10)
+
+
+def chat(running: RunningServer) -> None:
+    """One answer, so that every buffer has been used."""
+    request = urllib.request.Request(
+        f"{running.server.endpoint}/chat/completions",
+        json.dumps({"messages": [{"role": "user", "content": "word " * 600}], "max_tokens": 8}).encode(),
+        {"Authorization": f"Bearer {running.server.api_key}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        assert answer.status == 200
 
 
 def test_a_malformed_file_never_reaches_the_engine(tmp_path: Path) -> None:

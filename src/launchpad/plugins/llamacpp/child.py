@@ -44,6 +44,8 @@ def parameters(xllamacpp: Any, settings: dict[str, Any]) -> Any:
     """llama.cpp's parameters. Raises `ValueError` for an argument that launchpad does not know."""
     params = xllamacpp.CommonParams()
     params.model.path = settings["model"]
+    if settings.get("projector"):
+        params.mmproj.path = settings["projector"]
     params.model_alias = {settings["alias"]}
     _keep_private(params, settings)
     params.ctx_shift = False  # a full context is an error that the user sees, never a silent cut

@@ -41,6 +41,8 @@ def launch(start: StartStep, report: Report) -> EngineServer:
     read_header(
         Path(start.model_path)
     )  # llama.cpp trusts its files too much: it never sees one that is malformed
+    if start.projector_path is not None:
+        read_header(Path(start.projector_path))
     key = secrets.token_urlsafe(32)
     process = EngineProcess.start(_command(start, key), report)
     ready = process.await_ready(process.ready_message)
@@ -54,6 +56,7 @@ def launch(start: StartStep, report: Report) -> EngineServer:
 def _command(start: StartStep, key: str) -> EngineCommand:
     settings = {
         "model": start.model_path,
+        "projector": start.projector_path,
         "alias": start.model_id,
         "api_key": key,
         "arguments": start.arguments,
