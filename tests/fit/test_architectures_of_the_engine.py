@@ -31,7 +31,9 @@ def runs(pairs: list[list[Any]]) -> list[Any]:
 
 def layout_of(model: dict[str, Any]) -> Layout:
     metadata = {
-        f"{model['architecture']}.{key}": runs(value["runs"]) if isinstance(value, dict) else value
+        key[1:] if key.startswith("!") else f"{model['architecture']}.{key}": (
+            runs(value["runs"]) if isinstance(value, dict) else value
+        )
         for key, value in model["metadata"].items()
     }
     sums = dict(model["sums"])
