@@ -80,3 +80,24 @@ def test_a_header_takes_no_more_room_than_its_bytes(tmp_path: Path) -> None:
     with first.open("rb") as file:
         assert file.read(6) == b"GGUF1\0"
     assert (tmp_path / "a-2.gguf").read_bytes() == b"GGUF2"
+
+
+def test_the_download_is_announced_with_all_files_that_come() -> None:
+    from launchpad.plugins.spec import RemoteFile, Resolved
+
+    one = candidate("m", memory=1000 * MIB)
+    files = tuple(
+        RemoteFile(path=path, urls=(), size=size) for path, size in (("m.gguf", 70), ("mmproj-F16.gguf", 7))
+    )
+
+    def size(wish: Wish) -> int | None:
+        plan = make_plan(Machine(name="x"), wish, choose([one], wish), lambda _: {})
+        resolved = Resolved(ref="x", folder="f", revision="r", files=files, entry="m.gguf", build=one.build)
+        source = SimpleNamespace(resolve=lambda build: resolved)
+        host = cast("Host", SimpleNamespace(source=lambda scheme: source))
+        pull = confirmed(host, plan, connect=True).pull
+        assert pull is not None
+        return pull.size
+
+    assert size(Wish()) == 77
+    assert size(Wish(projector=False)) == 70

@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 def confirmed(host: Host, plan: Plan, *, connect: bool) -> Plan:
     """The plan with what the engine says of its memory; a difference above 3 % is a notice, and recorded.
 
-    With `connect`, the header of a model that is not here is read from its source. A plan whose engine does not tell,
-    or whose header cannot be had, is returned as it is: formulas carry it.
+    With `connect`, a model that is not here is looked up at its source: the plan then says how many bytes really come,
+    and its header is read. A plan whose engine does not tell, or whose header cannot be had, is left to the formulas.
     """
     if plan.machine.simulated:
         return plan
     try:
-        confirmation = _ask(host, plan, connect=connect)
+        resolved = _resolved(host, plan) if connect else None
+        plan = _with_size(plan, resolved)
+        confirmation = _ask(host, plan, resolved)
     except (LaunchpadError, OSError):
         return plan
     if confirmation is None:
@@ -41,12 +43,33 @@ def confirmed(host: Host, plan: Plan, *, connect: bool) -> Plan:
     return replace(plan, confirmation=confirmation, notices=(*plan.notices, *disagreements(confirmation)))
 
 
-def _ask(host: Host, plan: Plan, *, connect: bool) -> Confirmation | None:
+def _resolved(host: Host, plan: Plan) -> Resolved | None:
+    """What launchpad itself would pull."""
+    if plan.pull is None or plan.pull.by is not None:
+        return None
+    return host.source(plan.pull.build.scheme).resolve(plan.pull.build)
+
+
+def _with_size(plan: Plan, resolved: Resolved | None) -> Plan:
+    """The plan with the bytes of all files that would come, the vision projector's among them."""
+    if plan.pull is None or resolved is None:
+        return plan
+    from launchpad.pull.companions import weight_files
+
+    files = resolved.files if plan.pull.projector else weight_files(resolved)
+    sizes = [file.archive_size if file.member else file.size for file in files]
+    known = [size for size in sizes if size is not None]
+    if not files or len(known) < len(sizes):
+        return plan
+    return replace(plan, pull=replace(plan.pull, size=sum(known)))
+
+
+def _ask(host: Host, plan: Plan, resolved: Resolved | None) -> Confirmation | None:
     start = plan.start
     if plan.pull is None:
         report = host.backend(start.backend).dry_run(start) if start.model_path else None
-    elif connect and plan.pull.build.format == "gguf":
-        with _header(host.source(plan.pull.build.scheme).resolve(plan.pull.build)) as path:
+    elif resolved is not None and plan.pull.build.format == "gguf":
+        with _header(resolved) as path:
             report = host.backend(start.backend).dry_run(replace(start, model_path=str(path)))
     else:
         report = None

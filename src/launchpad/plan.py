@@ -88,7 +88,7 @@ def make_plan(
     if option is None:
         raise no_pick(choice, wish)
     local = option.availability.local
-    pull = None if local else _pull_step(option, wish, pulled_by)
+    pull = None if local else pull_step(option, wish, pulled_by)
     start = StartStep(
         backend=option.fit.backend,
         model_id=option.model.id,
@@ -113,7 +113,8 @@ def make_plan(
     )
 
 
-def _pull_step(option: Option, wish: Wish, by: str | None) -> PullStep:
+def pull_step(option: Option, wish: Wish, by: str | None = None) -> PullStep:
+    """The step that fetches an option's build; `by` is the backend that fetches by itself."""
     return PullStep(
         build=option.build,
         size=option.build.size,

@@ -12,12 +12,11 @@ from msgspec.structs import replace
 
 from launchpad.errors import VerifyError
 from launchpad.events import Notice, Report
-from launchpad.plan import Plan, PullStep
+from launchpad.plan import Plan, pull_step
 from launchpad.pull.checking import wrong_file
 
 if TYPE_CHECKING:
     from launchpad.catalog.model import LocalModel
-    from launchpad.choose import Option
 
 
 def sound(plan: Plan, report: Report) -> Plan:
@@ -38,21 +37,10 @@ def sound(plan: Plan, report: Report) -> Plan:
             hint="Run it again without --offline: it is fetched anew.",
         )
     report(Notice(message=f"{wrong.path} is not used: {wrong.why}. It is fetched anew{_whose(local)}."))
-    return replace(
-        plan, pull=_pull_step(plan, pick), start=replace(plan.start, model_path=None, projector_path=None)
-    )
+    start = replace(plan.start, model_path=None, projector_path=None)
+    return replace(plan, pull=pull_step(pick, plan.wish), start=start)
 
 
 def _whose(local: LocalModel) -> str:
     ours = local.owner in ("launchpad", "huggingface")
     return "" if ours else f"; {local.owner}'s file stays as it is"
-
-
-def _pull_step(plan: Plan, pick: Option) -> PullStep:
-    return PullStep(
-        build=pick.build,
-        size=pick.build.size,
-        license=pick.model.license,
-        projector=plan.wish.projector,
-        allow_unpinned=plan.wish.allow_unpinned,
-    )

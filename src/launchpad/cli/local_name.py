@@ -15,7 +15,9 @@ def find_local(app: App, text: str) -> LocalModel:
     """The one model that `text` names: a reference, a path or a part of one, or a name of the catalogs."""
     from launchpad.survey import local_models
 
-    found = local_models(app.host)
+    every = local_models(app.host)
+    files = {x.ref for x in every if x.format != "ollama"}
+    found = [x for x in every if x.format != "ollama" or x.ref not in files]
     wanted = text.lower()
     exact = [x for x in found if wanted in (x.ref.lower(), x.path.lower())]
     matches = exact or _by_catalog(app, text, found) or [x for x in found if wanted in x.ref.lower()]

@@ -45,7 +45,7 @@ class _Lines:
     """A line at the start, every few seconds, and at the end."""
 
     def __init__(self) -> None:
-        self._last = 0.0
+        self._last = time.monotonic()
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, PullStarted):
@@ -77,9 +77,12 @@ class _Bar:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, PullStarted):
-            self._start(event)
-        elif isinstance(event, PullProgress) and self._progress and self._task is not None:
-            self._progress.update(self._task, completed=event.done)
+            self._begin("pulling", event.size, event.have)
+        elif isinstance(event, PullProgress):
+            if self._progress is None or self._task is None:  # hashing what is here, with nothing to pull
+                self._begin("checking", event.size, 0)
+            if self._progress and self._task is not None:
+                self._progress.update(self._task, completed=event.done)
         elif isinstance(event, PullFinished):
             self.close()
             _Lines()(event)
@@ -90,7 +93,7 @@ class _Bar:
             self._progress.stop()
             self._progress = None
 
-    def _start(self, event: PullStarted) -> None:
+    def _begin(self, what: str, size: int | None, have: int) -> None:
         from rich import progress as bars
         from rich.console import Console
 
@@ -105,4 +108,4 @@ class _Bar:
             transient=True,
         )
         self._progress.start()
-        self._task = self._progress.add_task("pulling", total=event.size, completed=event.have)
+        self._task = self._progress.add_task(what, total=size, completed=have)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -34,12 +34,17 @@ class DiskUsage(Struct, frozen=True, kw_only=True):
     folder: str
 
 
-def disk_usage(models: Iterable[LocalModel]) -> DiskUsage:
+def disk_usage(models: Sequence[LocalModel]) -> DiskUsage:
     """Look at every file of `models`; nothing is read."""
     seen: set[tuple[int, int]] = set()
     rows, owners = [], dict[str, int]()
-    for model in sorted(models, key=lambda model: (model.owner, model.ref)):
-        size = sum(_own_bytes(path, seen) for path in _files(model))
+    files = [model for model in models if model.format != "ollama"]
+    names = {model.ref for model in files}
+    unseen = [model for model in models if model.format == "ollama" and model.ref not in names]
+    for model in sorted([*files, *unseen], key=lambda model: (model.owner, model.ref)):
+        # What only Ollama's own word tells of cannot be looked at: it has the size that Ollama states.
+        own = [_own_bytes(path, seen) for path in _files(model)]
+        size = model.size if model.format == "ollama" else sum(own)
         rows.append(ModelUsage(ref=model.ref, owner=model.owner, path=model.path, size=size))
         owners[model.owner] = owners.get(model.owner, 0) + size
     return DiskUsage(
@@ -52,6 +57,8 @@ def disk_usage(models: Iterable[LocalModel]) -> DiskUsage:
 
 
 def _files(model: LocalModel) -> list[Path]:
+    if model.format == "ollama":
+        return []
     try:
         return all_files(model)
     except OSError:

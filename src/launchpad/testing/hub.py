@@ -149,7 +149,8 @@ class SimulatedHub:
                 "X-Linked-Size": str(len(content)),
             }
             resource = _Resource(content, headers=headers, gated=gated)
-            self._resources[f"/{repo}/resolve/{commit}/{path}"] = resource
+            for name in (commit, branch):
+                self._resources[f"/{repo}/resolve/{name}/{path}"] = resource
         info = {"id": repo, "modelId": repo, "sha": commit, "siblings": siblings, "gated": gated}
         metadata = _Resource(json.dumps(info).encode(), "application/json", gated=gated)
         for name in ("", f"/revision/{commit}", f"/revision/{branch}"):
