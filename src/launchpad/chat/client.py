@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from launchpad.chat.answer import Answer, deltas
+from launchpad.chat.connection import traced
 from launchpad.chat.delta import Delta
 from launchpad.chat.options import ChatOptions, Message, request_body
 from launchpad.chat.wire import CallCollector, Chunk, engine_error, quote, read_chunk
@@ -64,7 +65,9 @@ def _events(
     try:
         with (
             httpx2.Client(trust_env=False, verify=verify, timeout=timeout, headers=headers) as client,
-            client.sse(url, method="POST", json=body, max_event_size=MAX_EVENT) as events,
+            client.sse(
+                url, method="POST", json=body, max_event_size=MAX_EVENT, extensions=traced()
+            ) as events,
         ):
             _check(events.response)
             for event in events:

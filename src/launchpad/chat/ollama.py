@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from launchpad.chat.answer import Answer, deltas
 from launchpad.chat.client import CONNECT_SECONDS, MAX_EVENT, error_body, unreachable
+from launchpad.chat.connection import traced
 from launchpad.chat.delta import Delta
 from launchpad.chat.ollama_wire import Line, Repeats, chat_body, chat_error, read_line
 from launchpad.chat.options import ChatOptions, Message
@@ -49,7 +50,7 @@ def _lines(server: Server, body: dict[str, Any], options: ChatOptions, answer: A
     try:
         with (
             httpx2.Client(trust_env=False, verify=url.startswith("https:"), timeout=timeout) as client,
-            client.stream("POST", url, json=body, headers=headers) as response,
+            client.stream("POST", url, json=body, headers=headers, extensions=traced()) as response,
         ):
             if response.status_code != 200:
                 raise chat_error(error_body(response), response.status_code, server.model)

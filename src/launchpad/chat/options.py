@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from launchpad.catalog.model import Defaults
 from launchpad.chat.delta import ToolCall
@@ -36,7 +37,7 @@ class ChatOptions(Struct, frozen=True, kw_only=True):
     `response_format` and `tools` are written as OpenAI's API writes them, whatever the engine is asked in.
     `think` switches the reasoning of models whose template allows it. `stall` is the longest silence of the connection
     in seconds (None = wait for as long as it takes; reading a long prompt is slow on a CPU); an engine that sends
-    keep-alive comments is not silent.
+    keep-alive comments is not silent. `cache_prompt` False makes llama.cpp compute the whole prompt anew.
     """
 
     temperature: float | None = None
@@ -50,21 +51,32 @@ class ChatOptions(Struct, frozen=True, kw_only=True):
     tools: tuple[Mapping[str, Any], ...] = ()
     think: bool | None = None
     stall: float | None = None
+    cache_prompt: bool | None = None
 
 
 def chat_options(defaults: Defaults | None, **asked: Any) -> ChatOptions:
     """What was asked for, over the model's own defaults, over the engine's. None = not asked."""
-    own = (
-        {name: getattr(defaults, name) for name in ("temperature", "top_p", "top_k", "min_p")}
-        if defaults
-        else {}
-    )
-    if asked.get("temperature") is not None:
-        own = {}  # the defaults were tuned together: half of them is nobody's recommendation
-    return ChatOptions(**{**own, **{name: value for name, value in asked.items() if value is not None}})
+    return over_defaults(ChatOptions(**{k: v for k, v in asked.items() if v is not None}), defaults)
 
 
-_SAME_NAME = ("temperature", "top_p", "top_k", "min_p", "seed", "max_tokens", "response_format")
+def over_defaults(asked: ChatOptions, defaults: Defaults | None) -> ChatOptions:
+    """`asked`, and where it is silent, how the model answers best."""
+    if defaults is None or asked.temperature is not None:
+        return asked  # the defaults were tuned together: half of them is nobody's recommendation
+    names = ("temperature", "top_p", "top_k", "min_p")
+    return replace(asked, **{name: getattr(defaults, name) for name in names if getattr(asked, name) is None})
+
+
+_SAME_NAME = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "seed",
+    "max_tokens",
+    "response_format",
+    "cache_prompt",
+)
 
 
 def request_body(model: str, messages: Sequence[Message], options: ChatOptions) -> dict[str, Any]:

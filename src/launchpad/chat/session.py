@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from launchpad.chat.delta import Delta, Finish, Reasoning, Text, Timings, Usage
 from launchpad.chat.dialect import stream_from
 from launchpad.chat.history import VERSION, History, Record
+from launchpad.chat.loops import LoopWatch, looped
 from launchpad.chat.options import ChatOptions, Message
 from launchpad.chat.stats import AnswerStats, decode_speed
 from launchpad.chat.transcript import Transcript, read_records, session_path
@@ -101,7 +102,8 @@ class Session:
         """The deltas of the answer to `text`; the last is a `Finish`, and then `last` holds the figures.
 
         Close the iterator (or interrupt it) to stop the engine. What came until then is kept in the history and the
-        transcript. Raises `AnswerError`, also when the context is full in the middle of the answer.
+        transcript. Raises `AnswerError`, also when the context is full in the middle of the answer, or
+        when the answer repeats itself without end.
         """
         self._record(_message("user", text))
         answer = _Answer(self._piece)
@@ -111,7 +113,11 @@ class Session:
                 for delta in deltas:
                     answer.take(delta)
                     yield delta
+                    if answer.loops.looping:
+                        break
             reason, error = answer.reason, self._full(answer)
+            if answer.loops.looping:
+                reason, error = "repetition", looped()
         except LaunchpadError as caught:
             reason, error = "error", caught
         except BaseException:  # the user, a signal, or the consumer that closed us
@@ -205,6 +211,7 @@ class _Answer:
         self.text = ""
         self.reason = "stop"
         self.usage: Usage | None = None
+        self.loops = LoopWatch()
         self._piece = piece
         self._timings: Timings | None = None
         self._start = time.monotonic()
@@ -218,8 +225,10 @@ class _Answer:
             case Text(text=text):
                 self.text += text
                 self._piece("content", text)
+                self.loops.feed(text)
             case Reasoning(text=text):
                 self._piece("reasoning", text)
+                self.loops.feed(text)
         self._first = self._first or time.monotonic()
 
     def stats(self, reason: str, context: int | None) -> AnswerStats:

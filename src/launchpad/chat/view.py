@@ -19,7 +19,7 @@ class AnswerView:
     def __init__(self, out: TextIO, err: TextIO, *, tty: bool, thoughts: bool) -> None:
         self.answered = False
         self._text = Writer(out, sanitize=tty)
-        self._thoughts = _thoughts_writer(err) if thoughts else None
+        self._thoughts = thoughts_writer(err) if thoughts else None
 
     def show(self, deltas: Generator[Delta]) -> None:
         """Show all deltas. However that ends, the generator is closed and the lines are ended."""
@@ -48,7 +48,8 @@ class AnswerView:
         self._text.end()
 
 
-def _thoughts_writer(err: TextIO) -> Writer:
+def thoughts_writer(err: TextIO) -> Writer:
+    """Where reasoning goes: dim on a terminal that can, marked on one that cannot, plain in a pipe."""
     tty = err.isatty()
     if can_style(err):
         return Writer(err, sanitize=tty, before=DIM, after=PLAIN, needed=False)

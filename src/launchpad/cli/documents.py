@@ -22,6 +22,7 @@ from launchpad.landscape.model import Landscape
 from launchpad.plan import Plan
 from launchpad.pull.garbage import Garbage
 from launchpad.pull.usage import DiskUsage
+from launchpad.script.report import AnswerRecord, RunRecord
 from launchpad.services.model import Generated
 from launchpad.wish import Wish
 
@@ -337,9 +338,44 @@ class Connection(Struct, frozen=True, kw_only=True):
     undone: bool
 
 
+class ScriptRuns(Struct, frozen=True, kw_only=True):
+    """`test --json`, and `run FILE.prompt.yml --output-format json`; `answer` where there is just one result."""
+
+    scripts: tuple[RunRecord, ...]
+    answer: AnswerRecord | None
+
+
+class BatchReport(Struct, frozen=True, kw_only=True):
+    """`batch --json`: how many requests were answered, failed, and had an answer already."""
+
+    path: str
+    answered: int
+    failed: int
+    skipped: int
+
+
+class LintProblem(Struct, frozen=True, kw_only=True):
+    """An error or warning in a prompt file; lines and columns from 1."""
+
+    path: str
+    severity: str
+    line: int
+    column: int
+    message: str
+    hint: str | None
+
+
+class LintReport(Struct, frozen=True, kw_only=True):
+    """`lint --json`."""
+
+    files: int
+    problems: tuple[LintProblem, ...]
+
+
 KINDS: dict[str, type[Struct]] = {
     "agents": AgentList,
     "answer": Answer,
+    "batch": BatchReport,
     "benchmark": Benchmark,
     "bundle-exported": BundleExported,
     "bundle-imported": BundleImported,
@@ -361,6 +397,7 @@ KINDS: dict[str, type[Struct]] = {
     "garbage": GarbageList,
     "generated": Generated,
     "landscape": Landscape,
+    "lint": LintReport,
     "local-models": LocalModelList,
     "machine": Machine,
     "models": ModelList,
@@ -370,4 +407,5 @@ KINDS: dict[str, type[Struct]] = {
     "recommendation": Recommendation,
     "removed": Removed,
     "verified": Verified,
+    "script-runs": ScriptRuns,
 }

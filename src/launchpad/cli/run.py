@@ -8,10 +8,14 @@ import click
 
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option, keep_option, make_wish, source_options, wish_options
+from launchpad.cli.script_options import script_options
 
 if TYPE_CHECKING:
     from launchpad.engines.server import RunningServer
     from launchpad.plan import Plan
+    from launchpad.wish import Wish
+
+SCRIPT_SUFFIXES = (".yml", ".yaml", ".prompt.json")  # no model is named like that
 
 
 @click.command()
@@ -21,6 +25,14 @@ if TYPE_CHECKING:
 @source_options
 @keep_option(
     "Leave the engine loaded until it was not used for so long, such as 10m; 0: not. [default: engines.keep]"
+)
+@script_options
+@click.option(
+    "--print",
+    "show",
+    default="last",
+    metavar="WHAT",
+    help="Answers of a prompt file to print: last, all, none, or a name.",
 )
 @click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
@@ -43,6 +55,8 @@ def run(
     projector: bool,
     allow_unpinned: bool,
     keep: float | None,
+    script: dict[str, Any],
+    show: str,
     offline: bool,
     dry_run: bool,
     yes: bool,
@@ -60,6 +74,9 @@ def run(
     launchpad run "What is the capital of France?"
     git diff | launchpad run auto:code "Write a commit message."
     """
+    if model is not None and model.lower().endswith(SCRIPT_SUFFIXES):
+        wish = make_wish(app, wishes, offline=offline, projector=projector, allow_unpinned=allow_unpinned)
+        return _run_script(app, model, words, wish, script, yes=yes, show=show)
     prompt = " ".join(words) if words else None
     if model is not None and prompt is None and any(c.isspace() for c in model.strip()):
         model, prompt = None, model
@@ -93,3 +110,26 @@ def run(
         return converse(app, plan, server, text, system=system, **sampling)
     finally:
         server.stop()
+
+
+def _run_script(
+    app: App,
+    path: str,
+    words: tuple[str, ...],
+    wish: Wish,
+    script: dict[str, Any],
+    *,
+    yes: bool,
+    show: str,
+) -> int:
+    from launchpad.cli.script import run_scripts
+    from launchpad.errors import UsageError
+    from launchpad.script.load import load_script
+
+    if words:
+        raise UsageError(
+            f"{path} is a prompt file, and a prompt stands beside it.",
+            why="A prompt file brings its own messages.",
+            hint="Give texts by --var name=value, or by standard input ({{stdin}}).",
+        )
+    return run_scripts(app, [load_script(path)], wish, script, yes=yes, show=show)

@@ -1,0 +1,283 @@
+"""One turn: a question put to an answerer, watched while its answer comes, asked again when JSON was wanted and is wrong."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from queue import Empty, Queue
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from launchpad.chat.delta import Delta, Finish, Reasoning, Text
+from launchpad.chat.loops import LoopWatch, looped
+from launchpad.chat.options import ChatOptions, Message
+from launchpad.chat.stats import decode_speed
+from launchpad.errors import AnswerError, LaunchpadError
+from launchpad.script.answerers import Answerer
+from launchpad.script.checks import Answer, Referee, read_json
+from launchpad.script.model import JsonSchema, ResponseFormat
+
+JSON_RETRIES = 2
+MOST_WHITE_SPACE = 256  # characters in a row; a constrained model that lost its way sends nothing else
+_COMPACT = "\n\nAnswer with compact JSON only: no line breaks, no spaces between values, no other text."
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Longest times in seconds; None = no limit. `deadline` is a moment of the monotonic clock."""
+
+    first: float | None = None
+    turn: float | None = None
+    stall: float | None = None
+    deadline: float | None = None
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What form an answer must have."""
+
+    format: ResponseFormat = "text"
+    schema: JsonSchema | None = None
+
+    @property
+    def is_json(self) -> bool:
+        """True when the answer must be JSON."""
+        return self.format != "text"
+
+
+class FailedAnswer(Exception):
+    """A turn without a usable answer. `answer` is what came, kept for the transcript."""
+
+    def __init__(self, error: LaunchpadError, answer: Answer) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.answer = answer
+
+
+OnDelta = Callable[[Delta], None]
+
+
+def ask(
+    answerer: Answerer,
+    messages: Sequence[Message],
+    options: ChatOptions,
+    wanted: Wanted,
+    limits: Limits,
+    referee: Referee,
+    on_delta: OnDelta = lambda delta: None,
+) -> Answer:
+    """The answer to `messages`. Raises `FailedAnswer`.
+
+    An answer that is not the JSON that was wanted is asked for again, twice at most, with the next seed and the advice
+    to be compact.
+    """
+    options = with_format(options, wanted)
+    for number in range(JSON_RETRIES + 1 if wanted.is_json else 1):
+        answer = _once(answerer, messages, options, wanted, limits, on_delta)
+        wrong = _wrong_json(answer, wanted, referee)
+        if wrong is None:
+            return replace(answer, tries=number + 1)
+        messages = _advised(messages)
+        options = replace(options, seed=(options.seed or 0) + 1)
+    error = AnswerError(
+        "The answer is not the JSON that was asked for.",
+        why=f"After {JSON_RETRIES + 1} tries: {wrong}.",
+        hint="Allow more tokens, simplify the schema, or take a better model.",
+    )
+    raise FailedAnswer(error, replace(answer, tries=JSON_RETRIES + 1))
+
+
+def with_format(options: ChatOptions, wanted: Wanted) -> ChatOptions:
+    """The options with the engine's own constraint for the wanted form."""
+    if wanted.format == "json_object":
+        return replace(options, response_format={"type": "json_object"})
+    if wanted.schema is None:
+        return options
+    schema = {"name": wanted.schema.name, "strict": wanted.schema.strict, "schema": wanted.schema.schema}
+    return replace(options, response_format={"type": "json_schema", "json_schema": schema})
+
+
+def _advised(messages: Sequence[Message]) -> Sequence[Message]:
+    last = messages[-1]
+    if last.content.endswith(_COMPACT):
+        return messages
+    return (*messages[:-1], replace(last, content=last.content + _COMPACT))
+
+
+def _wrong_json(answer: Answer, wanted: Wanted, referee: Referee) -> str | None:
+    if not wanted.is_json:
+        return None
+    if answer.finish_reason == "white space":
+        return f"it sent more than {MOST_WHITE_SPACE} blanks in a row"
+    if answer.finish_reason == "repetition":
+        return "it repeats itself without end"
+    if answer.finish_reason == "length":
+        return "it was cut at the limit of tokens"
+    try:
+        found = read_json(answer.text)
+    except ValueError as error:
+        return f"it is not JSON ({error})"
+    if wanted.schema is None:
+        return None if isinstance(found, dict) else "it is no JSON object"
+    try:
+        return referee.violation(wanted.schema.schema, found)
+    except LaunchpadError as error:
+        raise FailedAnswer(error, answer) from error
+
+
+def _once(
+    answerer: Answerer,
+    messages: Sequence[Message],
+    options: ChatOptions,
+    wanted: Wanted,
+    limits: Limits,
+    on_delta: OnDelta,
+) -> Answer:
+    """One request, watched by the clock."""
+    watch = _Watch(limits)
+    collected = _Collected()
+    try:
+        for delta in _pieces(answerer, messages, options, watch):
+            collected.take(delta)
+            on_delta(delta)
+            if wanted.is_json and collected.blank:
+                collected.reason = "white space"
+                break
+            if collected.loops.looping:
+                collected.reason = "repetition"
+                break
+    except LaunchpadError as error:
+        raise FailedAnswer(error, collected.answer("error")) from error
+    if collected.reason == "repetition" and not wanted.is_json:
+        raise FailedAnswer(looped(), collected.answer())
+    return collected.answer()
+
+
+def _pieces(answerer: Answerer, messages: Sequence[Message], options: ChatOptions, watch: _Watch) -> Any:
+    """The deltas of one answer; read by a thread, so that a silent engine cannot make us wait beyond the limits."""
+    queue: Queue[Delta | BaseException | None] = Queue()
+    stop = threading.Event()
+
+    def read() -> None:
+        try:
+            with closing(answerer.stream(messages, options)) as deltas:
+                for delta in deltas:
+                    queue.put(delta)
+                    if stop.is_set():
+                        return
+            queue.put(None)
+        except BaseException as error:
+            queue.put(error)
+
+    reader = threading.Thread(target=read, name="answer", daemon=True)
+    reader.start()
+    try:
+        while True:
+            try:
+                found = queue.get(timeout=watch.patience())
+            except Empty:
+                raise watch.expired() from None
+            if found is None:
+                return
+            if isinstance(found, BaseException):
+                raise found
+            watch.heard()
+            yield found
+    finally:
+        stop.set()
+        cancel = getattr(answerer, "cancel", None)
+        if cancel is not None and reader.is_alive():
+            cancel(reader)
+
+
+class _Watch:
+    """Which limit comes next."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._begin = self._last = time.monotonic()
+        self._first = True
+
+    def heard(self) -> None:
+        self._first = False
+        self._last = time.monotonic()
+
+    def _next(self) -> tuple[float, str] | None:
+        limits = self._limits
+        ends = []
+        if self._first and limits.first is not None:
+            ends.append((self._begin + limits.first, f"no token came within {limits.first:g} s"))
+        if not self._first and limits.stall is not None:
+            ends.append((self._last + limits.stall, f"nothing came for {limits.stall:g} s"))
+        if limits.turn is not None:
+            ends.append((self._begin + limits.turn, f"the turn took longer than {limits.turn:g} s"))
+        if limits.deadline is not None:
+            ends.append((limits.deadline, "the time of the case or run is up"))
+        return min(ends) if ends else None
+
+    def patience(self) -> float | None:
+        """Seconds to wait for the next piece."""
+        end = self._next()
+        return None if end is None else max(0.0, end[0] - time.monotonic())
+
+    def expired(self) -> AnswerError:
+        """The error for the limit that was reached."""
+        end = self._next()
+        return AnswerError(
+            "The answer took too long.",
+            why=f"{end[1] if end else 'A limit was reached'}.".capitalize(),
+            hint="Raise the limit (timeout:), or take a faster model.",
+            retryable=True,
+        )
+
+
+class _Collected:
+    """What came of an answer."""
+
+    def __init__(self) -> None:
+        self.reason = "stop"
+        self.loops = LoopWatch()
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._begin = time.monotonic()
+        self._first: float | None = None
+        self._finish: Finish | None = None
+        self._blanks = 0
+
+    @property
+    def blank(self) -> bool:
+        """True when more white space came in a row than any answer needs."""
+        return self._blanks > MOST_WHITE_SPACE
+
+    def take(self, delta: Delta) -> None:
+        if isinstance(delta, Finish):
+            self._finish, self.reason = delta, delta.reason
+            return
+        if self._first is None:
+            self._first = time.monotonic()
+        if isinstance(delta, Reasoning | Text):
+            self.loops.feed(delta.text)
+        if isinstance(delta, Reasoning):
+            self._reasoning.append(delta.text)
+        elif isinstance(delta, Text):
+            self._text.append(delta.text)
+            bare = delta.text.rstrip()
+            trailing = len(delta.text) - len(bare)
+            self._blanks = trailing if bare else self._blanks + trailing
+
+    def answer(self, reason: str | None = None) -> Answer:
+        now = time.monotonic()
+        usage = self._finish.usage if self._finish else None
+        timings = self._finish.timings if self._finish else None
+        return Answer(
+            text="".join(self._text),
+            reasoning="".join(self._reasoning),
+            finish_reason=reason or self.reason,
+            prompt_tokens=usage.prompt if usage else None,
+            completion_tokens=usage.completion if usage else None,
+            milliseconds=(now - self._begin) * 1000,
+            first_token=None if self._first is None else (self._first - self._begin) * 1000,
+            tokens_per_second=decode_speed(timings, usage, now - (self._first or now)),
+        )
