@@ -47,8 +47,8 @@ def batch(
     launchpad batch requests.jsonl -o answers.jsonl --jobs 4
     launchpad batch requests.jsonl -o answers.jsonl --resume
     """
-    from launchpad.cli.documents import BatchReport
     from launchpad.cli.script import openers
+    from launchpad.cli.script_documents import BatchReport
     from launchpad.script.batch import run_batch
     from launchpad.script.referee import RealReferee
 

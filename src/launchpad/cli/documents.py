@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from launchpad.catalog.model import Build, LocalModel, Model
 from launchpad.choose import Choice
+from launchpad.cli.script_documents import BatchReport, LintReport, ScriptRuns
 from launchpad.doctor.model import Diagnosis
 from launchpad.engines.listing import EngineView
 from launchpad.engines.server import EngineReport
@@ -22,7 +23,6 @@ from launchpad.landscape.model import Landscape
 from launchpad.plan import Plan
 from launchpad.pull.garbage import Garbage
 from launchpad.pull.usage import DiskUsage
-from launchpad.script.report import AnswerRecord, RunRecord
 from launchpad.services.model import Generated
 from launchpad.wish import Wish
 
@@ -336,40 +336,6 @@ class Connection(Struct, frozen=True, kw_only=True):
     files: tuple[FileChange, ...]
     written: bool
     undone: bool
-
-
-class ScriptRuns(Struct, frozen=True, kw_only=True):
-    """`test --json`, and `run FILE.prompt.yml --output-format json`; `answer` where there is just one result."""
-
-    scripts: tuple[RunRecord, ...]
-    answer: AnswerRecord | None
-
-
-class BatchReport(Struct, frozen=True, kw_only=True):
-    """`batch --json`: how many requests were answered, failed, and had an answer already."""
-
-    path: str
-    answered: int
-    failed: int
-    skipped: int
-
-
-class LintProblem(Struct, frozen=True, kw_only=True):
-    """An error or warning in a prompt file; lines and columns from 1."""
-
-    path: str
-    severity: str
-    line: int
-    column: int
-    message: str
-    hint: str | None
-
-
-class LintReport(Struct, frozen=True, kw_only=True):
-    """`lint --json`."""
-
-    files: int
-    problems: tuple[LintProblem, ...]
 
 
 KINDS: dict[str, type[Struct]] = {

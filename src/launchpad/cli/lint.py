@@ -22,7 +22,7 @@ def lint(app: App, paths: tuple[str, ...], given: tuple[str, ...]) -> int:
     """
     from msgspec import structs
 
-    from launchpad.cli.documents import LintProblem, LintReport
+    from launchpad.cli.script_documents import LintProblem, LintReport
     from launchpad.script.given import parse_given
     from launchpad.script.lint import lint_files
 

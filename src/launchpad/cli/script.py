@@ -131,7 +131,7 @@ def _print_whole(app: App, style: str, reports: Sequence[Report]) -> None:
     elif style == "junit":
         app.output.line(render.junit(reports).rstrip("\n"))
     elif style == "json":
-        from launchpad.cli.documents import ScriptRuns
+        from launchpad.cli.script_documents import ScriptRuns
 
         records = tuple(render.run_record(report) for report in reports)
         results = [result for record in records for result in record.results]
