@@ -28,6 +28,7 @@ from launchpad.policy_file import load_policy
 from launchpad.scoring import rate
 from launchpad.shortlist import shortlist
 from launchpad.survey import (
+    KnownFits,
     Survey,
     consider,
     engine_of,
@@ -88,7 +89,8 @@ def _candidates(host: Host, seen: Survey, wish: Wish, models: Sequence[Model]) -
     """Those that can matter to the built-in choice; all, where a model is named or a plugin chooses its own way."""
     if not is_auto(wish.model) or host.has_choosers:
         return consider(seen, wish, models)
-    return shortlist(models, wish, lambda model: ways(seen, wish, model), too_large_for(seen, wish))
+    known = KnownFits()
+    return shortlist(models, wish, lambda model: ways(seen, wish, model, known), too_large_for(seen, wish))
 
 
 def _no_engine_reads(model: Model, seen: Survey) -> NoModelFits:

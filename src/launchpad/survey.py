@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -215,11 +215,38 @@ def consider(seen: Survey, wish: Wish, models: Sequence[Model]) -> list[Candidat
     return [candidate for candidate in found if candidate is not None]
 
 
-def ways(seen: Survey, wish: Wish, model: Model) -> list[Way]:
-    """Each build of `model` that a usable backend could run; its fit is computed when it is looked at."""
+class KnownFits:
+    """Built-in fits that were computed already: models of one shape, in files of one size, need and do the same.
+
+    Large catalogs are full of such: each base model has its many fine-tunes.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], Fit | None] = {}
+
+    def fit(
+        self, here: BackendHere, model: Model, build: Build, seen: Survey, wish: Wish, layout: Layout | None
+    ) -> Fit | None:
+        """What `here` says of the build on the machine of `seen`."""
+        if layout is not None or not getattr(here.backend, "fits_alike", False):
+            return here.backend.fit(model, build, seen.machine, wish, layout)
+        network = (model.shape, model.context, model.parameters, model.parameters_active)
+        key = (here.backend.name, *network, build.quantization, build.size, build.size_exact)
+        if key not in self._known:
+            self._known[key] = here.backend.fit(model, build, seen.machine, wish, None)
+        found = self._known[key]
+        return found and replace(found, model_id=model.id, build=build.ref)
+
+
+def ways(seen: Survey, wish: Wish, model: Model, known: KnownFits | None = None) -> list[Way]:
+    """Each build of `model` that a usable backend could run; its fit is computed when it is looked at.
+
+    `known` may be shared by the models of one survey and wish.
+    """
     from launchpad.catalog.quality import doubt_of, loss_of
 
     found = []
+    known = known or KnownFits()
     usable = [here for here in seen.backends if here.usable]
     engines = {here.backend.name: engine_of(here, seen.machine) for here in usable}
     for here in usable:
@@ -238,7 +265,7 @@ def ways(seen: Survey, wish: Wish, model: Model) -> list[Way]:
                     here=can.local is not None,
                     quantization_loss=loss,
                     quantization_spread=spread,
-                    look=partial(_candidate, model, build, can, here, seen, wish, loss, spread),
+                    look=partial(_candidate, model, build, can, here, seen, wish, known, loss, spread),
                 )
             )
     return found
@@ -277,11 +304,12 @@ def _candidate(
     here: BackendHere,
     seen: Survey,
     wish: Wish,
+    known: KnownFits,
     loss: float | None,
     spread: float,
 ) -> Candidate | None:
     layout = seen.layouts.get(build.ref) or local_layout(can.local)
-    fit = here.backend.fit(model, build, seen.machine, wish, layout)
+    fit = known.fit(here, model, build, seen, wish, layout)
     if fit is None:
         return None
     return Candidate(

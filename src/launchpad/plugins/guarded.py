@@ -187,6 +187,11 @@ class GuardedBackend:
             self.plugin.builtin and getattr(self._backend, "bounded", False)
         )
 
+    @property
+    def fits_alike(self) -> bool:
+        """Whether models of one shape in files of one size have the same fit: those of `BackendBase`."""
+        return getattr(type(self._backend), "fit", None) is BackendBase.fit
+
     def status(self, machine: Machine) -> BackendStatus:
         """Whether it can run here; unusable when it failed."""
         stage = f"{self.name}.status"
