@@ -8,8 +8,9 @@ from launchpad.catalog.model import Build, Model
 from launchpad.config import Config
 from launchpad.fit.result import Fit
 from launchpad.hardware.simulate import simulate
+from launchpad.known_fits import KnownFits
 from launchpad.plugins.host import Host
-from launchpad.survey import KnownFits, survey
+from launchpad.survey import survey, ways
 from launchpad.wish import Wish
 
 HOST = Host(Config(), third_party=False)
@@ -29,11 +30,11 @@ def directly(model: Model, build: Build) -> Fit | None:
 def test_what_is_known_is_what_would_have_been_computed() -> None:
     known = KnownFits()
     for model, build in ((BASE, BUILD), (TUNED, THERE), (BASE, BUILD)):
-        found = known.fit(LLAMACPP, model, build, SEEN, WISH, None)
+        found = known.fit(LLAMACPP.backend, model, build, SEEN.machine, WISH)
         assert found is not None
         assert (found.model_id, found.build) == (model.id, build.ref)
         assert found == directly(model, build)
-    assert len(known._known) == 1
+    assert len(known) == 1
 
 
 def test_what_differs_in_anything_that_a_fit_reads_is_computed_anew() -> None:
@@ -45,7 +46,15 @@ def test_what_differs_in_anything_that_a_fit_reads_is_computed_anew() -> None:
         (TUNED, replace(THERE, size=(THERE.size or 0) + 1)),
         (TUNED, replace(THERE, quantization="Q5_K_M")),
     )
-    known.fit(LLAMACPP, BASE, BUILD, SEEN, WISH, None)
+    known.fit(LLAMACPP.backend, BASE, BUILD, SEEN.machine, WISH)
     for number, (model, build) in enumerate(others, 2):
-        assert known.fit(LLAMACPP, model, build, SEEN, WISH, None) == directly(model, build)
-        assert len(known._known) == number
+        assert known.fit(LLAMACPP.backend, model, build, SEEN.machine, WISH) == directly(model, build)
+        assert len(known) == number
+
+
+def test_the_models_of_one_survey_share_what_is_known() -> None:
+    known = KnownFits()
+    tuned = replace(TUNED, builds=(THERE,))
+    for model in (replace(BASE, builds=(BUILD,)), tuned):
+        assert [way.look() is not None for way in ways(SEEN, WISH, model, known)] == [True]
+    assert len(known) == 1

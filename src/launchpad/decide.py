@@ -20,6 +20,7 @@ from launchpad.choose import Candidate, Choice
 from launchpad.confirm import confirmed
 from launchpad.errors import EngineMissing, NoModelFits
 from launchpad.hardware.machine import Machine
+from launchpad.known_fits import KnownFits
 from launchpad.named import is_auto, named_models
 from launchpad.plan import Plan, make_plan
 from launchpad.plugins.spec import BackendStatus
@@ -28,7 +29,6 @@ from launchpad.policy_file import load_policy
 from launchpad.scoring import rate
 from launchpad.shortlist import shortlist
 from launchpad.survey import (
-    KnownFits,
     Survey,
     consider,
     engine_of,

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -28,6 +28,7 @@ from launchpad.fit.result import Fit
 from launchpad.found import found_builds
 from launchpad.hardware.machine import Machine
 from launchpad.hardware.referee import referee
+from launchpad.known_fits import KnownFits
 from launchpad.plugins.spec import Backend, BackendStatus, ModelSource, Pulls, Reachability
 from launchpad.shortlist import Way
 from launchpad.wish import Wish
@@ -215,29 +216,6 @@ def consider(seen: Survey, wish: Wish, models: Sequence[Model]) -> list[Candidat
     return [candidate for candidate in found if candidate is not None]
 
 
-class KnownFits:
-    """Built-in fits that were computed already: models of one shape, in files of one size, need and do the same.
-
-    Large catalogs are full of such: each base model has its many fine-tunes.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[Any, ...], Fit | None] = {}
-
-    def fit(
-        self, here: BackendHere, model: Model, build: Build, seen: Survey, wish: Wish, layout: Layout | None
-    ) -> Fit | None:
-        """What `here` says of the build on the machine of `seen`."""
-        if layout is not None or not getattr(here.backend, "fits_alike", False):
-            return here.backend.fit(model, build, seen.machine, wish, layout)
-        network = (model.shape, model.context, model.parameters, model.parameters_active)
-        key = (here.backend.name, *network, build.quantization, build.size, build.size_exact)
-        if key not in self._known:
-            self._known[key] = here.backend.fit(model, build, seen.machine, wish, None)
-        found = self._known[key]
-        return found and replace(found, model_id=model.id, build=build.ref)
-
-
 def ways(seen: Survey, wish: Wish, model: Model, known: KnownFits | None = None) -> list[Way]:
     """Each build of `model` that a usable backend could run; its fit is computed when it is looked at.
 
@@ -246,7 +224,7 @@ def ways(seen: Survey, wish: Wish, model: Model, known: KnownFits | None = None)
     from launchpad.catalog.quality import doubt_of, loss_of
 
     found = []
-    known = known or KnownFits()
+    known = KnownFits() if known is None else known
     usable = [here for here in seen.backends if here.usable]
     engines = {here.backend.name: engine_of(here, seen.machine) for here in usable}
     for here in usable:
@@ -309,7 +287,7 @@ def _candidate(
     spread: float,
 ) -> Candidate | None:
     layout = seen.layouts.get(build.ref) or local_layout(can.local)
-    fit = known.fit(here, model, build, seen, wish, layout)
+    fit = known.fit(here.backend, model, build, seen.machine, wish, layout)
     if fit is None:
         return None
     return Candidate(
