@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from launchpad.errors import BusyError, LaunchError, PullError
+from launchpad.errors import BusyError, EngineCrashed, LaunchError, PullError
 from launchpad.events import Event, Notice
 from launchpad.fit.result import Fit, Placement, Settings
 from launchpad.plan import StartStep
@@ -100,10 +100,11 @@ def test_what_a_failed_load_made_goes_again() -> None:
     load = {"request": {"method": "POST", "path": "/api/generate"}, "response": oom}
     with (
         Replay([VERSION, *TAGS, *SHOW, CREATED, load, *DELETED, ps()]) as replay,
-        pytest.raises(LaunchError, match="not enough memory"),
+        pytest.raises(EngineCrashed, match="not enough memory") as caught,
     ):
         begin(replay, start())
-        assert [request.method for request in replay.requests][-1] == "DELETE"
+    assert caught.value.memory  # tried once more with less context
+    assert [request.method for request in replay.requests][-1] == "DELETE"
 
 
 @pytest.mark.parametrize(
