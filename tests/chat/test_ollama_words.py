@@ -63,7 +63,9 @@ def test_rule_18_each_has_a_cause_and_a_fix_whatever_its_shape(
     assert problem.hint
     text = json.dumps(body)
     if not any(words in text for words in _MALFORMED) and problem.kind == "other":
-        assert name in ("create-errors", "origin", "blob-missing"), text  # no body at all, or what we never send
+        assert name in ("create-errors", "origin", "blob-missing"), (
+            text
+        )  # no body at all, or what we never send
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from launchpad.serve import checks
 from launchpad.serve.access import answer, refuse
 from launchpad.serve.apis import Api
 from launchpad.serve.models import Offer, find
+from launchpad.serve.ollama_prompt import refuse_too_long
 from launchpad.serve.problem import Problem, too_long, without_paths
 from launchpad.serve.stream import Events, cut, usage
 from launchpad.serve.upstream import EngineGone, Exchange, header, request
@@ -100,6 +101,8 @@ class Forward:
 
     async def _ask(self, offer: Offer, server: Server, body: dict[str, Any], answering: _Answering) -> None:
         begin = asyncio.get_running_loop().time()
+        if server.dialect == "ollama":
+            await refuse_too_long(server, body, self._api.dialect)
         told = {**body, "model": server.model}
         try:
             exchange = await request(
