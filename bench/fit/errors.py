@@ -1,9 +1,11 @@
 """How far the fit's figures are from measured facts: memory, decode, prefill, partial offload.
 
-    python bench/fit/errors.py --memory memory_truth.json --speed speed_public.json [--hardware hardware.json] [--json]
+    python bench/fit/errors.py --memory memory_truth.json --speed speed_public.json
+        [--hardware hardware.json] [--peers FOLDER] [--json]
 
 The files' formats are described beside them. The table of devices is looked for next to the file of speeds unless
-it is named. Only the product's functions compute; this program compares.
+it is named. Only the product's functions compute; this program compares. `--peers` names a virtual environment in which
+llmfit and whichllm are installed (see peers.py): their answers to the same questions stand beside ours.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 from pathlib import Path
 
 import memory_errors
+import peers
 import speed_errors
 from facts import Row, load
 
@@ -26,11 +29,18 @@ def main() -> None:
     parser.add_argument(
         "--hardware", type=Path, help="table of devices (default: hardware.json beside --speed)"
     )
+    parser.add_argument(
+        "--peers", type=Path, help="virtual environment with llmfit and whichllm (see peers.py)"
+    )
     parser.add_argument("--json", action="store_true", help="print figures for programs, errors as fractions")
     options = parser.parse_args()
     result: Row = {}
+    memory: Row | None = None
+    facts: Row | None = None
+    devices: Row | None = None
     if options.memory:
-        found = list(memory_errors.errors(load(options.memory)))
+        memory = load(options.memory)
+        found = list(memory_errors.errors(memory))
         result["memory"] = memory_errors.summary(found)
         if not options.json:
             print_memory(found)
@@ -41,7 +51,16 @@ def main() -> None:
         result["speed"] = speed_errors.summary(speeds)
         if not options.json:
             print_speed(speeds)
+    if options.peers:
+        result["peers"] = peers.summary(options.peers, memory, facts, devices)
+        if not options.json:
+            print_peers(result["peers"])
     print(json.dumps(result, indent=2))
+
+
+def print_peers(found: Row) -> None:
+    for title, part in (("peers: total memory of one GPU", "memory"), ("peers: tokens per second", "speed")):
+        print(*peers.lines(found, title, part), "", sep="\n")
 
 
 def print_memory(found: list[memory_errors.Error]) -> None:

@@ -46,7 +46,7 @@ def errors(facts: Row, devices: Row) -> Iterator[Error]:
     """Every run on one GPU that nothing speaks against."""
     by_name = {device["id"]: device for device in devices["devices"]}
     for row in facts["rows"]:
-        if not _is_usable(row) or row["hardware"] not in by_name:
+        if not is_usable(row) or row["hardware"] not in by_name:
             continue
         part = Part(
             accelerator=accelerator_of(by_name[row["hardware"]]),
@@ -70,7 +70,7 @@ def errors(facts: Row, devices: Row) -> Iterator[Error]:
             )
 
 
-def _is_usable(row: Row) -> bool:
+def is_usable(row: Row) -> bool:
     """True for a run on one GPU with an engine of llama.cpp's kind whose model is known."""
     if row["hw_class"] != "gpu" or row["n_gpu"] != 1 or row["engine"] not in ENGINES or row.get("suspect"):
         return False
@@ -136,15 +136,20 @@ def summary(found: list[Error]) -> Row:
     backends = sorted({error.backend for error in groups["decode"]})
     return {
         "decode": {
-            **figures(groups["decode"]),
+            **_judged(groups["decode"]),
             "by_backend": {
-                name: figures([error for error in groups["decode"] if error.backend == name])
+                name: _judged([error for error in groups["decode"] if error.backend == name])
                 for name in backends
             },
         },
-        "prefill": figures(groups["prefill"]),
-        "partial_offload": figures(groups["partial"]),
+        "prefill": {"median": figures(groups["prefill"])["median"]},
+        "partial_offload": {"median": figures(groups["partial"])["median"]},
     }
+
+
+def _judged(found: list[Error]) -> Row:
+    every = figures(found)
+    return {name: every[name] for name in ("median", "mape", "band_share")}
 
 
 def figures(found: list[Error]) -> Row:
@@ -164,6 +169,7 @@ def figures(found: list[Error]) -> Row:
 def tables(found: list[Error]) -> Iterator[tuple[str, list[tuple[str, Row]]]]:
     """Tables by backend, device, quantization and depth."""
     for title, key in (
+        ("all", lambda error: error.group),
         ("backend", lambda error: f"{error.group}, {error.backend}"),
         ("device", lambda error: f"{error.group}, {error.backend}, {error.hardware}"),
         ("quantization", lambda error: f"{error.group}, {error.quant}"),
