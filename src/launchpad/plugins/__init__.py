@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from launchpad.fit.result import Speed as Speed
     from launchpad.fit.result import Term as Term
     from launchpad.fit.result import Verdict as Verdict
+    from launchpad.gguf import GGUFHeader as GGUFHeader
     from launchpad.gguf import read_header as read_header
     from launchpad.hardware.machine import Accelerator as Accelerator
     from launchpad.hardware.machine import Api as Api
@@ -259,6 +260,7 @@ _EXPORTS = {
     "require_private": "launchpad.engines.loopback",
     "free_port": "launchpad.engines.loopback",
     "get_loopback": "launchpad.engines.loopback",
+    "GGUFHeader": "launchpad.gguf",
     "read_header": "launchpad.gguf",
     "BackendBase": "launchpad.plugins.base",
     "setting": "launchpad.config",

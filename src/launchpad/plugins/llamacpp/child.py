@@ -59,7 +59,17 @@ def parameters(xllamacpp: Any, settings: dict[str, Any]) -> Any:
             raise ValueError(f"unknown engine argument {name}")
         setters[name](value)
     params.cache_idle_slots = params.cache_ram_mib != 0
+    if settings.get("pooling") is not None:
+        _make_embedder(xllamacpp, params, settings["pooling"])
     return params
+
+
+def _make_embedder(xllamacpp: Any, params: Any, pooling: int) -> None:
+    """Vectors instead of text. A text must be computed at once, so that a batch has to hold all of it."""
+    kinds = {1: "MEAN", 2: "CLS", 3: "LAST"}
+    params.embedding = True
+    params.pooling_type = getattr(xllamacpp.llama_pooling_type, f"LLAMA_POOLING_TYPE_{kinds[pooling]}")
+    params.n_batch = params.n_ubatch = max(params.n_batch, params.n_ubatch)
 
 
 def _keep_private(params: Any, settings: dict[str, Any]) -> None:

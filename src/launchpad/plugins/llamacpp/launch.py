@@ -16,6 +16,7 @@ from launchpad.plugins import (
     EngineCommand,
     EngineProcess,
     EngineServer,
+    GGUFHeader,
     LaunchError,
     Report,
     Server,
@@ -38,13 +39,12 @@ def launch(start: StartStep, report: Report) -> EngineServer:
         raise LaunchError(
             f"There is no file of {start.model_name} to start.", hint="Pull it first: launchpad pull"
         )
-    read_header(
-        Path(start.model_path)
-    )  # llama.cpp trusts its files too much: it never sees one that is malformed
+    # llama.cpp trusts its files too much: it never sees one that is malformed.
+    header = read_header(Path(start.model_path))
     if start.projector_path is not None:
         read_header(Path(start.projector_path))
     key = secrets.token_urlsafe(32)
-    process = EngineProcess.start(_command(start, key), report)
+    process = EngineProcess.start(_command(start, key, _pooling(header)), report)
     ready = process.await_ready(process.ready_message)
     try:
         return EngineServer(process, _inspect(process, start, key, ready))
@@ -53,13 +53,23 @@ def launch(start: StartStep, report: Report) -> EngineServer:
         raise
 
 
-def _command(start: StartStep, key: str) -> EngineCommand:
+def _pooling(header: GGUFHeader) -> int | None:
+    """How an embedding model makes one vector of many tokens; None for a model that writes text.
+
+    llama.cpp does one or the other. A reranker (4) has an endpoint of its own, which nobody here asks for.
+    """
+    pooling = header.metadata.get(f"{header.architecture}.pooling_type")
+    return pooling if pooling in (1, 2, 3) else None
+
+
+def _command(start: StartStep, key: str, pooling: int | None = None) -> EngineCommand:
     settings = {
         "model": start.model_path,
         "projector": start.projector_path,
         "alias": start.model_id,
         "api_key": key,
         "arguments": start.arguments,
+        "pooling": pooling,
     }
     return EngineCommand(
         backend=start.backend,
