@@ -51,6 +51,7 @@ class StartStep(Struct, frozen=True, kw_only=True):
     fit: Fit
     require_gpu: bool = False
     thinking: bool | None = None  # None: the model has no such switch
+    web_ui: bool = False  # let the engine offer its own web page, for the gateway to show
     defaults: Defaults | None = None  # how the model answers best, unless the user says otherwise
     projector_path: str | None = None
 

@@ -62,6 +62,7 @@ class SimulatedEngine:
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     gone: threading.Event = field(default_factory=threading.Event)
+    page: bytes = b"<page>"  # the answer to any GET
     port: int = 0
 
     def reply(self, *chunks: bytes, **more: Any) -> None:
@@ -117,6 +118,11 @@ def _handler(engine: SimulatedEngine) -> type[BaseHTTPRequestHandler]:
             engine.requests.append(json.loads(body))
             engine.headers.append(dict(self.headers))
             self._answer(engine.next_reply())
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(engine.page)
 
         def _answer(self, reply: Reply) -> None:
             self.send_response(reply.status)

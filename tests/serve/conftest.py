@@ -25,6 +25,7 @@ from launchpad.serve.forward import Limits
 from launchpad.serve.metrics import Metrics
 from launchpad.serve.models import Offer, offers
 from launchpad.serve.pool import Pool
+from launchpad.serve.ui import Ui
 from launchpad.testing.processes import eventually
 from launchpad.wish import Wish
 
@@ -142,7 +143,12 @@ Start = Callable[..., Running]
 
 @contextlib.contextmanager
 def gateway(
-    loader: Any, *names: str, idle: float = 900.0, origins: tuple[str, ...] = (), **limits: Any
+    loader: Any,
+    *names: str,
+    idle: float = 900.0,
+    origins: tuple[str, ...] = (),
+    web_ui: bool = False,
+    **limits: Any,
 ) -> Iterator[Running]:
     """A gateway in a thread, until the block ends."""
     notes: list[str] = []
@@ -151,6 +157,8 @@ def gateway(
     pool = Pool(offered, loader, metrics, idle_seconds=idle, tell=notes.append)
     served = Gateway(offered, pool, metrics, Limits(**limits))
     served.ready = True
+    if web_ui:
+        served.ui = Ui(offered[0], pool, KEY)
     app = build(served, key=KEY, origins=origins, lifespan=lambda app: _Life(pool))
     config = uvicorn.Config(
         app, port=0, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1

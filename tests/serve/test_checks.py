@@ -94,7 +94,7 @@ OPTIONS = {
     "n_discard": -1, "n_keep": 1, "chat_template": "{{ 1 }}", "lora": [{"id": 0, "scale": 1}], "id_slot": 0,
     "log_file": "/tmp/x", "log-file": "/tmp/x", "slot_save_path": "/tmp", "rpc": "127.0.0.1:1", "api_key_file": "/x",
     "api_key": "x", "num_ctx": 1, "keep_alive": -1, "options": {"num_ctx": 1}, "n_predict": -1, "prompt_embeds": "x",
-    "model_path": "/etc/passwd", "control_vector": "/x", "mmproj": "/x", "samplers": ["top_k"], "speculative.n_max": 9,
+    "model_path": "/etc/passwd", "control_vector": "/x", "mmproj": "/x",  "speculative.n_max": 9,
     "guided_regex": "(a+)+$", "extra_body": {"n_discard": -1}, "best_of": 99, "kv_transfer_params": {},
     "previous_response_id": "x", "conversation": "x", "background": True, "container": "x", "mcp_servers": [{"url": "x"}],
     "__proto__": {}, "": 1,
@@ -113,6 +113,10 @@ def test_no_option_of_an_engine_passes(serving: Running, engine: SimulatedEngine
 def test_null_says_nothing_and_a_clouds_fields_mean_nothing() -> None:
     body = {"messages": [], "n_discard": None, "user": "me", "store": True, "metadata": {"a": "b"}, "seed": 1}
     assert read(json.dumps(body).encode(), CHAT) == {"messages": [], "seed": 1}
+
+
+def test_minus_one_is_no_limit() -> None:
+    assert read(b'{"messages": [], "max_tokens": -1}', CHAT) == {"messages": []}
 
 
 @pytest.mark.parametrize(
@@ -198,7 +202,7 @@ def test_pictures_in_the_request_and_addresses_in_words_pass() -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"stream": "yes"}, {"stream": 1}, {"model": 5}, {"messages": "x"}, {"max_tokens": -1}, {"max_tokens": 0},
+        {"stream": "yes"}, {"stream": 1}, {"model": 5}, {"messages": "x"}, {"max_tokens": -2}, {"max_tokens": 0},
         {"max_tokens": True}, {"max_completion_tokens": 1.5}, {"n": 9}, {"n": 0}, {"n": "2"},
         {"tools": [{"x": "y" * 600_000}]}, {"response_format": {"pattern": "a" * 1025}}, {"grammar": "x" * 600_000},
         {"tools": [{"function": {"parameters": {"properties": {"a": {"pattern": "(" * 2000}}}}}]},

@@ -14,6 +14,7 @@ from launchpad.cli.options import make_wish, wish_options
 
 if TYPE_CHECKING:
     from launchpad.plan import Plan
+    from launchpad.serve.app import Gateway
     from launchpad.serve.models import Offer
     from launchpad.serve.state import ServedModel
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     help="Take the key from here. [default: its own]",
 )
 @click.option("--new-key", is_flag=True, help="Make a new key; programs with the old one are shut out.")
+@click.option("--open", "web_ui", is_flag=True, help="Open the engine's own web page in the browser.")
 @click.option("--lazy", is_flag=True, help="Load no model before it is asked for.")
 @wish_options
 @click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
@@ -48,6 +50,7 @@ def serve(
     port: int | None,
     key_file: Path | None,
     new_key: bool,
+    web_ui: bool,
     lazy: bool,
     wishes: dict[str, Any],
     offline: bool,
@@ -78,6 +81,8 @@ def serve(
         with app.output.progress() as progress:
             report = with_engine_lines(app, progress)
             offered = _offers(app, models, wishes, offline=offline, yes=yes, report=report)
+            if web_ui:
+                offered = (_with_page(app, offered[0]), *offered[1:])
             ready = _Ready(
                 app, host, port, key_file or key.default_file(), offered, secret if is_new else None
             )
@@ -96,6 +101,7 @@ def serve(
                         ),
                         idle_seconds=settings.idle_seconds,
                         lazy=lazy,
+                        web_ui=web_ui,
                     ),
                     listener,
                     on_ready=ready,
@@ -137,6 +143,36 @@ def _pulled(app: App, plan: Plan, report: Any) -> Plan:
     return replace(plan, pull=None, start=replace(plan.start, model_path=local.path))
 
 
+def _with_page(app: App, offer: Offer) -> Offer:
+    """The same offer, its engine with a page. Raises `UsageError` for engines that have none."""
+    from msgspec.structs import replace
+
+    from launchpad.errors import UsageError
+
+    start = offer.plan.start
+    if not app.host.backend(start.backend).capabilities.web_ui:
+        raise UsageError(f"{start.backend} has no web page of its own.", hint="Leave --open out.")
+    return replace(offer, plan=replace(offer.plan, start=replace(start, web_ui=True)))
+
+
+def _open_page(app: App, url: str) -> None:
+    """Open the browser through a file that only the user can read: other users see the arguments of processes."""
+    import os
+    import webbrowser
+
+    from launchpad.paths import state_dir
+
+    path = state_dir() / "serve" / "open.html"
+    path.unlink(missing_ok=True)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(fd, f'<!doctype html><meta http-equiv="refresh" content="0; url={url}">\n'.encode())
+    finally:
+        os.close(fd)
+    if not webbrowser.open(path.as_uri()):
+        app.output.note(f"no browser could be opened; this address works once, within two minutes: {url}")
+
+
 class _Ready:
     """Tells the user, and other commands, where the gateway is; and takes that back at the end."""
 
@@ -157,18 +193,22 @@ class _Ready:
         self._new_key = new_key
         self._record: Path | None = None
 
-    def __call__(self) -> None:
+    def __call__(self, gateway: Gateway) -> None:
         from launchpad.serve import address, state
+        from launchpad.serve.models import per_conversation
 
         local = "127.0.0.1" if self._host in ("0.0.0.0", "localhost") else self._host  # noqa: S104 -- compared
         local = "::1" if local == "::" else local
         url = f"http://{address.shown(local)}:{self._port}"
-        self._record = state.write(url, self._port, self._key_file, tuple(map(_served, self._offered)))
+        contexts = {name: per_conversation(seat.settings) for name, seat in gateway.pool.seats.items()}
+        served = tuple(_served(offer, contexts[offer.name]) for offer in self._offered)
+        self._record = state.write(url, self._port, self._key_file, served)
         out = self._app.output
         for offer in self._offered:
             names = ", ".join(alias for alias in offer.aliases if alias != offer.name)
             out.note(
-                f"serving {offer.name} · context {offer.context:,}" + (f" · also {names}" if names else "")
+                f"serving {offer.name} · context {contexts[offer.name]:,}"
+                + (f" · also {names}" if names else "")
             )
         if self._new_key:
             out.note(f"key: {self._new_key}  (shown once; kept in {self._key_file})", "bold")
@@ -177,20 +217,24 @@ class _Ready:
             out.warn(f"other machines can reach this server at {names}; it speaks plain HTTP")
         out.note(f"ready: {url}/v1 · key in {self._key_file} · launchpad env · Ctrl-C stops", "bold")
 
+        if gateway.ui is not None:
+            _open_page(self._app, url + gateway.ui.ticket())
+
     def forget(self) -> None:
         """The gateway is gone."""
         if self._record is not None:
             self._record.unlink(missing_ok=True)
+            self._record.with_name("open.html").unlink(missing_ok=True)
 
 
-def _served(offer: Offer) -> ServedModel:
+def _served(offer: Offer, context: int) -> ServedModel:
     from launchpad.serve.state import ServedModel
 
     pick = offer.plan.choice.pick
     can = pick.model.capabilities if pick else None
     return ServedModel(
         name=offer.name,
-        context=offer.context,
+        context=context,
         vision=False,
         tools=bool(can and can.tools),
         thinking=bool(can and (can.thinking or "none") != "none"),

@@ -182,6 +182,7 @@ class BackendCapabilities(Struct, frozen=True, kw_only=True):
     json_schema: bool = False
     parallel: bool = False
     own_store: bool = False
+    web_ui: bool = False  # its engine has a web page of its own
     keyed: bool = True  # its servers ask for a key
     multi_node: bool = False
 

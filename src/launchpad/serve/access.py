@@ -17,6 +17,8 @@ from launchpad.serve.problem import Problem
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from launchpad.serve.ui import Ui
+
 OPEN = "/health"
 _LOCAL = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _CORS = (
@@ -33,12 +35,19 @@ class Access:
     """ASGI middleware around everything."""
 
     def __init__(
-        self, app: ASGIApp, *, key: str, hosts: Iterable[str] = (), origins: Iterable[str] = ()
+        self,
+        app: ASGIApp,
+        *,
+        key: str,
+        hosts: Iterable[str] = (),
+        origins: Iterable[str] = (),
+        ui: Ui | None = None,
     ) -> None:
         self._app = app
         self._key = key.encode()
         self._hosts = _LOCAL | {host.lower() for host in hosts}
         self._origins = frozenset(origins)
+        self._ui = ui
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through, or answer it here."""
@@ -52,20 +61,20 @@ class Access:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         try:
-            self._check_host(_all(headers, b"host"))
-            origin = self._check_origin(_all(headers, b"origin"))
+            host = self._check_host(_all(headers, b"host"))
+            origin = self._check_origin(_all(headers, b"origin"), host)
             cors = [] if origin is None else [(b"access-control-allow-origin", origin), (b"vary", b"Origin")]
             if scope["method"] == "OPTIONS" and origin is not None:
                 await answer(send, 204, b"", [*cors, *_CORS])
                 return
-            if scope["path"] != OPEN:
+            if scope["path"] != OPEN and not (self._ui and self._ui.admits(scope)):
                 self._check_key(headers)
         except Problem as problem:
             await refuse(send, problem, scope["path"])
             return
         await self._app(scope, receive, _with_headers(send, cors) if cors else send)
 
-    def _check_host(self, found: list[bytes]) -> None:
+    def _check_host(self, found: list[bytes]) -> str:
         name = found[0].decode("latin-1").lower() if len(found) == 1 else ""
         host, colon, port = name.rpartition(":") if not name.endswith("]") else (name, "", "")
         if not colon:
@@ -74,10 +83,11 @@ class Access:
             raise Problem(
                 403, "This Host is not served: use the address that `launchpad env` prints.", code="bad_host"
             )
+        return name
 
-    def _check_origin(self, found: list[bytes]) -> bytes | None:
-        """The origin, when it is an allowed one; None when no web page is asking."""
-        if not found:
+    def _check_origin(self, found: list[bytes], host: str) -> bytes | None:
+        """The origin, when it is an allowed one; None when no web page is asking, or the gateway's own."""
+        if not found or (self._ui and found == [b"http://" + host.encode()]):
             return None
         if len(found) > 1 or found[0].decode("latin-1") not in self._origins:
             raise Problem(403, "Web pages of this origin may not ask here.", code="bad_origin")

@@ -13,15 +13,16 @@ from msgspec import Struct
 from launchpad.serve.problem import Dialect
 
 _SAMPLING = (
-    "temperature top_p top_k min_p typical_p seed stop presence_penalty frequency_penalty repeat_penalty "
+    "temperature dynatemp_range dynatemp_exponent top_p top_k min_p typical_p typ_p samplers seed stop presence_penalty frequency_penalty repeat_penalty "
     "repeat_last_n repetition_penalty mirostat mirostat_tau mirostat_eta dry_multiplier dry_base "
     "dry_allowed_length dry_penalty_last_n xtc_probability xtc_threshold logit_bias ignore_eos"
 )
 _CHAT = (
     "model messages stream stream_options max_tokens max_completion_tokens n logprobs top_logprobs tools "
     "tool_choice parallel_tool_calls functions function_call response_format json_schema grammar "
-    "reasoning_effort reasoning_format thinking chat_template_kwargs cache_prompt timings_per_token "
-    "return_progress " + _SAMPLING
+    "reasoning_effort reasoning_format thinking thinking_budget_tokens chat_template_kwargs cache_prompt "
+    "continue_final_message add_generation_prompt timings_per_token return_progress sse_ping_interval "
+    + _SAMPLING
 )
 _COMPLETION = (
     "model prompt suffix stream stream_options max_tokens n echo logprobs json_schema grammar cache_prompt "
@@ -60,7 +61,7 @@ _ALL = (
     Api(
         path="/v1/chat/completions",
         passed=_words(_CHAT),
-        ignored=_words(_NO_MEANING + " verbosity modalities prediction"),
+        ignored=_words(_NO_MEANING + " verbosity modalities prediction reasoning_control backend_sampling"),
         required="messages",
         end=_DONE,
     ),

@@ -15,6 +15,7 @@ from launchpad.serve.metrics import Labels, Metrics
 from launchpad.serve.models import Offer, entry, find
 from launchpad.serve.pool import Pool, Seat
 from launchpad.serve.problem import Problem
+from launchpad.serve.ui import ENTRANCE, Ui
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -30,6 +31,7 @@ class Gateway:
         self.metrics = metrics
         self.limits = limits
         self.ready = False  # the first model is loaded, or need not be
+        self.ui: Ui | None = None
 
     # -- routes -------------------------------------------------------------------------------------------------
 
@@ -62,7 +64,7 @@ class Gateway:
 
     def _entry(self, offer: Offer) -> dict[str, Any]:
         seat = self.pool.seats[offer.name]
-        return entry(offer, seat.state, _memory(seat))
+        return entry(offer, seat.state, _memory(seat), seat.settings)
 
     def _gauges(self) -> dict[tuple[str, Labels], float]:
         import psutil
@@ -96,7 +98,7 @@ def build(
     lifespan: Any = None,
 ) -> Access:
     """The application."""
-    return Access(routes(gateway, lifespan), key=key, hosts=hosts, origins=origins)
+    return Access(routes(gateway, lifespan), key=key, hosts=hosts, origins=origins, ui=gateway.ui)
 
 
 def routes(gateway: Gateway, lifespan: Any = None) -> Starlette:
@@ -114,6 +116,12 @@ def routes(gateway: Gateway, lifespan: Any = None) -> Starlette:
         Route("/v1/models/{name:path}", _Asgi(gateway.model), methods=["GET"]),
         *(Route(path, forward(path), methods=["POST"]) for path in APIS),
     ]
+    if gateway.ui is not None:
+        table += [
+            Route(ENTRANCE, _Asgi(gateway.ui.entrance), methods=["GET"]),
+            Route("/props", _Asgi(gateway.ui.props), methods=["GET"]),
+            Route("/{file:path}", _Asgi(gateway.ui.file), methods=["GET"]),
+        ]
     return Starlette(
         routes=table, lifespan=lifespan, exception_handlers={404: _missing, 405: _missing, 500: _failed}
     )

@@ -72,6 +72,9 @@ def _measure(body: dict[str, Any]) -> None:
 def _allowed(body: dict[str, Any], api: Api) -> dict[str, Any]:
     """What may reach an engine. A field that is null says nothing, whatever its name."""
     kept = {name: value for name, value in body.items() if value is not None and name not in api.ignored}
+    for name in _POSITIVE:
+        if kept.get(name) == -1:  # llama.cpp's word for "no limit"
+            del kept[name]
     for name in kept:
         if name not in api.passed:
             raise bad_request(f"{name!r} is not taken at {api.path}.", name, "unknown_field")

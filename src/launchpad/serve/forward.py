@@ -115,7 +115,7 @@ class Forward:
             status, headers = await exchange.head()
             self._metrics.first_byte(offer.name, asyncio.get_running_loop().time() - begin)
             if status >= 400:
-                raise self._refused(status, await _whole(exchange, MAX_ERROR), server)
+                raise self._refused(status, await whole(exchange, MAX_ERROR), server)
             if header(headers, b"content-type").startswith("text/event-stream"):
                 await self._stream(offer, exchange, answering)
             else:
@@ -144,7 +144,7 @@ class Forward:
 
     async def _piece(self, offer: Offer, status: int, exchange: Exchange, answering: _Answering) -> None:
         """An answer that comes at once; one that the engine did not finish is an error."""
-        body = await _whole(exchange, MAX_ANSWER)
+        body = await whole(exchange, MAX_ANSWER)
         try:
             document = msgspec.json.decode(body)
         except msgspec.DecodeError:
@@ -273,7 +273,8 @@ class _StallTimer:
         self._handle.cancel()
 
 
-async def _whole(exchange: Exchange, most: int) -> bytes:
+async def whole(exchange: Exchange, most: int) -> bytes:
+    """The whole body. Raises `Problem` when it is larger than `most` bytes, `EngineGone` when it was cut."""
     parts: list[bytes] = []
     size = 0
     while data := await exchange.read():

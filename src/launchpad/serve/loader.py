@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec.structs import replace
 
 from launchpad.errors import NoModelFits
+from launchpad.run import RealEffects
 from launchpad.serve.models import Offer
 
 if TYPE_CHECKING:
@@ -14,9 +15,8 @@ if TYPE_CHECKING:
     from launchpad.config import Config
     from launchpad.engines.server import RunningServer
     from launchpad.events import Report
-    from launchpad.plan import Plan, PullStep, StartStep
+    from launchpad.plan import Plan, PullStep
     from launchpad.plugins.host import Host
-    from launchpad.run import Effects
     from launchpad.wish import Wish
 
 
@@ -43,7 +43,7 @@ class PlanLoader:
     def load(self, offer: Offer, alone: bool) -> RunningServer:
         """Plan, compare with what was promised when the gateway started, start."""
         from launchpad.decide import make_plan_for
-        from launchpad.run import RealEffects, execute
+        from launchpad.run import execute
 
         if offer is self._fresh:
             plan, self._fresh = offer.plan, None
@@ -53,7 +53,8 @@ class PlanLoader:
             raise NoModelFits(f"{offer.name} would get {lack} beside the models that are loaded.")
         if plan.pull is not None:
             raise NoModelFits(f"{offer.name} is not on this machine any more.", hint="launchpad pull")
-        return execute(plan, _NoPull(RealEffects(self._host, self._config)), self._report)
+        plan = replace(plan, start=replace(plan.start, web_ui=offer.plan.start.web_ui))
+        return execute(plan, _NoPull(self._host, self._config), self._report)
 
 
 def pinned(plan: Plan) -> Wish:
@@ -75,17 +76,9 @@ def worse(plan: Plan, promised: Plan) -> str | None:
     return None if now.build == then.build else "another build"
 
 
-class _NoPull:
-    """Effects that start engines and fetch nothing."""
-
-    def __init__(self, effects: Effects) -> None:
-        self._effects = effects
+class _NoPull(RealEffects):
+    """Starts engines and fetches nothing."""
 
     def pull(self, step: PullStep, report: Report) -> LocalModel:
+        """Refuse: what comes over HTTP must not fill a disk."""
         raise NoModelFits(f"{step.build.ref} is not on this machine.")
-
-    def verify(self, path: str) -> None:
-        self._effects.verify(path)
-
-    def launch(self, start: StartStep, report: Report) -> RunningServer:
-        return self._effects.launch(start, report)

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from launchpad.fit.result import Settings
 from launchpad.plan import Plan
 from launchpad.serve.problem import Problem
 
@@ -26,8 +27,12 @@ class Offer(Struct, frozen=True, kw_only=True):
     @property
     def context(self) -> int:
         """Tokens that one conversation has."""
-        settings = self.plan.start.settings
-        return settings.context if settings.kv_unified else settings.context // settings.parallel
+        return per_conversation(self.plan.start.settings)
+
+
+def per_conversation(settings: Settings) -> int:
+    """Tokens that one of the parallel conversations has."""
+    return settings.context if settings.kv_unified else settings.context // settings.parallel
 
 
 def offers(plans: Iterable[tuple[str | None, Plan]], since: int) -> tuple[Offer, ...]:
@@ -78,9 +83,10 @@ def find(offered: Sequence[Offer], name: str | None) -> Offer:
     )
 
 
-def entry(offer: Offer, state: str, memory: int | None) -> dict[str, Any]:
+def entry(offer: Offer, state: str, memory: int | None, settings: Settings) -> dict[str, Any]:
     """The model in a list, in fields that OpenAI's, Anthropic's, vLLM's and OpenRouter's clients know."""
     pick, start = offer.plan.choice.pick, offer.plan.start
+    context = per_conversation(settings)
     return {
         "id": offer.name,
         "object": "model",
@@ -88,10 +94,10 @@ def entry(offer: Offer, state: str, memory: int | None) -> dict[str, Any]:
         "display_name": start.model_name,
         "created": offer.since,
         "owned_by": pick.model.lab if pick and pick.model.lab else "launchpad",
-        "context_length": offer.context,
-        "max_model_len": offer.context,
+        "context_length": context,
+        "max_model_len": context,
         "meta": {
-            "n_ctx": offer.context,
+            "n_ctx": context,
             "n_params": pick.model.parameters if pick else None,
             "size": pick.build.size if pick else None,
             "quantization": pick.build.quantization if pick else None,
@@ -100,7 +106,7 @@ def entry(offer: Offer, state: str, memory: int | None) -> dict[str, Any]:
             "state": state,
             "backend": start.backend,
             "build": pick.build.quantization if pick else None,
-            "parallel": start.settings.parallel,
+            "parallel": settings.parallel,
             "placement": start.fit.placement.kind,
             "memory_planned": start.fit.total,
             "memory_used": memory,

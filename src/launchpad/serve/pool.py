@@ -19,6 +19,7 @@ from launchpad.serve.problem import Problem, without_paths
 
 if TYPE_CHECKING:
     from launchpad.engines.server import RunningServer, Server
+    from launchpad.fit.result import Settings
 
 T = TypeVar("T")
 
@@ -38,6 +39,11 @@ class Seat:
         self.task: asyncio.Task[None] | None = None
         self.draining = False  # takes no new requests, so that it can make room
         self.deaths: deque[float] = deque(maxlen=MAX_DEATHS)
+
+    @property
+    def settings(self) -> Settings:
+        """What the engine was given; what it will be given, as long as there is none."""
+        return self.server.server.settings if self.server else self.offer.plan.start.settings
 
     @property
     def state(self) -> str:

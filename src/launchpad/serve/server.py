@@ -19,6 +19,7 @@ from launchpad.serve.metrics import Metrics
 from launchpad.serve.models import Offer
 from launchpad.serve.pool import Pool
 from launchpad.serve.problem import Problem
+from launchpad.serve.ui import Ui
 
 DRAIN_SECONDS = 20  # that answers under way get to end by themselves
 MOST_CONNECTIONS = 512
@@ -34,6 +35,7 @@ class Options(Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     idle_seconds: float = 900.0
     lazy: bool = False
+    web_ui: bool = False
 
 
 def serve(
@@ -42,7 +44,7 @@ def serve(
     options: Options,
     listener: socket.socket,
     *,
-    on_ready: Callable[[], None],
+    on_ready: Callable[[Gateway], None],
     tell: Callable[[str], None],
 ) -> None:
     """Answer on `listener`, a bound socket, until SIGINT, SIGTERM or SIGHUP; a second SIGINT does not wait for answers.
@@ -54,6 +56,8 @@ def serve(
     metrics = Metrics()
     pool = Pool(offers, loader, metrics, idle_seconds=options.idle_seconds, tell=tell)
     gateway = Gateway(offers, pool, metrics, options.limits)
+    if options.web_ui:
+        gateway.ui = Ui(offers[0], pool, options.key)
     life = _Life(gateway, options.lazy, on_ready)
     app = build(gateway, key=options.key, hosts=options.hosts, origins=options.origins, lifespan=life.span)
     config = uvicorn.Config(
@@ -99,7 +103,7 @@ def _on_hangup(server: Any) -> Callable[[], bool]:
 class _Life:
     """From the first to the last moment of the event loop."""
 
-    def __init__(self, gateway: Gateway, lazy: bool, on_ready: Callable[[], None]) -> None:
+    def __init__(self, gateway: Gateway, lazy: bool, on_ready: Callable[[Gateway], None]) -> None:
         self._gateway = gateway
         self._lazy = lazy
         self._on_ready = on_ready
@@ -127,7 +131,7 @@ class _Life:
             while not self.server.started:  # "ready" means that a connection is taken
                 await asyncio.sleep(0.01)
             self._gateway.ready = True
-            self._on_ready()
+            self._on_ready(self._gateway)
         except Problem as problem:
             if not self.server.should_exit:
                 self.failure = problem.__cause__ or problem

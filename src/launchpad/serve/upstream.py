@@ -127,7 +127,15 @@ class Exchange(asyncio.Protocol):
             self._wake.set_result(None)
 
 
-async def request(endpoint: str, key: str, path: str, body: bytes | None, method: str = "POST") -> Exchange:
+async def request(
+    endpoint: str,
+    key: str,
+    path: str,
+    body: bytes | None,
+    *,
+    method: str = "POST",
+    encoding: str = "identity",
+) -> Exchange:
     """Send a request to the engine at `endpoint` (`http://127.0.0.1:PORT/v1`). `path` starts at its root.
 
     Raises `EngineGone` when it does not take the connection.
@@ -146,7 +154,7 @@ async def request(endpoint: str, key: str, path: str, body: bytes | None, method
         f"{method} {target} HTTP/1.1",
         f"Host: {parts.netloc}",
         "Connection: close",
-        "Accept-Encoding: identity",
+        f"Accept-Encoding: {encoding}",
     ]
     if key:
         lines.append(f"Authorization: Bearer {key}")

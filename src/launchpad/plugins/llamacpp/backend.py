@@ -33,6 +33,7 @@ class LlamaCpp(BackendBase):
         tools=True,
         json_schema=True,
         parallel=True,
+        web_ui=True,
     )
 
     def __init__(self) -> None:

@@ -73,11 +73,11 @@ def _make_embedder(xllamacpp: Any, params: Any, pooling: int) -> None:
 
 
 def _keep_private(params: Any, settings: dict[str, Any]) -> None:
-    """Loopback, a key, no web page, no other origin, no network, no endpoint that changes or tells more than needed."""
+    """Loopback, a key, no web page unasked, no other origin, no network, no endpoint that changes or tells more than needed."""
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [settings["api_key"]]
-    params.ui = False
+    params.ui = settings.get("ui", False)
     params.cors_origins = ""
     params.cors_origins_explicit = True
     params.cors_credentials = False

@@ -70,6 +70,7 @@ def _command(start: StartStep, key: str, pooling: int | None = None) -> EngineCo
         "api_key": key,
         "arguments": start.arguments,
         "pooling": pooling,
+        "ui": start.web_ui,
     }
     return EngineCommand(
         backend=start.backend,
