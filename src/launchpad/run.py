@@ -49,10 +49,8 @@ def execute(plan: Plan, effects: Effects, report: Report) -> RunningServer:
 
 def carry_out(plan: Plan, effects: Effects, report: Report) -> tuple[Plan, RunningServer]:
     """As `execute`; with it the plan as it was carried out in the end: nothing to pull, the settings that worked."""
+    plan = fetch(plan, effects, report)
     start = plan.start
-    if plan.pull is not None:
-        pulled = effects.pull(plan.pull, report)
-        start = replace(start, model_path=pulled.path or None, projector_path=pulled.projector)
     if start.model_path is not None:
         effects.verify(start.model_path)
     server, start = start_engine(plan, start, effects, report)
@@ -61,7 +59,16 @@ def carry_out(plan: Plan, effects: Effects, report: Report) -> tuple[Plan, Runni
     except BaseException:
         server.stop()
         raise
-    return replace(plan, pull=None, start=start), server
+    return replace(plan, start=start), server
+
+
+def fetch(plan: Plan, effects: Effects, report: Report) -> Plan:
+    """Pull what is missing; the plan that remains has nothing to pull. Raises `PullError`."""
+    if plan.pull is None:
+        return plan
+    pulled = effects.pull(plan.pull, report)
+    start = replace(plan.start, model_path=pulled.path or None, projector_path=pulled.projector)
+    return replace(plan, pull=None, start=start)
 
 
 class RealEffects:

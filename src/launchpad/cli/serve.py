@@ -119,6 +119,7 @@ def _offers(
     from launchpad.cli.consent import consent
     from launchpad.cli.plan_notices import tell
     from launchpad.decide import make_plan_for
+    from launchpad.run import RealEffects, fetch
     from launchpad.serve.models import offers
 
     plans: list[tuple[str | None, Plan]] = []
@@ -129,18 +130,8 @@ def _offers(
         tell(app.output, plan)
         consent(app, plan, yes=yes, interactive=sys.stdin.isatty() and sys.stderr.isatty())
         plans.append((name, plan))
-    return offers([(name, _pulled(app, plan, report)) for name, plan in plans], int(time.time()))
-
-
-def _pulled(app: App, plan: Plan, report: Any) -> Plan:
-    from msgspec.structs import replace
-
-    from launchpad.run import RealEffects
-
-    if plan.pull is None:
-        return plan
-    local = RealEffects(app.host, app.config).pull(plan.pull, report)
-    return replace(plan, pull=None, start=replace(plan.start, model_path=local.path))
+    effects = RealEffects(app.host, app.config)
+    return offers([(name, fetch(plan, effects, report)) for name, plan in plans], int(time.time()))
 
 
 def _with_page(app: App, offer: Offer) -> Offer:
@@ -235,7 +226,7 @@ def _served(offer: Offer, context: int) -> ServedModel:
     return ServedModel(
         name=offer.name,
         context=context,
-        vision=False,
+        vision=offer.plan.start.projector_path is not None,
         tools=bool(can and can.tools),
         thinking=bool(can and (can.thinking or "none") != "none"),
     )
