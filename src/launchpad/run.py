@@ -117,8 +117,10 @@ class RealEffects:
         from pathlib import Path
 
         from launchpad.code_requests import refuse_code
+        from launchpad.engines.guards import prepare
         from launchpad.model_file import check
 
+        prepare()  # the guard starts up while the file is read
         check(Path(path))
         refuse_code(Path(path), self._config.run.allow_auto_map)
 

@@ -49,7 +49,6 @@ def converse(
     """Answer `prompt`, or open the chat; returns the exit code."""
     from launchpad.chat.options import chat_options
     from launchpad.chat.session import Session
-    from launchpad.learn import learn_from_answer
 
     options = chat_options(
         plan.start.defaults, think=False if think == "off" else plan.start.thinking, **sampling
@@ -67,6 +66,8 @@ def converse(
     except AnswerError as error:
         raise _with_cause(error, server) from error
     finally:
+        from launchpad.learn import learn_from_answer  # slow to load: not before the answer
+
         learn_from_answer(plan, server, session.last)
         session.close()
 

@@ -28,9 +28,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import IO, Any
+
+TYPE_CHECKING = False  # the module `typing` takes longer to load than the guard to start
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import IO, Any
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -42,7 +44,7 @@ class BoundedLog:
     """The engine's output in a private file; at `limit` bytes it becomes `<path>.1` and a new one begins."""
 
     def __init__(self, path: str, limit: int) -> None:
-        self._path = Path(path)
+        self._path = path
         self._limit = limit
         self._open()
 
@@ -55,7 +57,7 @@ class BoundedLog:
         """Append. A full disk loses log lines, never the engine: its output must keep being drained."""
         with contextlib.suppress(OSError):
             if self._size + len(data) > self._limit:
-                self._path.replace(f"{self._path}.1")
+                os.replace(self._path, f"{self._path}.1")  # noqa: PTH105  (pathlib is slow to load)
                 full = self._fd
                 self._open()
                 os.close(full)
@@ -121,7 +123,7 @@ class Guard:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             bufsize=0,
-            start_new_session=True,
+            process_group=0,  # its own session would be its own share of the processor, too
             preexec_fn=tie_to_guard,
         )
 
@@ -297,7 +299,8 @@ def _processes() -> Iterator[tuple[int, int]]:
         if folder.name.isdigit():
             with contextlib.suppress(OSError):
                 # The name, in parentheses, may hold anything; state and parent follow the last one.
-                state, parent = Path(folder.path, "stat").read_bytes().rpartition(b")")[2].split()[:2]
+                with open(f"{folder.path}/stat", "rb") as file:  # noqa: PTH123
+                    state, parent = file.read().rpartition(b")")[2].split()[:2]
                 if state not in b"ZX":
                     yield int(folder.name), int(parent)
 

@@ -87,10 +87,10 @@ def _hand_over(engine: process.EngineProcess, idle: float | None) -> None:
             keeper.stdin.write(b"go\n")
     except BaseException:
         keeper.kill()
+        keeper.wait()
         raise
-    finally:
-        # Whoever lives longer reaps it: this process, as long as it runs, or the system.
-        threading.Thread(target=keeper.wait, name="keeper", daemon=True).start()
+    # Whoever lives longer reaps it: this process, as long as it runs, or the system.
+    threading.Thread(target=keeper.wait, name="keeper", daemon=True).start()
 
 
 class KeptServer:

@@ -8,16 +8,13 @@ import errno
 import json
 import os
 import subprocess
-import sys
 import threading
 import time
-import uuid
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
-from launchpad.engines import registry, use
+from launchpad.engines import guards, registry, use
 from launchpad.engines.clock import asleep
 from launchpad.engines.command import (
     READY_VARIABLE,
@@ -38,9 +35,12 @@ T = TypeVar("T")
 
 ORPHAN_GRACE = 1.0  # s between TERM and KILL when launchpad has died
 GUARD_LEEWAY = 5.0  # s that the guard gets beyond the engine's grace before it is killed itself
-POLL_FIRST, POLL_LONGEST = 0.01, 0.25  # s between two looks at a loading engine
+POLL_SHARE = (
+    0.02  # the wait between two looks at a loading engine, as a share of the time that it has taken so far
+)
+POLL_FIRST, POLL_LONGEST = 0.005, 0.25  # s
+LOOK_SECONDS = 0.25  # between two looks at its memory and log, which cost more
 STALL_SECONDS = 120.0
-GUARD = Path(__file__).with_name("guard_windows.py" if sys.platform == "win32" else "guard.py")
 
 _alive: weakref.WeakSet[EngineProcess] = weakref.WeakSet()  # for `stop_all`
 
@@ -52,10 +52,10 @@ class EngineProcess:
     engine; `stop` makes that orderly.
     """
 
-    def __init__(self, command: EngineCommand, report: Report = ignore) -> None:
+    def __init__(self, command: EngineCommand, report: Report, token: str) -> None:
         self.command = command
         self._report = report
-        self.token = uuid.uuid4().hex
+        self.token = token
         self._ready_file = registry.run_dir() / f"{self.token}.ready"
         self.log = EngineLog(registry.log_dir() / f"{self.token}.log")
         self.exit: EngineExit | None = None
@@ -83,11 +83,12 @@ class EngineProcess:
     def start(cls, command: EngineCommand, report: Report = ignore) -> EngineProcess:
         """Spawn the engine. Raises `EngineMissing` when its program cannot be run."""
         registry.sweep()
-        process = cls(command, report)
+        token, guard = guards.take()
+        process = cls(command, report, token)
         report(EngineStarting(backend=command.backend, model=command.model))
         _alive.add(process)
         try:
-            process._spawn_guard()
+            process._spawn_guard(guard)
             process._answered.wait()
             if process._start_error:
                 raise process._missing(*process._start_error)
@@ -207,18 +208,22 @@ class EngineProcess:
     def _poll_until(self, readiness: Callable[[], T | None], stall_seconds: float) -> T:
         assert self.pid is not None
         timer = StallTimer(self.log, self.pid)
-        pause = POLL_FIRST
+        begin = looked = time.monotonic()
         while True:
             if self._gone.is_set() or self._state is not State.LOADING:
                 raise self._ended_early()
             if (answer := readiness()) is not None:
                 return answer
-            if (stalled := timer.look()) > stall_seconds:
-                why = f"No log line, no memory growth and no bytes read for {stalled:.0f} s."
-                raise self.error(f"{self.command.model} stopped loading in {self.command.backend}.", why)
-            self._tell_progress(timer.fraction(self.command.size))
-            self._gone.wait(pause)
-            pause = min(pause * 1.5, POLL_LONGEST)
+            if (now := time.monotonic()) - looked >= LOOK_SECONDS:
+                looked = now
+                self._require_progress(timer, stall_seconds)
+            self._gone.wait(min(max(POLL_SHARE * (now - begin), POLL_FIRST), POLL_LONGEST))
+
+    def _require_progress(self, timer: StallTimer, stall_seconds: float) -> None:
+        if (stalled := timer.look()) > stall_seconds:
+            why = f"No log line, no memory growth and no bytes read for {stalled:.0f} s."
+            raise self.error(f"{self.command.model} stopped loading in {self.command.backend}.", why)
+        self._tell_progress(timer.fraction(self.command.size))
 
     def _ended_early(self) -> LaunchError:
         what = f"{self.command.backend} could not load {self.command.model}."
@@ -250,22 +255,15 @@ class EngineProcess:
 
     # -- the guard ----------------------------------------------------------------------------------------------
 
-    def _spawn_guard(self) -> None:
-        registry.write(self.record())
+    def _spawn_guard(self, guard: subprocess.Popen[bytes]) -> None:
         environment = {
             **clean_environment(),
             **self.command.environment,
             TOKEN_VARIABLE: self.token,
             READY_VARIABLE: str(self._ready_file),
         }
-        self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(GUARD)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            start_new_session=True,
-        )
+        registry.write(self.record())
+        self._guard = guard
         threading.Thread(target=self._listen, args=(self._guard,), name="engine", daemon=True).start()
         self._guard_identity = identify(self._guard.pid)
         registry.write(self.record())

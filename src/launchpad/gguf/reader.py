@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import mmap
 import struct
+from functools import lru_cache
 from itertools import repeat
 from pathlib import Path
 from typing import BinaryIO
@@ -69,11 +70,20 @@ def read_header(
     those first bytes are not enough, `BadModelFile` when no engine should be given this file.
     """
     if isinstance(source, Path):
-        with source.open("rb") as file:
-            return _from_file(file)
+        facts = source.stat()
+        return _of_path(
+            source, facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
+        )
     if isinstance(source, bytes | bytearray | memoryview):
         return _Cursor(source, len(source) if size is None else size).header()
     return _from_file(source)
+
+
+@lru_cache(maxsize=4)
+def _of_path(path: Path, *stamp: int) -> GGUFHeader:
+    """The header of this very state of the file: before a launch it is asked for more than once."""
+    with path.open("rb") as file:
+        return _from_file(file)
 
 
 def _from_file(file: BinaryIO) -> GGUFHeader:

@@ -1,0 +1,196 @@
+"""What launchpad adds to an engine: from spawn to the first token, and of a `run` that uses a loaded engine.
+
+    python bench/launch/measure.py MODEL.gguf [RUNS]
+
+Bare is the same engine program with the same settings, started without guard, records, checks and read-back, in a session
+of its own as every supervised program is: Linux gives each session its own share of a busy processor (sched_autogroup), and
+an engine in the session of the benchmark would be compared for that. It is measured, too (`bare_in_our_session`). Runs
+alternate, so that a machine that is busy with other things is equally so for all; medians are compared. JSON on stdout.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from launchpad.plan import Plan, StartStep
+    from launchpad.plugins.host import Host
+
+QUESTION = "What is the capital of France?"
+SYSTEM = "You are a helpful assistant."
+KEY = "bench-key-bench-key"
+BODY = {
+    "messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": QUESTION}],
+    "max_tokens": 1,
+    "temperature": 0,
+    "stream": True,
+}
+
+
+def first_token(endpoint: str, key: str) -> float:
+    """Seconds until the first piece of the answer has come."""
+    begin = time.perf_counter()
+    url = urlsplit(endpoint)
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=120)
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    connection.request("POST", f"{url.path}/chat/completions", json.dumps(BODY), headers)
+    response = connection.getresponse()
+    assert response.status == 200, response.read()
+    while b'"content":"' not in (line := response.readline()):
+        assert line, "no content came"
+    took = time.perf_counter() - begin
+    response.read()
+    connection.close()
+    return took
+
+
+def plan_for(model: str) -> tuple[Host, Plan]:
+    from launchpad.config import load_config
+    from launchpad.decide import make_plan_for
+    from launchpad.plugins.host import Host
+    from launchpad.wish import Wish
+
+    config = load_config()
+    host = Host.load(config, third_party=False)
+    return host, make_plan_for(host, config, Wish(model=model, context=2048, offline=True), starts_next=True)
+
+
+def bare(start: StartStep, *, own_session: bool) -> float:
+    """The engine's own program, told the same."""
+    from launchpad.engines.command import clean_environment
+    from launchpad.plugins.llamacpp.launch import CHILD
+
+    settings = {"model": start.model_path, "alias": "bench", "api_key": KEY, "arguments": start.arguments}
+    with tempfile.TemporaryDirectory() as folder:
+        ready = Path(folder) / "ready"
+        environment = {
+            **clean_environment(),
+            "LAUNCHPAD_READY_FILE": str(ready),
+            "OMP_WAIT_POLICY": "passive",
+        }
+        begin = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, "-P", str(CHILD), "serve"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=own_session,
+        )
+        assert process.stdin
+        with process.stdin:
+            process.stdin.write(json.dumps(settings).encode())
+        while not ready.exists():
+            time.sleep(0.001)
+        first_token(f"http://127.0.0.1:{json.loads(ready.read_text())['port']}/v1", KEY)
+        took = time.perf_counter() - begin
+        process.kill()
+        process.wait()
+    return took
+
+
+def launched(host: Host, plan: Plan) -> float:
+    """The same through launchpad: guard, record, checks, read-back."""
+    from launchpad.config import Config
+    from launchpad.events import ignore
+    from launchpad.gguf.reader import _of_path as read_header
+    from launchpad.run import RealEffects, execute
+
+    read_header.cache_clear()  # as in a process of its own
+    begin = time.perf_counter()
+    server = execute(plan, RealEffects(host, Config()), ignore)
+    first_token(server.server.endpoint, server.server.api_key)
+    took = time.perf_counter() - begin
+    server.stop()
+    return took
+
+
+def run_command(model: str, *options: str) -> float:
+    """Seconds from the start of the command to its first byte on stdout."""
+    command = [
+        sys.executable,
+        "-m",
+        "launchpad",
+        "run",
+        model,
+        QUESTION,
+        "--system",
+        SYSTEM,
+        "--temperature",
+        "0",
+    ]
+    begin = time.perf_counter()
+    process = subprocess.Popen(
+        [*command, "--max-tokens", "1", "--context", "2048", *options],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout
+    assert process.stdout.read(1), "no answer"
+    took = time.perf_counter() - begin
+    process.stdout.read()
+    process.wait()
+    return took
+
+
+def warm(model: str, runs: int) -> dict:
+    """`run` with the engine loaded, beside the engine's own first token for the same question."""
+    from launchpad.engines import kept
+
+    cold = run_command(model, "--keep", "10m")
+    record = next(kept.usable())
+    handle = kept.attach(record.token)
+    assert handle
+    commands, engine = [], []
+    for _ in range(runs):
+        engine.append(first_token(handle.server.endpoint, handle.server.api_key))
+        commands.append(run_command(model))
+    handle.stop()
+    subprocess.run([sys.executable, "-m", "launchpad", "stop", "--all"], capture_output=True, check=True)
+    return {
+        "cold_run": cold,
+        "warm_run": median(commands),
+        "engine_first_token": median(engine),
+        "warm_run_before_engine": median(commands) - median(engine),
+        "fastest_warm_run_before_engine": min(commands) - min(engine),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    model, runs = str(Path(sys.argv[1]).resolve()), int(sys.argv[2]) if len(sys.argv) > 2 else 9
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["LAUNCHPAD_HOME"] = home
+        host, plan = plan_for(model)
+        bare(plan.start, own_session=True)  # the file is in memory for all that follow
+        rounds = [
+            (bare(plan.start, own_session=True), launched(host, plan), bare(plan.start, own_session=False))
+            for _ in range(runs)
+        ]
+        own, ours, same = ([one[index] for one in rounds] for index in range(3))
+        found = {
+            "runs": runs,
+            "bare": median(own),
+            "launched": median(ours),
+            "launch_ratio": median(ours) / median(own),
+            "fastest_ratio": min(ours) / min(own),
+            "bare_in_our_session": median(same),
+            **warm(model, runs),
+            "load_average": os.getloadavg()[0],
+        }
+    print(json.dumps({key: round(value, 4) for key, value in found.items()}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
