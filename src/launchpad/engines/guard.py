@@ -7,9 +7,9 @@ that it starts in milliseconds and keeps working while launchpad is being upgrad
               ◀─stdout──       ◀─output pipe─
 
 Protocol, one JSON object per line. In: the job (`argv`, `env`, `cwd`, `stdin`, `log`, `log_limit`, `parent`, `grace`,
-`orphan_grace`), then lines: `stop`, or `owner <pid>` when another process takes launchpad's place and the pipes. The
-end of stdin without `stop` means that the owner died. Out: `started` (pid), `failed` (errno, message), `owner` (pid),
-`exited` (code or signal).
+`orphan_grace`), then lines: `stop`; `sync`, to have in the log all that the engine wrote; `owner <pid>` when another
+process takes launchpad's place and the pipes. The end of stdin without `stop` means that the owner died. Out: `started`
+(pid), `failed` (errno, message), `synced`, `owner` (pid), `exited` (code or signal).
 
 Why nothing survives (Linux): the guard is a *subreaper*, so that workers which fork twice or call setsid become its
 children when their parents die, and it leaves only when it has no descendant left. The engine itself is tied to the
@@ -198,6 +198,9 @@ class Guard:
             word, _, pid = line.partition(b" ")
             if word == b"stop":
                 self._begin_stop(self._job["grace"])
+            elif word == b"sync":
+                self._drain()
+                _tell(event="synced")
             elif word == b"owner":
                 self._watch_owner(int(pid))
                 _tell(event="owner", pid=int(pid))
@@ -213,6 +216,12 @@ class Guard:
         if data == b"":
             self._unwatch(output.fileno())
         elif data:
+            self._log.write(data)
+
+    def _drain(self) -> None:
+        """Bring into the log all that the engine has written so far."""
+        output = self._engine.stdout
+        while output and output.fileno() in self._actions and (data := _read(output.fileno())):
             self._log.write(data)
 
     def _feed(self, feed: IO[bytes]) -> None:
@@ -256,8 +265,7 @@ class Guard:
                     os.kill(pid, signal.SIGKILL)
             self._deadline = None
             self._step(longest=0.02)
-        if self._engine.stdout and self._engine.stdout.fileno() in self._actions:
-            self._read_output(self._engine.stdout)
+        self._drain()
         return self._status
 
 

@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -41,6 +42,7 @@ POLL_SHARE = (
 POLL_FIRST, POLL_LONGEST = 0.005, 0.25  # s
 LOOK_SECONDS = 0.25  # between two looks at its memory and log, which cost more
 STALL_SECONDS = 120.0
+SYNC_SECONDS = 2.0  # longest wait for the guard to catch up with the engine's output
 
 _alive: weakref.WeakSet[EngineProcess] = weakref.WeakSet()  # for `stop_all`
 
@@ -65,6 +67,7 @@ class EngineProcess:
         self._answered = threading.Event()  # the guard has said whether the engine started
         self._gone = threading.Event()  # the engine and all its descendants have ended
         self._released = threading.Event()  # another process owns the engine now
+        self._synced = threading.Event()  # the log holds what the engine wrote until it was ready
         self._start_error: tuple[int | None, str] | None = None
         self._oom_kills = oom_kills()
         self._owner = os.getpid()
@@ -106,6 +109,7 @@ class EngineProcess:
         """
         try:
             answer = self._poll_until(readiness, stall_seconds)
+            self._sync_log()
             self._move(State.READY)
         except BaseException:
             self.stop()
@@ -286,6 +290,12 @@ class EngineProcess:
                 self._guard.stdin.write(message)
                 self._guard.stdin.flush()
 
+    def _sync_log(self) -> None:
+        """What the engine did is read from its log: all that it wrote until now must be there."""
+        if sys.platform != "win32":
+            self._tell_guard(b"sync\n")
+            self._synced.wait(SYNC_SECONDS)
+
     def _listen(self, guard: subprocess.Popen[bytes]) -> None:
         """Hear what the guard says until it has left; runs in a thread of its own."""
         assert guard.stdout is not None
@@ -310,6 +320,8 @@ class EngineProcess:
                 self.pid = message["pid"]
                 self._engine_identity = identify(message["pid"])
                 self._answered.set()
+            case "synced":
+                self._synced.set()
             case "owner":
                 self._released.set()
             case "failed":
