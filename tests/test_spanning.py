@@ -6,7 +6,7 @@ import pytest
 
 from launchpad.config import Config
 from launchpad.decide import decide, make_plan_for
-from launchpad.errors import LaunchError
+from launchpad.errors import EngineMissing, LaunchError
 from launchpad.events import ignore
 from launchpad.hardware.simulate import simulate
 from launchpad.plugins.host import Host
@@ -53,3 +53,13 @@ def test_it_never_claims_to_start_anything() -> None:
     start = make_plan_for(HOST, Config(), Wish(), on=simulate(TWO)).start
     with pytest.raises(LaunchError):
         stand_in.launch(start, ignore)
+
+
+def test_it_can_be_asked_for_by_name_on_a_cluster_alone() -> None:
+    wish = Wish(backend="vllm")
+    pick = decide(HOST, Config(), wish, on=simulate(TWO)).choice.pick
+    assert pick is not None
+    assert pick.fit.backend == "vllm"
+    if "vllm" not in {backend.name for backend in HOST.backends()}:
+        with pytest.raises(EngineMissing):
+            decide(HOST, Config(), wish, on=simulate("8x H100 80GB"))

@@ -33,6 +33,7 @@ from launchpad.survey import (
     consider,
     engine_of,
     in_own_store,
+    plans_for,
     survey,
     too_large_for,
     unread,
@@ -166,7 +167,7 @@ def _look(
     host: Host, config: Config, wish: Wish, on: Machine | None, ask_sources: bool, *, to_run: bool = True
 ) -> tuple[Survey, Sequence[Model], dict[str, str]]:
     """The world, the models that the wish allows, and why the others were dropped."""
-    if wish.backend is not None:
+    if wish.backend is not None and not plans_for(on, wish):
         host.backend(wish.backend)  # a mistyped name is an error, not an empty list
     policy = load_policy(config)
     if policy is not None and not is_auto(wish.model):

@@ -88,7 +88,7 @@ def survey(
             for b in host.backends()
             if wish.backend in (None, b.name) and _takes_part(b, wish, on)
         )
-        if on is not None and on.cluster and wish.backend is None:
+        if plans_for(on, wish):
             backends = (*backends, *_spanning(backends))
         for here in backends:
             if here.status is not None and here.status.devices:
@@ -104,6 +104,11 @@ def survey(
         reach=reach,
         measurements=() if on else measurements.load(machine),
     )
+
+
+def plans_for(on: Machine | None, wish: Wish) -> bool:
+    """Whether vLLM is planned with formulas: for a described cluster, unless another backend is wished for."""
+    return on is not None and on.cluster is not None and wish.backend in (None, "vllm")
 
 
 def _spanning(backends: Iterable[BackendHere]) -> tuple[BackendHere, ...]:

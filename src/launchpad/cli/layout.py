@@ -13,6 +13,7 @@ NARROWEST = 20  # a terminal that says it is narrower is not believed
 ROOM_FOR_PROSE = 26
 GAP = "  "
 DOT = " · "
+_TOGETHER = 1000  # rows that are looked at together
 
 
 class Line(NamedTuple):
@@ -76,7 +77,11 @@ def lay_out(table: Table, width: int | None) -> tuple[Iterable[Line], list[str]]
 
 
 def _widths(table: Table) -> list[int]:
-    return [_width(column) for column in zip(table.headers, *table.rows, strict=True)]
+    widths = [cells(header) for header in table.headers]
+    for start in range(0, len(table.rows), _TOGETHER):
+        columns = zip(*table.rows[start : start + _TOGETHER], strict=True)
+        widths = [max(known, _width(column)) for known, column in zip(widths, columns, strict=True)]
+    return widths
 
 
 def _width(column: Sequence[str]) -> int:
