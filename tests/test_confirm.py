@@ -67,6 +67,19 @@ def test_an_engine_that_cannot_tell_or_fails_leaves_the_plan_as_it_is() -> None:
         assert confirmed(host_that(says), plan, connect=False) is plan
 
 
+def test_an_engine_that_dies_in_its_dry_run_is_said() -> None:
+    plan = plan_for()
+    dead = EngineReport(
+        engine="llama.cpp b1", untold="crashed (signal 11) before it told what this file takes"
+    )
+    found = confirmed(host_that(dead), plan, connect=False)
+    assert found.confirmation is None
+    assert found.notices[-1] == (
+        "llama.cpp b1 crashed (signal 11) before it told what this file takes: the figures are computed, "
+        "and it may refuse the model."
+    )
+
+
 def test_a_simulated_machine_has_no_engine_to_ask() -> None:
     plan = plan_for(simulated=True)
     assert confirmed(host_that(report_of(5000)), plan, connect=True) is plan

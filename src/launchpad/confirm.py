@@ -14,7 +14,7 @@ from launchpad.check import check_memory, disagreements
 from launchpad.errors import LaunchpadError
 
 if TYPE_CHECKING:
-    from launchpad.fit.result import Confirmation
+    from launchpad.engines.server import EngineReport
     from launchpad.plan import Plan
     from launchpad.plugins.host import Host
     from launchpad.plugins.spec import Resolved
@@ -31,9 +31,15 @@ def confirmed(host: Host, plan: Plan, *, connect: bool) -> Plan:
     try:
         resolved = _resolved(host, plan) if connect else None
         plan = _with_size(plan, resolved)
-        confirmation = _ask(host, plan, resolved)
+        report = _ask(host, plan, resolved)
     except (LaunchpadError, OSError):
         return plan
+    if report is None:
+        return plan
+    if report.untold:
+        told = f"{report.engine} {report.untold}: the figures are computed, and it may refuse the model."
+        return replace(plan, notices=(*plan.notices, told))
+    confirmation = check_memory(plan.start.fit, report, loaded=False)
     if confirmation is None:
         return plan
     if not confirmation.agrees:
@@ -64,16 +70,14 @@ def _with_size(plan: Plan, resolved: Resolved | None) -> Plan:
     return replace(plan, pull=replace(plan.pull, size=sum(known)))
 
 
-def _ask(host: Host, plan: Plan, resolved: Resolved | None) -> Confirmation | None:
+def _ask(host: Host, plan: Plan, resolved: Resolved | None) -> EngineReport | None:
     start = plan.start
     if plan.pull is None:
-        report = host.backend(start.backend).dry_run(start) if start.model_path else None
-    elif resolved is not None and plan.pull.build.format == "gguf":
+        return host.backend(start.backend).dry_run(start) if start.model_path else None
+    if resolved is not None and plan.pull.build.format == "gguf":
         with _header(resolved) as path:
-            report = host.backend(start.backend).dry_run(replace(start, model_path=str(path)))
-    else:
-        report = None
-    return check_memory(start.fit, report, loaded=False) if report else None
+            return host.backend(start.backend).dry_run(replace(start, model_path=str(path)))
+    return None
 
 
 @contextmanager

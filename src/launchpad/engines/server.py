@@ -34,6 +34,7 @@ class EngineReport(Struct, frozen=True, kw_only=True):
     process_memory: int | None = None  # bytes of its process that were resident when it was ready
     vision: bool | None = None
     gpu_share: float | None = None  # 0 to 1: the part of its memory that is on accelerators
+    untold: str | None = None  # why a dry run told no sums
     abilities: tuple[str, ...] | None = None  # what the engine says that the model can do, in its own words
 
 

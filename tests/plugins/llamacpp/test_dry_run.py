@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import time
 import urllib.request
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from gguf_bytes import F32, I32, STRING, U32, array, gguf, key, tensor
 from launchpad.catalog.model import Build, Model
 from launchpad.check import check_memory
 from launchpad.engines.resident import resident_bytes
@@ -123,6 +126,45 @@ def chat(running: RunningServer) -> None:
     )
     with urllib.request.urlopen(request, timeout=120) as answer:
         assert answer.status == 200
+
+
+@pytest.mark.engine
+def test_a_file_without_needed_tensors_is_said_to_end_the_engine(tmp_path: Path) -> None:
+    """The bias of Nemotron-H's convolution is optional to llama.cpp's loader, and not to its graph."""
+    path = tmp_path / "lacking.gguf"
+    path.write_bytes(lacking())
+    said = dry_run(start_of(path, fit_of(path, 512)))
+    assert said is not None
+    assert said.buffers == ()
+    assert said.untold is not None
+    assert re.fullmatch(r"crashed \(signal \d+\) before it told what this file takes", said.untold)
+
+
+def lacking() -> bytes:
+    """One block that attends and one with a state, of the smallest size, without a bias in the convolution."""
+    counts = {
+        "block_count": 2, "embedding_length": 64, "vocab_size": 32, "context_length": 512, "attention.head_count": 4,
+        "attention.key_length": 16, "attention.value_length": 16, "rope.dimension_count": 16, "ssm.conv_kernel": 4,
+        "ssm.inner_size": 128, "ssm.state_size": 16, "ssm.group_count": 1, "ssm.time_step_rank": 8,
+    }  # fmt: skip
+    keys = [key("general.architecture", STRING, "nemotron_h"), key("tokenizer.ggml.model", STRING, "none")]
+    keys += [key(f"nemotron_h.{name}", U32, value) for name, value in counts.items()]
+    norms = ("layer_norm_rms_epsilon", "layer_norm_epsilon")
+    keys += [key(f"nemotron_h.attention.{name}", F32, 1e-6) for name in norms]
+    keys += [array("nemotron_h.attention.head_count_kv", I32, (2, 0))]
+    keys += [array("nemotron_h.feed_forward_length", I32, (0, 0))]
+    sizes: dict[str, tuple[int, ...]] = {
+        "token_embd.weight": (64, 32), "output_norm.weight": (64,), "blk.0.attn_norm.weight": (64,),
+        "blk.0.attn_q.weight": (64, 64), "blk.0.attn_k.weight": (64, 32), "blk.0.attn_v.weight": (64, 32),
+        "blk.0.attn_output.weight": (64, 64), "blk.1.attn_norm.weight": (64,), "blk.1.ssm_in.weight": (64, 296),
+        "blk.1.ssm_conv1d.weight": (4, 160), "blk.1.ssm_dt.bias": (8,), "blk.1.ssm_a": (1, 8), "blk.1.ssm_d": (1, 8),
+        "blk.1.ssm_norm.weight": (128,), "blk.1.ssm_out.weight": (128, 64),
+    }  # fmt: skip
+    tensors, offset = [], 0
+    for name, dims in sizes.items():
+        tensors.append(tensor(name, dims, 0, offset))
+        offset += -(-4 * math.prod(dims) // 32) * 32
+    return gguf(keys, tensors, data=offset)
 
 
 def test_a_malformed_file_never_reaches_the_engine(tmp_path: Path) -> None:

@@ -24,25 +24,34 @@ TIMEOUT = 8.0  # s; it takes 0.4 s on an idle machine
 MIB = 2**20
 
 _TABLE = "memory breakdown [MiB]"
+_REFUSAL = re.compile(r"error loading model: (.+)")
 _ROW = re.compile(r"\| +- (.+?) *\|")
 _SUM = re.compile(r"\d+ *= *(\d+) *\+ *(\d+) *\+ *(\d+)")  # self = model + context + compute
 
 
 def dry_run(start: StartStep) -> EngineReport | None:
-    """The engine's own sums for this start; None when it does not tell them. Raises `BadModelFile`."""
+    """The engine's own sums for this start, or why it told none; None without a file. Raises `BadModelFile`.
+
+    The engine dies in its dry run without a word where its graph needs a tensor that the file lacks.
+    """
     if start.model_path is None:
         return None
     read_header(Path(start.model_path))  # llama.cpp never sees a file that is malformed
-    buffers = read_table(_log(start))
-    if not buffers:
-        return None
+    table, ending = _ask(start)
+    buffers = read_table(table)
     version = importlib.metadata.version(PACKAGE)
     engine = f"llama.cpp b{version.rpartition('.')[2]} ({PACKAGE} {version})"
-    return EngineReport(engine=engine, context=start.settings.context, buffers=buffers)
+    untold = None if buffers else f"{ending} before it told what this file takes"
+    return EngineReport(
+        engine=engine, context=start.settings.context if buffers else None, buffers=buffers, untold=untold
+    )
 
 
-def _log(start: StartStep) -> list[str]:
-    """The log up to the end of the table. The process is killed there: what follows would be of no use."""
+def _ask(start: StartStep) -> tuple[list[str], str]:
+    """The table of the log, and how the process ended.
+
+    It is killed after the table: what follows would be of no use.
+    """
     settings = {"model": start.model_path, "alias": "dry-run", "api_key": "", "arguments": start.arguments}
     process = subprocess.Popen(
         [sys.executable, "-P", str(CHILD), "dry-run"],
@@ -61,7 +70,8 @@ def _log(start: StartStep) -> list[str]:
     try:
         with contextlib.suppress(OSError), process.stdin as stdin:
             stdin.write(json.dumps(settings))
-        return _until_after_table(process.stderr)
+        table, refusal = _until_after_table(process.stderr)
+        return table, "" if table else refusal or _ending(process, timer)
     finally:
         timer.cancel()
         process.kill()
@@ -69,15 +79,29 @@ def _log(start: StartStep) -> list[str]:
         process.wait()
 
 
-def _until_after_table(lines: Iterable[str]) -> list[str]:
+def _ending(process: subprocess.Popen[str], timer: threading.Timer) -> str:
+    """How a process ended that has closed its log."""
+    code = process.wait()
+    if not timer.is_alive():
+        return f"did not answer within {TIMEOUT:.0f} s, and was stopped"
+    if code < 0:
+        return f"crashed (signal {-code})"
+    return f"ended (code {code})"
+
+
+def _until_after_table(lines: Iterable[str]) -> tuple[list[str], str | None]:
+    """The lines of the table, and why the file was refused, if it was."""
     table: list[str] = []
+    refusal = None
     for line in lines:
+        if match := _REFUSAL.search(line):
+            refusal = f"refused the file ({match[1][:120]!r})"
         inside = _TABLE in line or (bool(table) and _ROW.search(line) is not None)
         if table and not inside:
             break
         if inside:
             table.append(line)
-    return table
+    return table, refusal
 
 
 def read_table(lines: Iterable[str]) -> tuple[EngineBuffers, ...]:
