@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 U8, I8, U16, I16, U32, I32, F32, BOOL, STRING, ARRAY, U64, I64, F64 = range(13)
 SCALARS = {
@@ -76,3 +77,12 @@ def gguf(
     head += u64(len(keys) if key_count is None else key_count)
     head += b"".join(keys) + b"".join(tensors)
     return head + b"\0" * (-len(head) % alignment) + b"\0" * data
+
+
+def packed(keys: Sequence[bytes], sizes: Mapping[str, tuple[int, ...]]) -> bytes:
+    """A file of 32-bit zeros, tensor after tensor, as engines insist on."""
+    tensors, offset = [], 0
+    for name, dims in sizes.items():
+        tensors.append(tensor(name, dims, 0, offset))
+        offset += -(-4 * math.prod(dims) // 32) * 32
+    return gguf(keys, tensors, data=offset)

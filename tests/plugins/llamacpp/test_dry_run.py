@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import time
 import urllib.request
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from gguf_bytes import F32, I32, STRING, U32, array, gguf, key, tensor
+from gguf_bytes import F32, I32, STRING, U32, array, key, packed
 from launchpad.catalog.model import Build, Model
 from launchpad.check import check_memory
 from launchpad.engines.resident import resident_bytes
@@ -160,11 +159,7 @@ def lacking() -> bytes:
         "blk.1.ssm_conv1d.weight": (4, 160), "blk.1.ssm_dt.bias": (8,), "blk.1.ssm_a": (1, 8), "blk.1.ssm_d": (1, 8),
         "blk.1.ssm_norm.weight": (128,), "blk.1.ssm_out.weight": (128, 64),
     }  # fmt: skip
-    tensors, offset = [], 0
-    for name, dims in sizes.items():
-        tensors.append(tensor(name, dims, 0, offset))
-        offset += -(-4 * math.prod(dims) // 32) * 32
-    return gguf(keys, tensors, data=offset)
+    return packed(keys, sizes)
 
 
 def test_a_malformed_file_never_reaches_the_engine(tmp_path: Path) -> None:
