@@ -72,6 +72,7 @@ def gateway(pipe: Connection, facts: Any, plan: Any) -> None:
     from launchpad.serve.metrics import Metrics
     from launchpad.serve.models import offers
     from launchpad.serve.pool import Pool
+    from launchpad.serve.protocol import configured
 
     class Running:
         server = facts
@@ -89,10 +90,7 @@ def gateway(pipe: Connection, facts: Any, plan: Any) -> None:
     metrics, offered = Metrics(), offers([("m", plan)], 0)
     pool = Pool(offered, Loader(), metrics, idle_seconds=900.0, tell=print)
     app = build(Gateway(offered, pool, metrics, Limits()), key=KEY)
-    config = uvicorn.Config(
-        app, port=0, log_config=None, access_log=False, server_header=False, ws="none", lifespan="off"
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(configured(app, port=0, lifespan="off"))
 
     async def run() -> None:
         serving = asyncio.create_task(server.serve())

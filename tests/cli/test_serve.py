@@ -256,3 +256,13 @@ def test_connect_refuses_too_small_a_context(
     assert ran.code == 3
     assert "32,768" in ran.err
     assert not list(private_home.rglob("opencode*"))
+
+
+def test_ready_as_a_document(serve: Serve, model: Path) -> None:
+    one = serve(str(model), "--json")
+    code, out, _ = one.end()
+    found = json.loads(out)
+    assert code == 143
+    assert (found["kind"], found["base_url"], found["pid"]) == ("gateway", one.url + "/v1", one.process.pid)
+    assert found["models"][0]["name"] == "tiny"
+    assert one.key not in out

@@ -25,6 +25,7 @@ from launchpad.serve.forward import Limits
 from launchpad.serve.metrics import Metrics
 from launchpad.serve.models import Offer, offers
 from launchpad.serve.pool import Pool
+from launchpad.serve.protocol import configured
 from launchpad.serve.ui import Ui
 from launchpad.testing.processes import eventually
 from launchpad.wish import Wish
@@ -160,9 +161,7 @@ def gateway(
     if web_ui:
         served.ui = Ui(offered[0], pool, KEY)
     app = build(served, key=KEY, origins=origins, lifespan=lambda app: _Life(pool))
-    config = uvicorn.Config(
-        app, port=0, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1
-    )
+    config = configured(app, port=0, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Iterator
 
@@ -137,3 +138,23 @@ def test_a_websocket_is_refused(serving: Running) -> None:
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
         )
         assert b" 401 " in raw.recv(100)
+
+
+def test_a_head_without_an_end_is_not_kept(serving: Running) -> None:
+    for part in (b"x" * 10_000, b"x: y\r\n" * 2000):
+        with socket.create_connection(("127.0.0.1", serving.client.port)) as raw:
+            raw.sendall(b"GET /v1/models HTTP/1.1\r\nx: ")
+            with pytest.raises(OSError):
+                for _ in range(2000):
+                    raw.sendall(part)
+
+
+def test_a_head_that_does_not_come_is_not_waited_for(
+    serving: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("launchpad.serve.protocol.HEAD_SECONDS", 0.1)
+    for begun in (b"", b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n"):
+        with socket.create_connection(("127.0.0.1", serving.client.port)) as raw:
+            raw.sendall(begun)
+            with contextlib.suppress(ConnectionResetError):
+                assert raw.recv(100) == b""

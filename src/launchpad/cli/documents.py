@@ -301,6 +301,23 @@ class Environment(Struct, frozen=True, kw_only=True):
     variables: dict[str, str]
 
 
+class GatewayModel(Struct, frozen=True, kw_only=True):
+    """A model that the gateway serves; `context` is what one conversation has, in tokens."""
+
+    name: str
+    context: int
+
+
+class GatewayDocument(Struct, frozen=True, kw_only=True):
+    """`serve --json`, once it is ready. The key is in `key_file`."""
+
+    url: str
+    base_url: str
+    key_file: str
+    pid: int
+    models: tuple[GatewayModel, ...]
+
+
 class AgentRecord(Struct, frozen=True, kw_only=True):
     """An agent that can be connected. Contexts in tokens; `source` and `date` say where they come from."""
 
@@ -361,6 +378,7 @@ KINDS: dict[str, type[Struct]] = {
     "explanation": Explanation,
     "fits": FitList,
     "garbage": GarbageList,
+    "gateway": GatewayDocument,
     "generated": Generated,
     "landscape": Landscape,
     "lint": LintReport,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from launchpad.cli.app import App
-from launchpad.cli.options import make_wish, wish_options
+from launchpad.cli.options import json_option, make_wish, wish_options
 
 if TYPE_CHECKING:
     from launchpad.plan import Plan
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 @wish_options
 @click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")
+@json_option
 @click.pass_obj
 def serve(
     app: App,
@@ -208,8 +209,24 @@ class _Ready:
             out.warn(f"other machines can reach this server at {names}; it speaks plain HTTP")
         out.note(f"ready: {url}/v1 · key in {self._key_file} · launchpad env · Ctrl-C stops", "bold")
 
+        if out.json_mode:
+            self._print(url, served)
         if gateway.ui is not None:
             _open_page(self._app, url + gateway.ui.ticket())
+
+    def _print(self, url: str, served: tuple[ServedModel, ...]) -> None:
+        """One document on stdout, at once: whoever started this waits for it."""
+        import os
+
+        from launchpad.cli.documents import GatewayDocument, GatewayModel
+
+        models = tuple(GatewayModel(name=model.name, context=model.context) for model in served)
+        key_file = str(self._key_file.absolute())
+        document = GatewayDocument(
+            url=url, base_url=f"{url}/v1", key_file=key_file, pid=os.getpid(), models=models
+        )
+        self._app.output.data(document)
+        sys.stdout.flush()
 
     def forget(self) -> None:
         """The gateway is gone."""

@@ -136,6 +136,7 @@ class Pool:
                 if seat.server is not None:
                     await self._bury(seat)
                 begin = loop.time()
+                self._tell(f"loading {seat.offer.name}")
                 seat.server = await self._make_room_and_load(seat)
                 seat.last = loop.time()
                 self._metrics.loaded(seat.offer.name, seat.last - begin)

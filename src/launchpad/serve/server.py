@@ -19,11 +19,8 @@ from launchpad.serve.metrics import Metrics
 from launchpad.serve.models import Offer
 from launchpad.serve.pool import Pool
 from launchpad.serve.problem import Problem
+from launchpad.serve.protocol import configured
 from launchpad.serve.ui import Ui
-
-DRAIN_SECONDS = 20  # that answers under way get to end by themselves
-MOST_CONNECTIONS = 512
-MOST_HEADERS = 64 * 1024  # bytes of a request's headers
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -60,19 +57,7 @@ def serve(
         gateway.ui = Ui(offers[0], pool, options.key)
     life = _Life(gateway, options.lazy, on_ready)
     app = build(gateway, key=options.key, hosts=options.hosts, origins=options.origins, lifespan=life.span)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        ws="none",
-        lifespan="on",
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-        limit_concurrency=MOST_CONNECTIONS,
-        h11_max_incomplete_event_size=MOST_HEADERS,
-    )
-    server = life.server = uvicorn.Server(config)
+    server = life.server = uvicorn.Server(configured(app))
     hung_up = _on_hangup(server)
     try:
         server.run(sockets=[listener])
