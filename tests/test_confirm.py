@@ -108,9 +108,10 @@ def test_the_download_is_announced_with_all_files_that_come() -> None:
         resolved = Resolved(ref="x", folder="f", revision="r", files=files, entry="m.gguf", build=one.build)
         source = SimpleNamespace(resolve=lambda build: resolved)
         host = cast("Host", SimpleNamespace(source=lambda scheme: source))
-        pull = confirmed(host, plan, connect=True).pull
-        assert pull is not None
-        return pull.size
+        found = confirmed(host, plan, connect=True)
+        assert found.pull is not None
+        assert found.start.fit.devices[0].term("projector") == (7 if wish.projector else 0)
+        return found.pull.size
 
     assert size(Wish()) == 77
     assert size(Wish(projector=False)) == 70

@@ -30,7 +30,7 @@ def confirmed(host: Host, plan: Plan, *, connect: bool) -> Plan:
         return plan
     try:
         resolved = _resolved(host, plan) if connect else None
-        plan = _with_size(plan, resolved)
+        plan = _with_projector(_with_size(plan, resolved), resolved)
         report = _ask(host, plan, resolved)
     except (LaunchpadError, OSError):
         return plan
@@ -68,6 +68,25 @@ def _with_size(plan: Plan, resolved: Resolved | None) -> Plan:
     if not files or len(known) < len(sizes):
         return plan
     return replace(plan, pull=replace(plan.pull, size=sum(known)))
+
+
+def _with_projector(plan: Plan, resolved: Resolved | None) -> Plan:
+    """The plan that counts the vision projector that would come along: catalogs do not know its size."""
+    if resolved is None or plan.pull is None or not plan.pull.projector or not plan.start.fit.devices:
+        return plan
+    from launchpad.fit.projector import with_projector
+    from launchpad.remote_model import read_remote_projector
+
+    projector = read_remote_projector(resolved)
+    if projector is None:
+        return plan
+    fit = with_projector(plan.start.fit, projector)
+    spare = fit.devices[0].spare
+    notices = plan.notices
+    if spare is not None and spare < 0:
+        told = f"The vision projector takes {-spare / (1 << 20):,.0f} MiB more than can be used on {fit.devices[0].device}"
+        notices = (*notices, f"{told}: --no-projector runs without it.")
+    return replace(plan, start=replace(plan.start, fit=fit), notices=notices)
 
 
 def _ask(host: Host, plan: Plan, resolved: Resolved | None) -> EngineReport | None:

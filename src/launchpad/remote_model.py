@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from launchpad.catalog.hub_config import LONGEST_CONFIG, parse_config
 from launchpad.catalog.model import Build
-from launchpad.errors import BadModelFile
+from launchpad.errors import BadModelFile, LaunchpadError
 from launchpad.fit.layout import Projector
 from launchpad.fit.projector import projector_from_gguf, projector_of_size
 from launchpad.gguf import GGUFHeader, join_splits, read_header
@@ -82,17 +82,16 @@ def _gguf(reader: Ranges, file: RemoteFile, first: int) -> tuple[GGUFHeader, byt
 def read_remote_projector(resolved: Resolved) -> Projector | None:
     """The vision projector among the files of a build; None where there is none, or nothing is known of it.
 
-    A projector whose header does not tell is known by its size. Raises what a pull raises.
+    A projector whose header does not tell, or cannot be had, is known by its size.
     """
     file = next((file for file in resolved.files if is_projector(file.path)), None)
     if file is None:
         return None
-    with ranges(resolved) as reader:
-        try:
+    try:
+        with ranges(resolved) as reader:
             return projector_from_gguf(_gguf(reader, file, SHARD_READ)[0])
-        except BadModelFile:
-            size = reader.size(file)
-            return projector_of_size(size) if size else None
+    except (LaunchpadError, OSError):
+        return projector_of_size(file.size) if file.size else None
 
 
 def _safetensors(resolved: Resolved) -> ModelFacts:

@@ -9,8 +9,8 @@ from fit_facts import layouts
 from launchpad.errors import BadModelFile
 from launchpad.fit.layout import Layout, Projector
 from launchpad.fit.memory import Gpu, Host, memory
-from launchpad.fit.projector import RESERVE, projector_from_gguf, projector_of_size
-from launchpad.fit.result import DeviceMemory, Settings
+from launchpad.fit.projector import RESERVE, projector_from_gguf, projector_of_size, with_projector
+from launchpad.fit.result import DeviceMemory, Fit, Placement, Settings
 
 MIB = 1 << 20
 HOST = Host(free=None, reserve=0)
@@ -92,6 +92,23 @@ def test_it_lies_on_the_first_gpu_or_in_main_memory() -> None:
     whole = Settings(context=4096, gpu_layers=layout.layers + 1)
     first, second, host = memory(layout, whole, [gpu("a", 0.5), gpu("b", 0.5)], HOST)
     assert [terms(device) for device in (first, second, host)] == [expected, (0, 0), (0, 0)]
+
+
+def test_a_fit_gets_it_once_and_on_its_first_device() -> None:
+    layout, projector = seeing()
+    blind = structs.replace(layout, projector=None)
+    whole = Settings(context=4096, gpu_layers=layout.layers + 1)
+    fit = Fit(
+        model_id="m",
+        build="b",
+        backend="llamacpp",
+        settings=whole,
+        placement=Placement(kind="gpu"),
+        devices=memory(blind, whole, [gpu("a")], HOST),
+        verdict="fits",
+    )
+    found = with_projector(with_projector(fit, projector), projector)
+    assert [terms(device) for device in found.devices] == [(projector.weights, projector.compute), (0, 0)]
 
 
 def test_unified_memory_counts_it_once() -> None:

@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 
 from launchpad.fit import architectures, compute
 from launchpad.fit.kv import kv_bytes, state_bytes
-from launchpad.fit.layout import Layout
+from launchpad.fit.layout import Layout, Projector
 from launchpad.fit.offload import offloaded
 from launchpad.fit.result import Basis, DeviceMemory, Settings, Term
 
@@ -108,7 +108,7 @@ def _cpu_only(graph: compute.Graph, host: Host) -> DeviceMemory:
     ]
     if settings.repack and host.repacks and layout.repack:
         terms.append(Term(name="repack", bytes=layout.repack, basis=layout.weights_basis))
-    terms += _projector(layout)
+    terms += projector_terms(layout.projector)
     terms.append(Term(name="overhead", bytes=PROCESS_OVERHEAD, basis="reserve"))
     return DeviceMemory(device="cpu", terms=tuple(terms), free=host.free, reserve=host.reserve)
 
@@ -125,7 +125,7 @@ def _on_gpu(graph: compute.Graph, gpu: Gpu, index: int, split: Split, buffer: in
         Term(name="weights", bytes=weights, basis=layout.weights_basis),
         *_caches(graph, start, stop, pad=gpu.api in ROW_PADDING_APIS),
         Term(name="compute", bytes=buffer, basis="formula"),
-        *(_projector(layout) if index == 0 else ()),
+        *(projector_terms(layout.projector) if index == 0 else ()),
         Term(name="overhead", bytes=OVERHEAD.get(gpu.api, OVERHEAD["cuda"]), basis="reserve"),
     )
     return DeviceMemory(device=gpu.device, terms=terms, free=gpu.free, reserve=gpu.reserve)
@@ -148,9 +148,8 @@ def _beside_gpus(graph: compute.Graph, host: Host, split: Split, buffer: int) ->
     return DeviceMemory(device="cpu", terms=terms, free=host.free, reserve=host.reserve)
 
 
-def _projector(layout: Layout) -> tuple[Term, ...]:
+def projector_terms(held: Projector | None) -> tuple[Term, ...]:
     """The vision encoder: on the first GPU in use, else in main memory."""
-    held = layout.projector
     if held is None:
         return ()
     return (

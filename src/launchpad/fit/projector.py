@@ -6,10 +6,14 @@ GPU in use, else into main memory, and sizes its scratch memory for the largest 
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from launchpad.errors import BadModelFile
 from launchpad.fit.figures import Figures
 from launchpad.fit.from_gguf import Header
 from launchpad.fit.layout import Projector
+from launchpad.fit.memory import projector_terms
+from launchpad.fit.result import Fit
 
 FLOAT = 4
 # Encoders that take images of any size: llama.cpp reserves for so many tokens, each merged from so many patches.
@@ -42,6 +46,15 @@ def projector_from_gguf(header: Header) -> Projector:
 def projector_of_size(size: int) -> Projector:
     """A projector of which no more is known than the size of its file."""
     return Projector(weights=size, compute=RESERVE, basis="reserve")
+
+
+def with_projector(fit: Fit, projector: Projector) -> Fit:
+    """The fit with the projector on its first device, unless it counts one already."""
+    if not fit.devices or any(device.term("projector") for device in fit.devices):
+        return fit
+    first, *rest = fit.devices
+    first = structs.replace(first, terms=(*first.terms, *projector_terms(projector)))
+    return structs.replace(fit, devices=(first, *rest))
 
 
 def _patches(header: Header, figures: Figures) -> int:
