@@ -7,7 +7,6 @@ import pytest
 
 import launchpad
 from launchpad import errors
-from launchpad.chat.options import ChatOptions
 
 
 def test_everything_exported_is_there():
@@ -30,9 +29,11 @@ def test_detect_and_recommend_make_no_connection(monkeypatch):
 def test_launch_answers_and_leaves_nothing(smollm2):
     before = {p.pid for p in psutil.process_iter()}
     with launchpad.launch(str(smollm2), system="You are a helpful assistant.") as chat:
-        greedy = ChatOptions(temperature=0)
-        assert "Paris" in chat.ask("What is the capital of France?", options=greedy)
+        assert "Paris" in chat.ask("What is the capital of France?", temperature=0).text
+        rivers = chat.ask("Name a river.", schema={"enum": ["Rhine", "Main"]}, temperature=0)
+        assert rivers.json in ("Rhine", "Main")
         assert chat.server.report.context == 8192
+        assert list(chat.stream("Say hi.", max_tokens=5))
         pid = chat.server.pid
         assert pid not in before
     assert not psutil.pid_exists(pid)

@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _EXPORTS = {
-    "Chat": "launchpad.api",
+    "Answer": "launchpad.talk",
+    "AsyncChat": "launchpad.talk_async",
+    "Chat": "launchpad.talk",
     "Choice": "launchpad.choose",
     "Machine": "launchpad.hardware.machine",
     "Model": "launchpad.catalog.model",
     "Plan": "launchpad.plan",
+    "Script": "launchpad.script.api",
     "Wish": "launchpad.wish",
     "detect": "launchpad.api",
     "hookimpl": "launchpad.plugins",
@@ -30,7 +33,6 @@ _EXPORTS = {
 
 if TYPE_CHECKING:
     from launchpad import errors as errors
-    from launchpad.api import Chat as Chat
     from launchpad.api import detect as detect
     from launchpad.api import launch as launch
     from launchpad.api import recommend as recommend
@@ -39,6 +41,10 @@ if TYPE_CHECKING:
     from launchpad.hardware.machine import Machine as Machine
     from launchpad.plan import Plan as Plan
     from launchpad.plugins import hookimpl as hookimpl
+    from launchpad.script.api import Script as Script
+    from launchpad.talk import Answer as Answer
+    from launchpad.talk import Chat as Chat
+    from launchpad.talk_async import AsyncChat as AsyncChat
     from launchpad.wish import Wish as Wish
 
 

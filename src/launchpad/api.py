@@ -6,11 +6,8 @@ errors are raised (`launchpad.errors`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
-
-from msgspec.structs import replace
 
 from launchpad.choose import Choice
 from launchpad.errors import RefusedError
@@ -19,14 +16,11 @@ from launchpad.hardware.machine import Machine
 from launchpad.wish import Wish
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from launchpad.chat.delta import Delta
-    from launchpad.chat.options import ChatOptions
     from launchpad.config import Config
-    from launchpad.engines.server import RunningServer, Server
+    from launchpad.engines.server import RunningServer
     from launchpad.plan import Plan
     from launchpad.plugins.host import Host
+    from launchpad.talk import Chat
 
 
 @cache
@@ -64,12 +58,20 @@ def launch(
 
     `max_download` in bytes is the consent to a download; the default is the setting `run.max_unattended_download`.
     """
+    from launchpad.talk import Chat
+
+    chat = Chat(model, wish=wish, system=system, max_download=max_download, report=report)
+    chat.start()
+    return chat
+
+
+def planned(wish: Wish, max_download: int | None, report: Report) -> Plan:
+    """What will be started for `wish`. Raises `RefusedError` for a download without consent, and `LaunchpadError`."""
     from launchpad.decide import make_plan_for
-    from launchpad.run import RealEffects, execute
     from launchpad.sound import sound
 
     host, config = _host()
-    plan = sound(make_plan_for(host, config, replace(wish or Wish(), model=model), ask_sources=True), report)
+    plan = sound(make_plan_for(host, config, wish, ask_sources=True), report)
     limit = config.run.max_unattended_download if max_download is None else max_download
     if plan.pull is not None and (plan.pull.size is None or plan.pull.size > limit):
         raise RefusedError(
@@ -77,54 +79,22 @@ def launch(
             why=f"Without consent the limit is {limit} bytes.",
             hint="Pass max_download, or pull it first with `launchpad pull`.",
         )
-    return Chat(plan, execute(plan, RealEffects(host, config), report), system=system)
+    return plan
 
 
-class Chat:
-    """A conversation with an engine that this process started."""
+def started(plan: Plan, report: Report) -> tuple[Plan, RunningServer]:
+    """Carry `plan` out; with the engine the plan that it was really started from. Raises `LaunchpadError`."""
+    from launchpad.run import RealEffects, carry_out
 
-    def __init__(self, plan: Plan, server: RunningServer, *, system: str | None = None) -> None:
-        from launchpad.chat.options import chat_options
-        from launchpad.chat.session import Session
+    return carry_out(plan, RealEffects(*_host()), report)
 
-        self.plan = plan
-        self._server = server
-        defaults = plan.start.defaults
-        options = chat_options(defaults, think=plan.start.thinking)
-        if system is None and defaults is not None:
-            system = defaults.system
-        self._session = Session(server.server, system=system or None, options=options, keep=False)
 
-    @property
-    def server(self) -> Server:
-        """Where the engine listens and what it really did."""
-        return self._server.server
+def knows(model: str) -> bool:
+    """True for auto, a path, a place that is written as one, and what a catalog lists."""
+    from launchpad.catalog.find import known
+    from launchpad.catalog.merge import models_of
 
-    def stream(self, prompt: str, *, options: ChatOptions | None = None) -> Iterator[Delta]:
-        """The pieces of the answer as they come: text, reasoning, and at last how it ended."""
-        if options is not None:
-            self._session.options = options
-        return self._session.ask(prompt)
-
-    def ask(self, prompt: str, *, options: ChatOptions | None = None) -> str:
-        """The whole answer, without the reasoning."""
-        from launchpad.chat.delta import Text
-
-        return "".join(
-            delta.text for delta in self.stream(prompt, options=options) if isinstance(delta, Text)
-        )
-
-    def stop(self) -> None:
-        """Stop the engine and all its processes; idempotent."""
-        self._server.stop()
-
-    def __enter__(self) -> Chat:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+    return known(model, lambda: models_of(_host()[0].catalogs()))
 
 
 def _machine(on: str | Machine | None) -> Machine | None:

@@ -127,7 +127,7 @@ class Slow:
         assert self.cancelled.wait(30)
         yield Finish(reason="stop")
 
-    def cancel(self, reader: threading.Thread) -> None:
+    def cancel(self, reader: int) -> None:
         self.cancelled.set()
 
 

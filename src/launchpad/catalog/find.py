@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from launchpad.catalog.model import Build, Format, Model
 from launchpad.catalog.reference import Reference, parse
@@ -28,6 +28,14 @@ def find(reference: Reference, models: Sequence[Model]) -> list[Model]:
         or [model for model in models if name in _names(model)]
         or [model for model in models if any(_begins(own, whole) for own in _names(model))]
     )
+
+
+def known(text: str, models: Callable[[], Sequence[Model]]) -> bool:
+    """True for auto, a path, a place that is written with its scheme, and what `models` list. Raises as `parse`."""
+    reference = parse(text)
+    if reference.kind in ("auto", "path") or "://" in text:
+        return True
+    return bool(find(reference, models()))
 
 
 def resolve_model(text: str, models: Sequence[Model]) -> tuple[Model, Build | None]:

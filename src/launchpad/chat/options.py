@@ -86,7 +86,7 @@ def request_body(model: str, messages: Sequence[Message], options: ChatOptions) 
     """
     body: dict[str, Any] = {
         "model": model,
-        "messages": [_written(message) for message in messages],
+        "messages": [written(message) for message in messages],
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -100,7 +100,7 @@ def request_body(model: str, messages: Sequence[Message], options: ChatOptions) 
     return body
 
 
-def _written(message: Message) -> dict[str, Any]:
+def written(message: Message) -> dict[str, Any]:
     """A message as OpenAI's API writes it."""
     written: dict[str, Any] = {"role": message.role, "content": encodable(message.content)}
     if message.images:

@@ -82,15 +82,10 @@ def openers(app: App, wish: Wish, *, yes: bool, jobs: int, strict: bool = False)
 
 
 def _knows(app: App, name: str) -> bool:
-    """True for auto, a path, a place that is written as one, and what a catalog lists."""
-    from launchpad.catalog.find import find
+    from launchpad.catalog.find import known
     from launchpad.catalog.merge import models_of
-    from launchpad.catalog.reference import parse
 
-    reference = parse(name)
-    if reference.kind in ("auto", "path") or "://" in name:
-        return True
-    return bool(find(reference, models_of(app.host.catalogs())))
+    return known(name, lambda: models_of(app.host.catalogs()))
 
 
 def _given(app: App, scripts: Sequence[Script], options: Mapping[str, Any]) -> dict[str, Any]:

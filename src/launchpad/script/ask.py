@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from queue import Empty, Queue
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from launchpad.chat.delta import Delta, Finish, Reasoning, Text
+from launchpad.chat.delta import Delta, Finish, Reasoning, Text, ToolCall
 from launchpad.chat.loops import LoopWatch, looped
 from launchpad.chat.options import ChatOptions, Message
 from launchpad.chat.stats import decode_speed
@@ -136,10 +135,9 @@ def _once(
     on_delta: OnDelta,
 ) -> Answer:
     """One request, watched by the clock."""
-    watch = _Watch(limits)
-    collected = _Collected()
+    collected = Collected()
     try:
-        for delta in _pieces(answerer, messages, options, watch):
+        for delta in pieces(answerer, messages, options, limits):
             collected.take(delta)
             on_delta(delta)
             if wanted.is_json and collected.blank:
@@ -155,8 +153,14 @@ def _once(
     return collected.answer()
 
 
-def _pieces(answerer: Answerer, messages: Sequence[Message], options: ChatOptions, watch: _Watch) -> Any:
-    """The deltas of one answer; read by a thread, so that a silent engine cannot make us wait beyond the limits."""
+def pieces(
+    answerer: Answerer, messages: Sequence[Message], options: ChatOptions, limits: Limits
+) -> Generator[Delta]:
+    """The deltas of one answer, within `limits`. Raises `AnswerError`; closing it cancels the request.
+
+    A thread reads them, so that a silent engine cannot make us wait beyond a limit.
+    """
+    watch = _Watch(limits)
     queue: Queue[Delta | BaseException | None] = Queue()
     stop = threading.Event()
 
@@ -189,7 +193,7 @@ def _pieces(answerer: Answerer, messages: Sequence[Message], options: ChatOption
         stop.set()
         cancel = getattr(answerer, "cancel", None)
         if cancel is not None and reader.is_alive():
-            cancel(reader)
+            cancel(reader.ident)
 
 
 class _Watch:
@@ -233,7 +237,7 @@ class _Watch:
         )
 
 
-class _Collected:
+class Collected:
     """What came of an answer."""
 
     def __init__(self) -> None:
@@ -244,6 +248,7 @@ class _Collected:
         self._begin = time.monotonic()
         self._first: float | None = None
         self._finish: Finish | None = None
+        self._calls: list[ToolCall] = []
         self._blanks = 0
 
     @property
@@ -252,11 +257,14 @@ class _Collected:
         return self._blanks > MOST_WHITE_SPACE
 
     def take(self, delta: Delta) -> None:
+        """Take a piece."""
         if isinstance(delta, Finish):
             self._finish, self.reason = delta, delta.reason
             return
         if self._first is None:
             self._first = time.monotonic()
+        if isinstance(delta, ToolCall):
+            self._calls.append(delta)
         if isinstance(delta, Reasoning | Text):
             self.loops.feed(delta.text)
         if isinstance(delta, Reasoning):
@@ -268,6 +276,7 @@ class _Collected:
             self._blanks = trailing if bare else self._blanks + trailing
 
     def answer(self, reason: str | None = None) -> Answer:
+        """What came, and what it took until now."""
         now = time.monotonic()
         usage = self._finish.usage if self._finish else None
         timings = self._finish.timings if self._finish else None
@@ -280,4 +289,5 @@ class _Collected:
             milliseconds=(now - self._begin) * 1000,
             first_token=None if self._first is None else (self._first - self._begin) * 1000,
             tokens_per_second=decode_speed(timings, usage, now - (self._first or now)),
+            calls=tuple(self._calls),
         )

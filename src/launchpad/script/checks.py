@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from launchpad.chat.delta import ToolCall
 from launchpad.errors import LaunchpadError
 from launchpad.script.model import Check, Judge, Outcome
 from launchpad.script.variables import as_text, expand_all
@@ -32,6 +33,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     first_token: float | None = None
     tokens_per_second: float | None = None
     tries: int = 1
+    calls: tuple[ToolCall, ...] = ()
 
     @property
     def said(self) -> str:

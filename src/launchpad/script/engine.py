@@ -20,7 +20,7 @@ from launchpad.script.answerers import Answerer, Echo, Replay
 from launchpad.script.model import Script
 
 if TYPE_CHECKING:
-    from launchpad.engines.server import RunningServer
+    from launchpad.engines.server import RunningServer, Server
     from launchpad.plan import Plan
     from launchpad.wish import Wish
 
@@ -42,6 +42,23 @@ class EngineAnswerer:
     def model(self) -> str:
         """The catalog's id, or the reference."""
         return self._plan.start.model_id
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that the engine is, or will be, started from."""
+        return self._plan
+
+    @property
+    def server(self) -> Server:
+        """The facts of the running engine."""
+        assert self._server is not None
+        return self._server.server
+
+    @property
+    def own_system(self) -> str | None:
+        """The system message with which this model answers best."""
+        defaults = self._plan.start.defaults
+        return defaults.system if defaults else None
 
     @property
     def identity(self) -> str:
@@ -77,12 +94,12 @@ class EngineAnswerer:
             with contextlib.suppress(ValueError):  # closed in another context
                 on_connect.reset(token)
 
-    def cancel(self, reader: threading.Thread) -> None:
-        """Close the connection that `reader` waits for: the engine stops computing that answer."""
-        connection = self._sockets.get(reader.ident or 0)
-        if connection is not None:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+    def cancel(self, reader: int | None = None) -> None:
+        """Close the connection that the thread `reader` (None: any) waits for: the engine stops computing its answer."""
+        for thread, connection in list(self._sockets.items()):
+            if reader in (None, thread):
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def options(self, asked: ChatOptions) -> ChatOptions:
         """Over the model's defaults; a deterministic script reuses no computed prompt."""

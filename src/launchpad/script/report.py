@@ -206,7 +206,10 @@ def record(result: Result, path: str) -> ResultRecord:
         value = None
         with contextlib.suppress(ValueError):
             value = read_json(result.answer.text)
-        answer = AnswerRecord(json=value, **structs.asdict(result.answer))
+        answer = AnswerRecord(
+            json=value,
+            **{n: getattr(result.answer, n) for n in AnswerRecord.__struct_fields__ if n != "json"},
+        )
     return ResultRecord(script=path, answer=answer, **structs.asdict(result))
 
 
