@@ -57,7 +57,7 @@ def _keep(plan: Plan, server: RunningServer, speeds: Figures, source: Source) ->
         speeds,
         load=did.load_seconds,
         process=did.process_memory,
-        overhead=_overhead(plan.start, did),
+        overhead=overhead_of(plan.start, did),
     )
     _record(plan, did.engine, measured, source, memory=check_memory(plan.start.fit, did, loaded=True))
 
@@ -92,8 +92,12 @@ def _record(
     )
 
 
-def _overhead(start: StartStep, did: EngineReport) -> int | None:
+def overhead_of(start: StartStep, did: EngineReport) -> int | None:
     """What of the process belongs to no buffer. Only without accelerators: drivers map what they like."""
     if did.process_memory is None or start.fit.placement.kind != "cpu" or not did.buffers:
         return None
-    return max(0, did.process_memory - sum(b.model + b.context + b.compute for b in did.buffers))
+    names = ("projector", "projector_compute") if start.projector_path is not None else ()
+    sees = sum(device.term(name) for device in start.fit.devices for name in names)
+    if names and not sees:
+        return None  # what its projector takes is not known
+    return max(0, did.process_memory - sees - sum(b.model + b.context + b.compute for b in did.buffers))
