@@ -43,19 +43,20 @@ class Server:
 
     def version(self, timeout: float = CONNECT_SECONDS) -> str | None:
         """Its version; None when something answers that is no Ollama. Raises `OSError` when nothing answers."""
-        if self.address.scheme == "http" and self.address.host == "127.0.0.1":
-            status, found = get_loopback(
-                self.address.port, f"{self.address.path}/api/version", timeout=timeout
-            )
-        else:
-            status, found = self._get_json("/api/version", timeout)
+        status, found = self._get_json("/api/version", timeout)
         version = found.get("version") if status == 200 and isinstance(found, dict) else None
         return version if isinstance(version, str) else None
 
     def tags(self) -> list[dict[str, Any]]:
-        """What its store holds."""
-        with self._words("its list of models", LaunchError):
-            return _plain_models(self._quick().list())
+        """What its store holds. Asked at every survey: without the client, whose import takes longer than the answer."""
+        try:
+            status, found = self._get_json("/api/tags", QUICK_SECONDS)
+        except OSError as error:
+            raise self._gone("its list of models", LaunchError, error) from error
+        models = found.get("models") if isinstance(found, dict) else None
+        if status != 200:
+            raise _error(explain_ollama(found, status, "the list of models"), LaunchError)
+        return [model for model in models or () if isinstance(model, dict) and model.get("model")]
 
     def loaded(self) -> list[dict[str, Any]]:
         """What it has in memory. It lags: nothing while a model loads, and the dead are still listed for a while."""
@@ -173,12 +174,15 @@ class Server:
         return httpx2.Client(trust_env=not self.address.local, verify=https, timeout=limits)
 
     def _get_json(self, path: str, timeout: float) -> tuple[int, Any]:
+        """(status, decoded JSON or None), quickly. Raises `OSError` when nothing answers."""
+        if self.address.scheme == "http" and self.address.host == "127.0.0.1":
+            return get_loopback(self.address.port, self.address.path + path, timeout=timeout)
         import httpx2
 
         try:
             with self._http(timeout) as client:
                 response = client.get(self.address.url + path)
-                return response.status_code, json.loads(response.content[:65536])
+                return response.status_code, json.loads(response.content)
         except httpx2.HTTPError as error:
             raise ConnectionError(str(error)) from error
         except ValueError:
