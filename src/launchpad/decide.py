@@ -19,6 +19,7 @@ from launchpad.catalog.select import select
 from launchpad.choose import Candidate, Choice
 from launchpad.confirm import confirmed
 from launchpad.errors import EngineMissing, NoModelFits
+from launchpad.found import found_builds
 from launchpad.hardware.machine import Machine
 from launchpad.known_fits import KnownFits
 from launchpad.named import is_auto, named_models
@@ -33,6 +34,7 @@ from launchpad.survey import (
     consider,
     engine_of,
     in_own_store,
+    local_key,
     plans_for,
     survey,
     too_large_for,
@@ -181,7 +183,10 @@ def _look(
     refuse_lookalike(parse(wish.model or ""), seen.models)
     connect = (ask_sources or not to_run) and not wish.offline
     named = named_models(wish.model or "", seen, host, connect=connect, to_run=to_run)
-    seen = replace(seen, local={**seen.local, **named.local}, layouts=named.layouts)
+    # The same bytes under another name, or in another program's store, need not come a second time.
+    same = {} if on else found_builds(named.models, seen.local.values())
+    keyed = {local_key(ref, local.format): local for ref, local in same.items()}
+    seen = replace(seen, local={**keyed, **seen.local, **named.local}, layouts=named.layouts)
     models = named.models if policy is None else enforce(policy, named.models)
     _check_wanted(models, wish)
     return seen, models, {}

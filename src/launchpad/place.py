@@ -80,8 +80,8 @@ def _one(build: Build, source: GuardedSource) -> Place:
 
 def _tag(build: Build, source: GuardedSource) -> Place:
     """A tag of Ollama's library: for Ollama itself, and for engines that read its GGUF layer."""
-    read = _one(replace(build, format="gguf"), source)
-    own = replace(read.builds[0], format=build.format)
+    read = _one(replace(build, format="gguf", quantization="unknown"), source)
+    own = replace(build, size=read.builds[0].size, size_exact=read.builds[0].size_exact)
     return Place(builds=(own, *read.builds), layouts=read.layouts, facts=read.facts)
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from launchpad.catalog.hub_config import LONGEST_CONFIG, parse_config
-from launchpad.catalog.model import Build
+from launchpad.catalog.model import Build, ModelFile
 from launchpad.errors import BadModelFile, LaunchpadError
 from launchpad.fit.layout import Projector
 from launchpad.fit.projector import projector_from_gguf, projector_of_size
@@ -151,8 +151,12 @@ def _size(reader: Ranges, file: RemoteFile) -> int:
 
 
 def with_sizes(build: Build, resolved: Resolved) -> Build:
-    """The build with the bytes that the files of its weights have, as the source states them."""
-    sizes = [file.size for file in weight_files(resolved)]
+    """The build with sizes and hashes of its weights, as the source states them. What the build pins itself stands."""
+    files = weight_files(resolved)
+    sizes = [file.size for file in files]
     if not sizes or None in sizes:
         return build
+    if build.format == "gguf" and not any(file.sha256 for file in build.files):
+        pins = tuple(ModelFile(path=file.path, size=file.size, sha256=file.sha256) for file in files)
+        build = replace(build, files=pins)
     return replace(build, size=sum(size or 0 for size in sizes), size_exact=True)

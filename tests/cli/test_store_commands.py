@@ -160,3 +160,15 @@ def test_ollamas_model_runs_in_place_by_its_name(launchpad, private_home):
     done = launchpad("pull", "ollama://tiny:1b", "--backend", "llamacpp", "--json")
     assert done.code == 0, done.err
     assert (done.document["fetched"], done.document["path"]) == (False, str(blob))
+
+
+def test_the_same_bytes_under_another_name_do_not_come_twice(launchpad, private_home, hub):
+    theirs = _put(private_home / ".lmstudio" / "models" / "org" / "tiny" / "renamed.gguf", CONTENT)
+    done = launchpad("pull", "hf://org/tiny-GGUF:Q8_0", "--json", env={"HF_ENDPOINT": hub.endpoint})
+    assert done.code == 0, done.err
+    assert (done.document["fetched"], done.document["path"]) == (False, str(theirs))
+    url = hub.add("/elsewhere/tiny.gguf", CONTENT)
+    again = launchpad("pull", f"{url}#sha256={SHA256}", "--json")
+    assert again.code == 0, again.err
+    assert (again.document["fetched"], again.document["path"]) == (False, str(theirs))
+    assert hub.bytes_sent(".gguf") < 3 * len(CONTENT)  # headers, read to compute the fit
