@@ -6,7 +6,8 @@ import re
 import ssl
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
@@ -45,11 +46,21 @@ def client(options: PullOptions) -> httpx2.Client:
 
     from launchpad import __version__
 
+    _read_more_at_once()
     return httpx2.Client(
         headers={"User-Agent": f"launchpad/{__version__}", "Accept-Encoding": "identity"},
         timeout=httpx2.Timeout(options.stall_seconds, connect=options.connect_seconds),
         follow_redirects=False,
     )
+
+
+@cache
+def _read_more_at_once() -> None:
+    """Have the HTTP library ask the system for 256 KiB at once instead of 64: a third less work for each byte."""
+    with suppress(ImportError):
+        from httpcore2._sync import http11
+
+        http11.HTTP11Connection.READ_NUM_BYTES = 256 << 10
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from threading import Condition, Lock
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from launchpad.errors import DiskFull, LaunchpadError, PullError
 from launchpad.pull.disk import explained, full, is_full, open_private, open_same, reserve
@@ -26,13 +26,7 @@ PIECE = 8 << 20  # the hash's state is kept after each of these
 _WINDOW = 64 << 20
 _READ = 1 << 20
 _SYNC_EVERY = 256 << 20
-
-
-class _Full(NamedTuple):
-    """That the disk took only the first `written` bytes."""
-
-    error: OSError
-    written: int
+_GATHERS = hasattr(os, "writev")
 
 
 class Partial:
@@ -58,7 +52,7 @@ class Partial:
 
     def _forget_all(self) -> None:
         self.gaps = Gaps(self.payload.size)
-        self._waiting: dict[int, bytes] = {}
+        self._waiting: dict[int, list[bytes]] = {}
         self._epoch = getattr(self, "_epoch", 0) + 1
         self._told: dict[int, bytes] = {}  # states of an earlier run, to compare with
         self._old_end = 0  # before this, bytes may be of an earlier run
@@ -163,22 +157,20 @@ class Partial:
                 if self._journal:
                     self._journal.looks(self._look)
 
-    def write_at(self, start: int, data: bytes) -> None:
-        """Write `data` from `start` on. Raises `DiskFull` with the missing bytes.
+    def write_at(self, start: int, chunks: list[bytes]) -> None:
+        """Write `chunks`, one after the other, from `start` on. Raises `DiskFull` with the missing bytes.
 
         What is here already is not written again: the hash knows the bytes that came first.
         """
         with self._writing:
             self._check_open()
-            data = data[: self._missing_from(start)]
-            fault = self._put(start, memoryview(data))
-            if fault:
-                data = data[: fault.written]
-            stop = start + len(data)
-            if data:
-                self._keep(start, stop, data)
-            if fault:
-                raise self._full(len(data)) from fault.error
+            chunks = _cut(chunks, self._missing_from(start))
+            written, error = self._put(start, chunks)
+            stop = start + written
+            if written:
+                self._keep(start, stop, _cut(chunks, written))
+            if error:
+                raise self._full(sum(map(len, chunks)) - written) from error
         with self._changed:
             # Who is faster than the hash waits for it, unless the hash has an earlier run's bytes to go through.
             while stop - self._hashed > _WINDOW and self._old_end <= self._hashed and self._can_go_on():
@@ -191,7 +183,7 @@ class Partial:
 
     def write(self, chunk: bytes) -> None:
         """Append `chunk` to what is here from the beginning on, but never past the expected size."""
-        self.write_at(self.front, chunk)
+        self.write_at(self.front, [chunk])
 
     def ends_at(self, size: int) -> None:
         """The file turns out to have `size` bytes."""
@@ -221,25 +213,30 @@ class Partial:
 
     _look: Look | None = None
 
-    def _put(self, start: int, data: memoryview) -> _Full | None:
-        written = 0
+    def _put(self, start: int, chunks: list[bytes]) -> tuple[int, OSError | None]:
+        """Write; say how many bytes the disk took, and the error when it is full."""
+        size, written = sum(map(len, chunks)), 0
         try:
             os.lseek(self._file, start, os.SEEK_SET)
-            while written < len(data):
-                written += os.write(self._file, data[written:])
+            if _GATHERS and len(chunks) > 1:
+                written = os.writev(self._file, chunks)
+            left = memoryview(b"".join(chunks) if written < size else b"")[written:]
+            while left:
+                count = os.write(self._file, left)
+                written, left = written + count, left[count:]
         except OSError as error:
             if is_full(error):
-                return _Full(error, written)
+                return written, error
             raise
-        return None
+        return written, None
 
-    def _keep(self, start: int, stop: int, data: bytes) -> None:
+    def _keep(self, start: int, stop: int, chunks: list[bytes]) -> None:
         self._note(start, stop)
         with self._changed:
             self._check()
             self.gaps.fill(start, stop)
             if 0 <= start - self._hashed <= _WINDOW:
-                self._waiting[start] = data
+                self._waiting[start] = chunks
             self._changed.notify_all()
 
     def _full(self, missing: int) -> DiskFull:
@@ -283,16 +280,17 @@ class Partial:
                 return False
             epoch, begin, hasher = self._epoch, self._hashed, self._hash
             end = min((begin // self.piece + 1) * self.piece, self.gaps.size)
-            data = self._next(begin, end)
+            chunks = self._next(begin, end)
             read_until = min(end, begin + _READ, self.gaps.here_until(begin), *self._waiting)
-        whole = bool(data)
-        if not whole:
-            data = self._read(begin, read_until - begin)
-        hasher.update(data)
-        stop = begin + len(data)
+        from_disk = not chunks
+        if from_disk:
+            chunks = [self._read(begin, read_until - begin)]
+        for chunk in chunks:
+            hasher.update(chunk)
+        stop = begin + sum(map(len, chunks))
         with self._changed:
             if epoch == self._epoch:  # else it was all thrown away meanwhile
-                if not whole and stop < read_until:
+                if from_disk and stop < read_until:
                     self._dig()  # the file is shorter than its journal says
                 else:
                     self._hashed = stop
@@ -300,12 +298,13 @@ class Partial:
                 self._changed.notify_all()
         return True
 
-    def _next(self, begin: int, end: int) -> bytes:
+    def _next(self, begin: int, end: int) -> list[bytes]:
         """What waits in memory for its turn, from `begin` to `end` at most; empty when it must be read."""
-        data = self._waiting.pop(begin, b"")
-        if begin + len(data) > end:  # it reaches into the next piece: the rest waits
-            self._waiting[end] = data[end - begin :]
-        return data[: end - begin]
+        chunks = self._waiting.pop(begin, [])
+        if begin + sum(map(len, chunks)) > end:  # it reaches into the next piece: the rest waits
+            whole = b"".join(chunks)
+            chunks, self._waiting[end] = [whole[: end - begin]], [whole[end - begin :]]
+        return chunks
 
     def _read(self, start: int, size: int) -> bytes:
         with explained(self.path):
@@ -356,6 +355,11 @@ class Partial:
             if self._journal and epoch == self._epoch and not self._closed:
                 self._journal.synced(offset)
                 self._synced, self._syncing = offset, False
+
+
+def _cut(chunks: list[bytes], size: int) -> list[bytes]:
+    """The first `size` bytes of `chunks`."""
+    return chunks if sum(map(len, chunks)) <= size else [data] if (data := b"".join(chunks)[:size]) else []
 
 
 def _complement(gaps: Gaps) -> list[tuple[int, int]]:

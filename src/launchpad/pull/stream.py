@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import httpx2
 
 _HTML = (b"<!doctype html", b"<html")
-_LARGEST_WRITE = 1 << 20
+_LARGEST_WRITE = 256 << 10
+_MOST_CHUNKS = 512  # that one gathering write takes
 _LEAST_WRITE = 16 << 10
 _LONGEST_KEPT = 0.5  # seconds that bytes stay unwritten on a slow line
 
@@ -64,16 +65,20 @@ class Writer:
         """Take in what arrived."""
         self._chunks.append(chunk)
         self._size += len(chunk)
-        if self._size >= self._most or monotonic() - self._since > _LONGEST_KEPT:
+        if (
+            self._size >= self._most
+            or len(self._chunks) >= _MOST_CHUNKS
+            or monotonic() - self._since > _LONGEST_KEPT
+        ):
             self.flush()
 
     def flush(self) -> None:
         """Write what is here."""
         if self._chunks:
-            data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+            chunks, size = self._chunks, self._size
             self._chunks, self._size = [], 0
-            self._file.write_at(self._part.start, data)
-            self._part.start += len(data)
+            self._file.write_at(self._part.start, chunks)
+            self._part.start += size
         self._since = monotonic()
 
 
