@@ -38,10 +38,10 @@ class Gaps:
 
     def dig(self, start: int, stop: int) -> None:
         """The bytes start ≤ i < stop are missing (again)."""
-        touched = self._touched(start, stop)
+        touched = self._touched(start - 1, stop + 1)  # neighbors grow together
         begin = min([start, *(gap[0] for gap in touched)])
         end = max([stop, *(gap[1] for gap in touched)])
-        self._replace(start, stop, [(begin, end)])
+        self._replace(begin, end, [(begin, end)])
 
     def here_until(self, offset: int) -> int:
         """The end of what is here without a gap from `offset` on; `offset` itself when that is missing."""

@@ -101,11 +101,13 @@ class Memory:
                 self.look = Look(inode, mtime_ns, ctime_ns)
             case _Looked(inode, mtime_ns, ctime_ns):
                 self.look = Look(inode, mtime_ns, ctime_ns)
-            case _Hashed(offset, state) if offset % piece == 0 and len(state) == 64:
+            case _Hashed(offset, state) if (
+                0 < offset <= self.gaps.size and offset % piece == 0 and len(state) == 64
+            ):
                 self.states[offset] = bytes.fromhex(state)
             case _Synced(offset) if 0 <= offset <= self.gaps.size:
                 self.synced = offset
-            case _Bad(offset) if offset >= piece:
+            case _Bad(offset) if piece <= offset < self.gaps.size + piece:
                 self.gaps.dig(offset - piece, min(offset, self.gaps.size))
                 self.states.pop(offset, None)
                 self.synced = min(self.synced, offset - piece)
@@ -196,7 +198,7 @@ def read(content: bytes, expected: Header | None = None) -> tuple[Memory | None,
     lines = content.split(b"\n")[:-1]
     try:
         header = _HEADER.decode(lines[0])
-    except (IndexError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (IndexError, msgspec.MsgspecError, ValueError, RecursionError):
         return None, 0
     if header.version != _VERSION or header.piece <= 0 or (expected and header != expected):
         return None, 0
@@ -204,7 +206,7 @@ def read(content: bytes, expected: Header | None = None) -> tuple[Memory | None,
     for line in lines[1:]:
         try:
             memory.learn(line, header.piece)
-        except (ValueError, msgspec.MsgspecError):
+        except (ValueError, msgspec.MsgspecError, RecursionError):
             break
         used += len(line) + 1
     return memory, used

@@ -48,6 +48,8 @@ class Partial:
         self._failure: BaseException | None = None
         self._closed = False
         self._take_over(self._journal.memory if self._journal else None)
+        # Bytes of an earlier run that have to be read, because their hash is not known.
+        self.to_read = self.gaps.have - self._hashed
         self._hashing = start_thread(self._hash_on)
 
     def _forget_all(self) -> None:
@@ -98,12 +100,6 @@ class Partial:
         """The first missing byte."""
         with self._changed:
             return self.gaps.first
-
-    @property
-    def to_read(self) -> int:
-        """Bytes of an earlier run that have to be read, because their hash is not known."""
-        with self._changed:
-            return max(0, min(self._old_end, self.gaps.size) - self._hashed)
 
     @property
     def complete(self) -> bool:
@@ -355,6 +351,7 @@ class Partial:
             if self._journal and epoch == self._epoch and not self._closed:
                 self._journal.synced(offset)
                 self._synced, self._syncing = offset, False
+                self._changed.notify_all()
 
 
 def _cut(chunks: list[bytes], size: int) -> list[bytes]:
