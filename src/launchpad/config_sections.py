@@ -60,6 +60,10 @@ class PullConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lock_timeout: Annotated[_Seconds, Meta(description="Longest wait for another pull of the same file")] = (
         300.0
     )
+    connections: Annotated[
+        int,
+        Meta(ge=1, le=64, description="Most connections for one large file, where the server takes ranges"),
+    ] = 8
     max_rate: Annotated[
         Size | None, Meta(description="Most bytes per second, such as 10MB/s; unset: no limit")
     ] = None

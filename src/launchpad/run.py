@@ -99,6 +99,7 @@ class RealEffects:
             retries=settings.retries,
             lock_timeout=settings.lock_timeout,
             max_rate=settings.max_rate,
+            connections=settings.connections,
         )
 
         def noting(event: Event) -> None:

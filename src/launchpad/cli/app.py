@@ -42,6 +42,14 @@ class App:
         origins = {**self.config.origins, "run.policy": "command line"}
         self.config = replace(self.config, run=run, origins=origins)
 
+    def use_pull(self, **settings: float | int) -> None:
+        """Transfer as the command line says, instead of as configured."""
+        from msgspec.structs import replace
+
+        pull = replace(self.config.pull, **settings)
+        origins = {**self.config.origins, **{f"pull.{name}": "command line" for name in settings}}
+        self.config = replace(self.config, pull=pull, origins=origins)
+
     @cached_property
     def host(self) -> Host:
         """The plugins."""

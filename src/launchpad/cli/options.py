@@ -79,6 +79,49 @@ def json_option(function: Callable[P, R]) -> Callable[P, R]:
     )(function)
 
 
+class Rate(click.ParamType[int]):
+    """Bytes per second such as 10MB/s."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse, or fail with what is wrong."""
+        from launchpad.errors import UsageError
+        from launchpad.sizes import parse_rate
+
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_rate(value)
+        except UsageError as error:
+            self.fail(f"{error.what} {error.why or error.hint or ''}".strip(), param, ctx)
+
+
+def transfer_options(function: Callable[P, R]) -> Callable[P, R]:
+    """How bytes are fetched: for this command, in the place of the settings `pull.*`."""
+
+    def remember(ctx: click.Context, param: click.Parameter, value: float | None) -> None:
+        app = ctx.find_object(App)
+        if value is not None and app is not None and param.name is not None:
+            app.use_pull(**{param.name: value})
+
+    options = (
+        ("--max-rate", Rate(), "RATE", "Fetch at most so much, such as 10MB/s."),
+        ("--connections", click.IntRange(1, 64), "N", "Connections for a large file, at most. [default: 8]"),
+        (
+            "--lock-timeout",
+            click.FloatRange(0),
+            "SECONDS",
+            "Longest wait for another pull that does not move.",
+        ),
+    )
+    for flag, kind, metavar, text in reversed(options):
+        function = click.option(
+            flag, type=kind, metavar=metavar, expose_value=False, callback=remember, help=text
+        )(function)
+    return function
+
+
 _WISHES: dict[str, tuple[str, dict[str, Any]]] = {
     "context": (
         "--context",

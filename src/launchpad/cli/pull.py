@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from launchpad.cli.app import App
-from launchpad.cli.options import json_option, make_wish, source_options, wish_options
+from launchpad.cli.options import json_option, make_wish, source_options, transfer_options, wish_options
 
 
 @click.command()
 @click.argument("model", required=False)
 @wish_options
 @source_options
+@transfer_options
 @click.option("-y", "--yes", is_flag=True, help="Do not ask, whatever the size.")
 @json_option
 @click.pass_obj

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from launchpad.cli.app import App
-from launchpad.cli.options import json_option, keep_option, make_wish, source_options, wish_options
+from launchpad.cli.options import (
+    json_option,
+    keep_option,
+    make_wish,
+    source_options,
+    transfer_options,
+    wish_options,
+)
 from launchpad.cli.script_options import script_options
 
 if TYPE_CHECKING:
@@ -23,6 +30,7 @@ SCRIPT_SUFFIXES = (".yml", ".yaml", ".prompt.json")  # no model is named like th
 @click.argument("words", metavar="[PROMPT]", nargs=-1)
 @wish_options
 @source_options
+@transfer_options
 @keep_option(
     "Leave the engine loaded until it was not used for so long, such as 10m; 0: not. [default: engines.keep]"
 )

@@ -22,7 +22,7 @@ from threading import Lock
 import msgspec
 from msgspec import Struct
 
-from launchpad.pull.disk import explained, full, is_full, open_private
+from launchpad.pull.disk import explained, open_private
 from launchpad.pull.extents import Gaps
 
 SUFFIX = ".journal"
@@ -120,10 +120,11 @@ class Journal:
 
     def __init__(self, partial: Path, header: Header) -> None:
         self._header = header
-        self._folder = partial.parent
+        self._path = place(partial)
         self._one_at_a_time = Lock()
-        self._file = open_private(place(partial))
-        self.memory = self._recall()
+        self._file = open_private(self._path)
+        with explained(self._path):
+            self.memory = self._recall()
 
     def close(self) -> None:
         """Close the file; what was said stays."""
@@ -158,16 +159,9 @@ class Journal:
 
     def _say(self, fact: Struct) -> None:
         line = msgspec.json.encode(fact) + b"\n"
-        try:
-            with self._one_at_a_time:
-                while line:
-                    line = line[os.write(self._file, line) :]
-        except OSError as error:
-            if not is_full(error):
-                raise
-            raise full(
-                self._folder, len(line), "The journal of an unfinished file could not grow."
-            ) from error
+        with explained(self._path), self._one_at_a_time:
+            while line:
+                line = line[os.write(self._file, line) :]
 
     def _recall(self) -> Memory | None:
         """What an earlier pull of the same bytes noted; None (and an empty journal) when there is nothing of use."""

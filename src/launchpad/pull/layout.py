@@ -83,7 +83,8 @@ class Repo(Struct, frozen=True, kw_only=True):
         folder = make_folder(self.root, self.name, "snapshots", self.revision, *path.split("/")[:-1])
         if not blob.exists() or _same(blob, link):
             return link
-        temporary = folder / f".{key[:16]}.{os.getpid()}"
+        # Made where unfinished things lie, so that a kill leaves nothing in the snapshot that others read.
+        temporary = make_folder(self.root, self.name, PARTIAL) / f"{key[:16]}.{os.getpid()}.link"
         with explained(link):
             temporary.unlink(missing_ok=True)
             try:

@@ -8,6 +8,7 @@ the disk; see docs/explanation/pull.md.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Condition, Lock
@@ -47,7 +48,8 @@ class Partial:
         self._forget_all()
         self._failure: BaseException | None = None
         self._closed = False
-        self._take_over(self._journal.memory if self._journal else None)
+        with explained(path):
+            self._take_over(self._journal.memory if self._journal else None)
         # Bytes of an earlier run that have to be read, because their hash is not known.
         self.to_read = self.gaps.have - self._hashed
         self._hashing = start_thread(self._hash_on)
@@ -161,7 +163,8 @@ class Partial:
         with self._writing:
             self._check_open()
             chunks = _cut(chunks, self._missing_from(start))
-            written, error = self._put(start, chunks)
+            with explained(self.path):
+                written, error = self._put(start, chunks)
             stop = start + written
             if written:
                 self._keep(start, stop, _cut(chunks, written))
@@ -192,7 +195,8 @@ class Partial:
         """Throw away what is here."""
         with self._writing, self._changed:
             self._check_open()
-            os.ftruncate(self._file, 0)
+            with explained(self.path):
+                os.ftruncate(self._file, 0)
             if self._journal:
                 self._journal.restart()
             self._forget_all()
@@ -347,7 +351,11 @@ class Partial:
             return
         finally:
             os.close(descriptor)
-        with self._writing, self._changed:
+        with (
+            self._writing,
+            self._changed,
+            suppress(LaunchpadError),
+        ):  # then the next run reads more, and that is all
             if self._journal and epoch == self._epoch and not self._closed:
                 self._journal.synced(offset)
                 self._synced, self._syncing = offset, False

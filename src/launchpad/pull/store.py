@@ -13,8 +13,9 @@ from launchpad.events import PullFinished, PullStarted, Report
 from launchpad.plugins.spec import RemoteFile, Resolved
 from launchpad.pull import archive, journal, stamps
 from launchpad.pull.checking import intact
+from launchpad.pull.claim import claim
 from launchpad.pull.companions import weight_files
-from launchpad.pull.disk import check_space, hold_lock, publish
+from launchpad.pull.disk import check_space, explained, hold_lock, publish
 from launchpad.pull.http import client
 from launchpad.pull.inventory import list_local, owner_of
 from launchpad.pull.job import Job, Throttle
@@ -140,7 +141,8 @@ def _hashes_to(pulling: _Pull, path: Path, expected: str, payload: Payload, file
 
 def _stamp(pulling: _Pull, path: Path, key: str, *, fetched: bool, now_at: Path | None = None) -> None:
     build, ref = pulling.resolved.build, pulling.resolved.ref
-    stamps.write(path, key=key, fetched=fetched, ref=ref, quantization=build.quantization, now_at=now_at)
+    with explained(path):
+        stamps.write(path, key=key, fetched=fetched, ref=ref, quantization=build.quantization, now_at=now_at)
 
 
 def _fetch_all(pulling: _Pull, payloads: list[Payload], report: Report) -> list[str | None]:
@@ -188,8 +190,9 @@ def _obtain(pulling: _Pull, job: Job, file: RemoteFile, payload: Payload) -> str
     with hold_lock(repo.lock(payload.key), pulling.options, others, file.path, tell):
         key = _present(pulling, file, payload)
         if key is None:
-            _download(partial, payload, file, job)
-            key = _finish(pulling, file, payload, partial)
+            with claim(partial) as place:
+                _download(place, payload, file, job)
+                key = _finish(pulling, file, payload, place)
         progress.finish(payload.size or _size_of(repo.blob(key)))
         return key
 
@@ -207,7 +210,7 @@ def _download(partial: Path, payload: Payload, file: RemoteFile, job: Job) -> No
 def _finish(pulling: _Pull, file: RemoteFile, payload: Payload, partial: Path) -> str:
     repo, key, source = pulling.repo, payload.key, partial
     if file.member:
-        source = repo.partial(f"{payload.key}.member")
+        source = partial.with_name(f"{partial.name}.member")
         key = archive.extract(partial, file, source, pulling.progress).sha256
     _stamp(pulling, repo.blob(key), key, fetched=True, now_at=source)
     publish(source, repo.blob(key))

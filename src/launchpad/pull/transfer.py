@@ -11,7 +11,7 @@ from launchpad.pull.names import quote
 from launchpad.pull.options import PullOptions
 from launchpad.pull.partial import Partial
 
-_LEAST_PIECES = 8  # a file of less than this is brought by one connection
+_PIECES_EACH = 8  # of a file, for each connection that it gets
 
 
 def fetch(file: Partial, job: Job) -> None:
@@ -97,7 +97,5 @@ def _complete(file: Partial, job: Job, address: Address) -> str:
 
 
 def connections(size: int | None, options: PullOptions) -> int:
-    """How many connections a file of `size` bytes may have at most."""
-    if size is None or size < _LEAST_PIECES * options.piece_size:
-        return 1
-    return max(1, options.connections)
+    """How many connections a file of `size` bytes may have: few enough that what all hold unwritten is below 1 %."""
+    return max(1, min(options.connections, (size or 0) // (_PIECES_EACH * options.piece_size)))
