@@ -88,7 +88,7 @@ def gateway(pipe: Connection, facts: Any, plan: Any) -> None:
             return Running()
 
     metrics, offered = Metrics(), offers([("m", plan)], 0)
-    pool = Pool(offered, Loader(), metrics, idle_seconds=900.0, tell=print)
+    pool = Pool(offered, Loader(), metrics, idle_seconds=900.0, tell=lambda line: None)
     app = build(Gateway(offered, pool, metrics, Limits()), key=KEY)
     server = uvicorn.Server(configured(app, port=0, lifespan="off"))
 
@@ -154,21 +154,22 @@ def cpu(pid: int) -> float:
 def compare(
     direct: tuple[int, str], through: tuple[int, str], pid: int, pairs: int, tokens: int
 ) -> dict[str, Any]:
-    """Ask in turns, the order swapped each time."""
+    """Ask in turns, the order swapped each time; past the gateway twice, which shows how much is noise."""
     for place in (direct, through):
         ask(*place, tokens)
-    rows: list[tuple[float, float, float, float]] = []
+    rows: list[tuple[float, float, float, float, float]] = []
     used, events = cpu(pid), 0
     for number in range(pairs):
         order = [direct, through] if number % 2 else [through, direct]
         got = {place: ask(*place, tokens) for place in order}
-        rows.append((*got[direct][:2], *got[through][:2]))
+        rows.append((*got[direct][:2], *got[through][:2], ask(*direct, tokens)[1]))
         events += got[through][2]
     used = cpu(pid) - used
     return {
         "speed_direct": spread([r[1] for r in rows]),
         "speed_through": spread([r[3] for r in rows]),
         "speed_ratio": spread([r[1] / r[3] for r in rows]),
+        "speed_ratio_of_none": spread([r[1] / r[4] for r in rows]),
         "first_direct_ms": spread([1000 * r[0] for r in rows]),
         "first_through_ms": spread([1000 * r[2] for r in rows]),
         "first_added_ms": spread([1000 * (r[2] - r[0]) for r in rows]),
@@ -196,6 +197,8 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--pairs", type=int, default=30)
     parser.add_argument("--tokens", type=int, default=200)
+    parser.add_argument("--threads", type=int, help="of the real engine; by default what launchpad plans")
+    parser.add_argument("--real-only", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
@@ -231,6 +234,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     plan = make_plan_for(
         host, config, Wish(model=options.model, context=4096, offline=True), starts_next=True
     )
+    if options.threads:
+        arguments = {**plan.start.arguments, "threads": options.threads}
+        plan = replace(plan, start=replace(plan.start, arguments=arguments))
     results: dict[str, Any] = {}
     running = execute(plan, RealEffects(host, config), ignore)
     try:
@@ -242,6 +248,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             )
     finally:
         running.stop()
+    if options.real_only:
+        return results
     for name, pause in (("simulated, 500 events/s", 0.002), ("simulated, as fast as it can", 0.0)):
         with process(simulated, pause) as (own, _):
             fast = replace(facts, endpoint=f"http://127.0.0.1:{own}/v1", pid=0)
