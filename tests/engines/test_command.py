@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from launchpad.engines.command import clean_environment
+from launchpad.engines import registry
+from launchpad.engines.command import EngineCommand, clean_environment, refuse_options
+from launchpad.engines.process import EngineProcess
+from launchpad.errors import RefusedError
 
 
 @pytest.mark.parametrize(
@@ -27,3 +30,34 @@ def test_the_rest_is_kept(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_loopback_goes_past_every_proxy() -> None:
     assert "127.0.0.1" in clean_environment()["NO_PROXY"]
+
+
+# -- options that were smuggled in (row S11) ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--rpc", "10.0.0.1:50052"),
+        ("--log-file=/etc/passwd",),
+        ("--slot-save-path", "/"),
+        ("--slot_save_path", "/"),
+        ("--api-key-file", "/etc/shadow"),
+        ("--lora", "x.gguf"),
+        ("--chat-template", "{{ x }}"),
+        ("--trust-remote-code",),
+        ("--trust_remote_code=true",),
+        ("--enable-prompt-embeds",),
+        ("--host", "0.0.0.0"),
+        ("--host=::",),
+    ],
+)
+def test_options_that_are_never_part_of_a_plan_are_refused(options: tuple[str, ...]) -> None:
+    with pytest.raises(RefusedError, match="never allows"):
+        EngineProcess.start(EngineCommand(backend="b", model="m", argv=("engine", *options)))
+    assert not list(registry.records())
+
+
+@pytest.mark.parametrize("options", [("--host", "127.0.0.1"), ("--ctx-size", "8192"), ("--model", "0.0.0.0")])
+def test_ordinary_options_are_not(options: tuple[str, ...]) -> None:
+    refuse_options(EngineCommand(backend="b", model="m", argv=("engine", *options)))

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from launchpad.errors import RefusedError
+
 TOKEN_VARIABLE = "LAUNCHPAD_ENGINE_TOKEN"  # noqa: S105  (the name of the variable; a start token is no secret)
 
 # /proc/<pid>/environ is readable, inherited and often logged: no credential goes there.
@@ -17,6 +19,39 @@ _SECRET = re.compile(
 
 # Engines that read settings from the environment would not do what the plan says.
 _SETTINGS = re.compile(r"LLAMA_ARG_|LAUNCHPAD_")
+
+# Options that open an engine to the network, run code of strangers, or let it write files. None of them is ever part of a
+# plan: where one turns up it came from a plugin, a catalog or a model.
+_FORBIDDEN = frozenset(
+    [
+        "--rpc",
+        "--log-file",
+        "--slot-save-path",
+        "--api-key",
+        "--api-key-file",
+        "--lora",
+        "--lora-scaled",
+        "--control-vector",
+        "--chat-template",
+        "--chat-template-file",
+        "--media-path",
+        "--ssl-key-file",
+        "--tools",
+        "--webui-mcp-proxy",
+        "--props",
+        "--path",
+        "--models-dir",
+        "--trust-remote-code",
+        "--enable-prompt-embeds",
+        "--allowed-local-media-path",
+        "--logits-processors",
+        "--middleware",
+        "--worker-extension-cls",
+        "--tokenizer-mode=custom",
+        "--hf-overrides",
+    ]
+)
+_PUBLIC = frozenset({"0.0.0.0", "::", "[::]", "*"})  # noqa: S104  (to refuse them)
 
 READY_VARIABLE = "LAUNCHPAD_READY_FILE"
 
@@ -55,3 +90,17 @@ def clean_environment() -> dict[str, str]:
         if not _SECRET.search(name) and not _SETTINGS.match(name)
     }
     return kept | _ALWAYS
+
+
+def refuse_options(command: EngineCommand) -> None:
+    """Raise `RefusedError` for a command with an option that no engine of launchpad is ever started with."""
+    for word, following in zip(command.argv, (*command.argv[1:], ""), strict=True):
+        name, _, value = word.partition("=")
+        option = name.replace("_", "-")
+        opens = option in ("--host", "-H", "--listen") and (value or following) in _PUBLIC
+        if option in _FORBIDDEN or word in _FORBIDDEN or opens:
+            raise RefusedError(
+                f"The engine {command.backend} was to be started with {option}, which launchpad never allows.",
+                why="It opens the engine to the network, runs code of others, or lets it write files.",
+                hint="If a plugin does this (`launchpad plugins`), disable it: --no-plugins.",
+            )

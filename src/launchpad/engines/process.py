@@ -22,6 +22,7 @@ from launchpad.engines.command import (
     TOKEN_VARIABLE,
     EngineCommand,
     clean_environment,
+    refuse_options,
 )
 from launchpad.engines.failure import EngineExit, last_words, may_be_memory, oom_kills
 from launchpad.engines.identity import Identity, identify
@@ -84,7 +85,8 @@ class EngineProcess:
 
     @classmethod
     def start(cls, command: EngineCommand, report: Report = ignore) -> EngineProcess:
-        """Spawn the engine. Raises `EngineMissing` when its program cannot be run."""
+        """Spawn the engine. Raises `EngineMissing` when its program cannot be run, `RefusedError` for forbidden options."""
+        refuse_options(command)
         registry.sweep()
         token, guard = guards.take()
         process = cls(command, report, token)
