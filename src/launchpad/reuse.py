@@ -45,6 +45,8 @@ def for_plan(plan: Plan, report: Report) -> KeptServer | None:
             continue
         if (had.start.build, had.start.backend) != (wanted.build, wanted.backend):
             continue
+        if had.start.projector_path != wanted.projector_path or not _has_gpu(record, plan.wish):
+            continue
         if had.start.settings.context < wanted.settings.context or not _alike(had, plan):
             continue
         if server := _attached(record, had, report):
@@ -106,7 +108,12 @@ def _holds(record: registry.Record, plan: Plan, wish: Wish) -> bool:
     did = record.report
     context = did.context if did and did.context else plan.start.settings.context
     enough = plan.wish.context is None if wish.context is None else context >= wish.context
-    return enough and (not wish.require_gpu or bool(did and did.gpu_layers))
+    return enough and _has_gpu(record, wish)
+
+
+def _has_gpu(record: registry.Record, wish: Wish) -> bool:
+    did = record.report
+    return not wish.require_gpu or bool(did and (did.gpu_layers or did.gpu_share == 1))
 
 
 def _attached(record: registry.Record, plan: Plan, report: Report) -> KeptServer | None:

@@ -27,7 +27,7 @@ Start = Callable[..., EngineProcess]
 
 def test_from_start_to_stop(start: Start, private_home: Path) -> None:
     events: list[Event] = []
-    engine = EngineProcess.start(fake_command("--load-seconds", "0.2"), events.append)
+    engine = EngineProcess.start(fake_command("--load-seconds", "0.8"), events.append)
     try:
         assert engine.state is State.LOADING
         ready = engine.await_ready(engine.ready_message)
