@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from launchpad.errors import BusyError, EngineCrashed, LaunchError, PullError
 from launchpad.events import Event, Notice
@@ -314,6 +315,19 @@ def test_rule_6_what_create_says_of_a_file(gguf: tuple[Path, str], index: int, w
         pytest.raises(PullError, match=what),
     ):
         begin(replay, start("file:///a.gguf", context=2048, path=str(path)))
+
+
+def test_the_vision_projector_comes_along(gguf: tuple[Path, str], tmp_path: Path) -> None:
+    path, digest = gguf
+    projector = tmp_path / "mmproj-a.gguf"
+    projector.write_bytes(b"GGUF that sees")
+    seen = hashlib.sha256(projector.read_bytes()).hexdigest()
+    step = replace(start("hf://org/r:Q4_1", context=2048, path=str(path)), projector_path=str(projector))
+    with Replay(importing(digest, blob(digest, "HEAD", 200), blob(seen, "HEAD", 200))) as replay:
+        begin(replay, step).stop()
+        (created,) = replay.asked("/api/create")
+    assert created["files"] == {"a.gguf": f"sha256:{digest}", "mmproj-a.gguf": f"sha256:{seen}"}
+    assert created["model"] == f"launchpad/smol:q4_1-vision-{digest[:12]}"
 
 
 def test_all_parts_of_a_model_are_imported(tmp_path: Path) -> None:

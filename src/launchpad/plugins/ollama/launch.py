@@ -129,7 +129,8 @@ def _model(server: Server, start: StartStep, report: Report) -> str:
         return found
     if start.model_path is not None:
         quantization = start.build.rpartition(":")[2] if tag is not None else "gguf"
-        return import_file(server, Path(start.model_path), start.model_id, quantization, report)
+        projector = Path(start.projector_path) if start.projector_path else None
+        return import_file(server, Path(start.model_path), projector, start.model_id, quantization, report)
     raise LaunchError(
         f"Ollama does not have {start.model_name}.",
         why=f"Its store holds no {tag or start.build}.",

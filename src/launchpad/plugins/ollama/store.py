@@ -23,9 +23,14 @@ _PART = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf")
 _BLOCK = 1 << 20
 
 
-def import_file(server: Server, path: Path, model_id: str, quantization: str, report: Report) -> str:
-    """The name of the model made of this file (and of its further parts); made only where it is not there already."""
+def import_file(
+    server: Server, path: Path, projector: Path | None, model_id: str, quantization: str, report: Report
+) -> str:
+    """The name of the model made of this file, its further parts and its vision projector; made only where it is not there."""
     parts = _parts(path)
+    if projector is not None:
+        parts.append(projector)
+        quantization += "-vision"
     digests = {part.name: _digest(part, report) for part in parts}
     tag = imported(model_id, quantization, digests[parts[0].name])
     if tag in (str(model["model"]) for model in server.tags()):
