@@ -1,0 +1,70 @@
+"""D10, C5: a real small disk, and few file descriptors. Each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from launchpad.paths import hub_cache
+from launchpad.plugins.spec import Resolved
+from launchpad.testing.hub import SimulatedHub
+
+FILE = "tiny-Q4_K_M.gguf"
+Resolve = Callable[..., Resolved]
+CHILD = """
+import sys, msgspec
+from launchpad.errors import LaunchpadError
+from launchpad.events import ignore
+from launchpad.plugins.spec import Resolved
+from launchpad.pull.options import PullOptions
+from launchpad.pull.store import pull
+{before}
+options = PullOptions(piece_size=16 << 10, connections=8, retries=1)
+try:
+    pull(msgspec.json.decode(sys.argv[1], type=Resolved), ignore, options=options)
+except LaunchpadError as error:
+    print(error, file=sys.stderr)
+    sys.exit(error.exit_code)
+"""
+
+
+def run(resolved: Resolved, before: str = "", *prefix: str) -> subprocess.CompletedProcess[str]:
+    given = msgspec.json.encode(resolved).decode()
+    command = [*prefix, sys.executable, "-c", CHILD.format(before=before), given]
+    return subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0 or shutil.which("unshare") is None,
+    reason="only root may mount; test_disk.py has a limit on the size of files instead",
+)
+def test_d10_a_disk_of_5_mb(hub: SimulatedHub, resolved: Resolve) -> None:
+    hub_cache().mkdir()
+    url = hub.add("/large.gguf", bytes(8_000_000))
+    script = 'mount -t tmpfs -o size=5m,mode=0755 tmpfs "$HF_HUB_CACHE" && exec "$@"'
+    done = run(resolved(urls=(url,), size=8_000_000), "", "unshare", "-m", "sh", "-c", script, "sh")
+    assert done.returncode == 4 and "bytes are missing" in done.stderr, done.stderr
+    assert not hub.gets("/large.gguf"), "it was known before"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
+def test_c5_few_file_descriptors(hub: SimulatedHub, resolved: Resolve, content: bytes) -> None:
+    """With 32 it gets there."""
+    limit = "import resource, httpx2; resource.setrlimit(resource.RLIMIT_NOFILE, ({0}, {0}))"
+    done = run(resolved(), limit.format(32))
+    assert done.returncode == 0, done.stderr
+    (blob,) = hub_cache().glob("*/blobs/*")
+    assert blob.read_bytes() == content
+
+
+def test_c5_too_few_file_descriptors(hub: SimulatedHub, resolved: Resolve, tmp_path: Path) -> None:
+    done = run(resolved(), "import resource, httpx2; resource.setrlimit(resource.RLIMIT_NOFILE, (7, 7))")
+    assert done.returncode in (0, 4), done.stderr
+    assert "Traceback" not in done.stderr
