@@ -231,7 +231,7 @@ def result_line(result: Result, path: str) -> str:
 
 def batch_line(result: Result) -> str:
     """A line of OpenAI's batch output; `custom_id` names case, try and model."""
-    from launchpad.script.batch import batch_record, completion
+    from launchpad.script.batch_shape import batch_record, completion
 
     custom = ":".join([result.case, *([str(result.repeat)] if result.repeat else []), result.model])
     if result.answer is None or result.error:
