@@ -45,6 +45,10 @@ def bench(
 
     The prediction stands beside each figure. What was measured is kept on this machine and sharpens what
     launchpad says of it from now on; --json prints the record.
+
+    \b
+    launchpad bench
+    launchpad bench qwen3-8b --json
     """
     from launchpad.bench import measure
     from launchpad.cli.launching import launch

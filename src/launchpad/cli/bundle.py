@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 @click.group()
 def bundle() -> None:
-    """Move a model with its license, revision and hashes to a machine without a network."""
+    """Move a model with its license, revision and hashes to a machine without a network.
+
+    \b
+    launchpad bundle export qwen3-8b qwen3-8b.tar
+    launchpad bundle import qwen3-8b.tar
+    """
 
 
 @bundle.command("export")
@@ -31,7 +36,12 @@ def bundle() -> None:
 @json_option
 @click.pass_obj
 def export(app: App, model: str, file: Path, force: bool) -> None:
-    """Write MODEL, which is on this machine, to FILE (a plain tar; - is stdout)."""
+    """Write MODEL, which is on this machine, to FILE (a plain tar; - is stdout).
+
+    \b
+    launchpad bundle export qwen3-8b qwen3-8b.tar
+    launchpad bundle export qwen3-8b - | ssh host launchpad bundle import -
+    """
     from launchpad.bundle import write
     from launchpad.cli.local_name import find_local
 
@@ -64,7 +74,11 @@ def export(app: App, model: str, file: Path, force: bool) -> None:
 @json_option
 @click.pass_obj
 def import_(app: App, file: Path, sha256: str | None, yes: bool) -> None:
-    """Bring the model in FILE (- is stdin) to this machine. Makes no connection."""
+    """Bring the model in FILE (- is stdin) to this machine. Makes no connection.
+
+    \b
+    launchpad bundle import qwen3-8b.tar
+    """
     from launchpad.bundle import read, write
 
     with ExitStack() as stack:

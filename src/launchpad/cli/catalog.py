@@ -25,7 +25,12 @@ _SHOWN = 12  # changes that are told; --json has them all
 @json_option
 @click.pass_context
 def catalog(context: click.Context) -> None:
-    """Show the catalogs with their dates; `update` and `add` refresh and extend them."""
+    """Show the catalogs with their dates; `update` and `add` refresh and extend them.
+
+    \b
+    launchpad catalog
+    launchpad catalog update
+    """
     if context.invoked_subcommand is not None:
         return
     app = context.find_object(App) or App()
@@ -71,6 +76,10 @@ def update(
 
     With --from, take a newer catalog instead: its bytes must be those of --sha256, or signed by the key of --signed-by.
     A signer is remembered for its address.
+
+    \b
+    launchpad catalog update
+    launchpad catalog update qwen3-8b
     """
     from launchpad.errors import RefusedError, UsageError
 
@@ -105,6 +114,10 @@ def add(app: App, reference: str, name: str | None, terms: str | None) -> None:
     """Add a model: a record (.toml, .json), a GGUF file, a folder of safetensors, or a place on the Hub.
 
     Of files and places the headers are read, so that memory and speed can be computed; no weights are fetched.
+
+    \b
+    launchpad catalog add ./my-model.gguf
+    launchpad catalog add hf://org/repo
     """
     from launchpad.catalog import own
     from launchpad.cli.documents import CatalogAdded
@@ -126,7 +139,11 @@ def add(app: App, reference: str, name: str | None, terms: str | None) -> None:
 @json_option
 @click.pass_obj
 def remove(app: App, name: str) -> None:
-    """Take out a model of one's own, or what `update` brought."""
+    """Take out a model of one's own, or what `update` brought.
+
+    \b
+    launchpad catalog remove my-model
+    """
     from launchpad.catalog import kept, own
     from launchpad.cli.documents import CatalogRemoved
 
@@ -140,7 +157,11 @@ def remove(app: App, name: str) -> None:
 @catalog.command()
 @click.pass_obj
 def path(app: App) -> None:
-    """Print the folder for models of one's own."""
+    """Print the folder for models of one's own.
+
+    \b
+    launchpad catalog path
+    """
     from launchpad.catalog.own import folder
 
     app.output.line(str(folder()))

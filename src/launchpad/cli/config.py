@@ -14,7 +14,12 @@ from launchpad.cli.options import json_option
 @json_option
 @click.pass_context
 def config(ctx: click.Context) -> None:
-    """Show and change the configuration. Without a subcommand: every value and where it comes from."""
+    """Show and change the configuration. Without a subcommand: every value and where it comes from.
+
+    \b
+    launchpad config
+    launchpad config set engines.keep 10m
+    """
     if ctx.invoked_subcommand is None:
         _show(ctx.find_object(App) or App())
 
@@ -35,7 +40,11 @@ def _show(app: App) -> None:
 @click.argument("key")
 @click.pass_obj
 def get(app: App, key: str) -> None:
-    """Print one value."""
+    """Print one value.
+
+    \b
+    launchpad config get engines.keep
+    """
     app.output.line(_text(app.config.get(key)))
 
 
@@ -44,7 +53,11 @@ def get(app: App, key: str) -> None:
 @click.argument("value")
 @click.pass_obj
 def set_(app: App, key: str, value: str) -> None:
-    """Store a value in the user's configuration file."""
+    """Store a value in the user's configuration file.
+
+    \b
+    launchpad config set engines.keep 10m
+    """
     from launchpad.config import set_value
 
     path = set_value(key, value)
@@ -55,7 +68,11 @@ def set_(app: App, key: str, value: str) -> None:
 @click.argument("key")
 @click.pass_obj
 def unset(app: App, key: str) -> None:
-    """Remove a value from the user's configuration file."""
+    """Remove a value from the user's configuration file.
+
+    \b
+    launchpad config unset engines.keep
+    """
     from launchpad.config import unset_value
 
     path = unset_value(key)
@@ -65,7 +82,11 @@ def unset(app: App, key: str) -> None:
 @config.command()
 @click.pass_obj
 def path(app: App) -> None:
-    """Print where the user's configuration file is, whether or not it exists."""
+    """Print where the user's configuration file is, whether or not it exists.
+
+    \b
+    launchpad config path
+    """
     from launchpad.config import user_config_path
 
     app.output.line(str(user_config_path()))

@@ -31,6 +31,10 @@ def doctor(app: App, offline: bool, report: bool) -> int:
     """Check this machine and this installation, one line each with the evidence and what to do.
 
     The exit code is 1 when something FAILs. Nothing is changed.
+
+    \b
+    launchpad doctor
+    launchpad doctor --report > report.md
     """
     from launchpad.doctor.examine import examine
 

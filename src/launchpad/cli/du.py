@@ -13,7 +13,11 @@ from launchpad.cli.render import gb
 @json_option
 @click.pass_obj
 def du(app: App) -> None:
-    """Show what each model takes on the disk, by owner. Bytes that models share count once."""
+    """Show what each model takes on the disk, by owner. Bytes that models share count once.
+
+    \b
+    launchpad du
+    """
     from launchpad.pull.usage import disk_usage
     from launchpad.survey import local_models
 

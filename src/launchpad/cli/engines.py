@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def ps(app: App) -> None:
-    """List the engines that run: what each does, where it answers, and when it unloads."""
+    """List the engines that run: what each does, where it answers, and when it unloads.
+
+    \b
+    launchpad ps
+    launchpad ps --json
+    """
     from launchpad.engines.listing import engines
 
     found = engines()
@@ -87,7 +92,13 @@ def _ends(view: EngineView) -> str:
 @json_option
 @click.pass_obj
 def stop(app: App, engine: str | None, everything: bool) -> None:
-    """Stop an engine and everything below it, whoever started it. With one engine running, it need not be named."""
+    """Stop an engine and everything below it, whoever started it. With one engine running, it need not be named.
+
+    \b
+    launchpad stop
+    launchpad stop qwen3-8b
+    launchpad stop --all
+    """
     from launchpad.engines import registry, stopping
     from launchpad.engines.listing import engines
 
@@ -121,7 +132,12 @@ def stop(app: App, engine: str | None, everything: bool) -> None:
 @json_option
 @click.pass_obj
 def restart(app: App, engine: str | None) -> None:
-    """Stop a kept engine and start it again exactly as it was: same file, same settings, same time to stay."""
+    """Stop a kept engine and start it again exactly as it was: same file, same settings, same time to stay.
+
+    \b
+    launchpad restart
+    launchpad restart qwen3-8b
+    """
     from launchpad.cli.launching import keep_running
     from launchpad.cli.start import show_kept
     from launchpad.engines import registry, stopping
@@ -146,7 +162,12 @@ def restart(app: App, engine: str | None) -> None:
 @click.option("-n", "--lines", type=click.IntRange(1), help="Only so many of the last lines.")
 @click.pass_obj
 def logs(app: App, engine: str | None, follow: bool, lines: int | None) -> None:
-    """Show what an engine wrote; without a name, the last one that was started, also when it has ended."""
+    """Show what an engine wrote; without a name, the last one that was started, also when it has ended.
+
+    \b
+    launchpad logs
+    launchpad logs qwen3-8b
+    """
     from launchpad.engines.log import EngineLog
 
     log = EngineLog(_log_of(engine))

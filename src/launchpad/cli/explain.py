@@ -33,6 +33,10 @@ def explain(app: App, model: str, wishes: dict[str, Any], on: str | None) -> Non
     the cheapest change that would make a misfit fit, and the published results behind the quality figure.
     MODEL is a catalog id, id:QUANT, a reference or a file; with `auto` it is what launchpad would pick.
     Makes no connection.
+
+    \b
+    launchpad explain auto
+    launchpad explain gpt-oss-120b --on "RTX 4090 + 64GB"
     """
     from launchpad.explained import explained
 

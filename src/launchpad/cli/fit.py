@@ -28,6 +28,11 @@ def fit(app: App, model: str, wishes: dict[str, Any], on: str | None, offline: b
 
     MODEL is a catalog id, a repository (hf://org/repo:QUANT; only headers are read), a .gguf file, a folder with
     safetensors files, or a .json file that describes a model.
+
+    \b
+    launchpad fit qwen3-8b
+    launchpad fit qwen3-8b --on "RTX 3060 12GB" --context 32768
+    launchpad fit ./my-model.gguf
     """
     from launchpad.decide import fits_of
 

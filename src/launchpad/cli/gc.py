@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def gc(app: App, dry_run: bool) -> None:
-    """Remove unfinished pulls, bytes that no model uses, and stale locks: launchpad's own, nobody else's."""
+    """Remove unfinished pulls, bytes that no model uses, and stale locks: launchpad's own, nobody else's.
+
+    \b
+    launchpad gc --dry-run
+    launchpad gc
+    """
     from launchpad.cli.documents import GarbageList
     from launchpad.pull.garbage import collect, find_garbage
 

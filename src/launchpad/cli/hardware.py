@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def hardware(app: App, on: str | None, evidence: bool) -> None:
-    """Show what is known about this machine, or about a simulated one (--on). Unknown is shown as unknown."""
+    """Show what is known about this machine, or about a simulated one (--on). Unknown is shown as unknown.
+
+    \b
+    launchpad hardware
+    launchpad hardware --evidence
+    launchpad hardware --on "M4 Max 64GB" --json
+    """
     from launchpad.survey import detect_machine
 
     with app.output.status("looking at this machine"):

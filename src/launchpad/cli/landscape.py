@@ -58,6 +58,10 @@ def landscape(
     """Show which open model leads at each size: quality over the memory that it needs.
 
     Each model is shown with the smallest build that costs next to no quality. Makes no connection.
+
+    \b
+    launchpad landscape
+    launchpad landscape --on "RTX 4090" --svg landscape.svg
     """
     from launchpad.landscape.look import look
 

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def list_models(app: App) -> None:
-    """List the models on this machine, with their owner and size. Makes no connection."""
+    """List the models on this machine, with their owner and size. Makes no connection.
+
+    \b
+    launchpad list
+    launchpad list --json
+    """
     found = sorted(_named(app), key=lambda local: local.ref)
     if app.output.json_mode:
         from launchpad.cli.documents import LocalModelList

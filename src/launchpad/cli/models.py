@@ -35,7 +35,13 @@ SPARE = (
 @json_option
 @click.pass_obj
 def models(app: App, text: str | None, wishes: dict[str, Any], most: int) -> None:
-    """List the models of the catalogs, best first; TEXT filters by name, lab or id."""
+    """List the models of the catalogs, best first; TEXT filters by name, lab or id.
+
+    \b
+    launchpad models
+    launchpad models coder --license osi
+    launchpad models --lab qwen --purpose vision
+    """
     from launchpad.decide import list_models
 
     wish = make_wish(app, wishes)

@@ -33,7 +33,12 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def plan(app: App, model: str | None, wishes: dict[str, Any], on: str | None, offline: bool) -> None:
-    """Show what `run` would do, step by step, without doing it."""
+    """Show what `run` would do, step by step, without doing it.
+
+    \b
+    launchpad plan
+    launchpad plan qwen3-8b --context 16384 --on "RTX 4090"
+    """
     from launchpad.decide import make_plan_for
 
     wish = make_wish(app, wishes, model=model, offline=offline)

@@ -22,6 +22,10 @@ def plugins(app: App) -> None:
     """List the plugins with their origin, version, hooks and load time, and every failure.
 
     A plugin is code that runs with your rights. `launchpad --no-plugins …` loads none of them.
+
+    \b
+    launchpad plugins
+    launchpad plugins --json
     """
     host = app.host
     host.load_all()

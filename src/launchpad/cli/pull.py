@@ -27,7 +27,12 @@ def pull(
     allow_unpinned: bool,
     yes: bool,
 ) -> None:
-    """Fetch and verify MODEL, or the model that `run` would pick, without starting it."""
+    """Fetch and verify MODEL, or the model that `run` would pick, without starting it.
+
+    \b
+    launchpad pull
+    launchpad pull qwen3-8b --max-rate 10MB/s
+    """
     from launchpad.cli.consent import consent
     from launchpad.cli.engine_line import with_engine_lines
     from launchpad.cli.plan_notices import tell

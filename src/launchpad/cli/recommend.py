@@ -28,6 +28,11 @@ def recommend(app: App, wishes: dict[str, Any], on: str | None, count: int) -> N
     """Show the best models for this machine, or another (--on), and why each better-scored one lost.
 
     Makes no connection: whether a source answers is found out by `plan` and `run`.
+
+    \b
+    launchpad recommend
+    launchpad recommend --on "2x RTX 3090" --purpose code
+    launchpad recommend --license osi --json
     """
     from launchpad.decide import decide
     from launchpad.plan import no_pick

@@ -18,7 +18,11 @@ from launchpad.errors import RefusedError
 @json_option
 @click.pass_obj
 def rm(app: App, model: str, yes: bool) -> None:
-    """Remove MODEL (a reference that `launchpad list` shows, or a part of it that names one only)."""
+    """Remove MODEL (a reference that `launchpad list` shows, or a part of it that names one only).
+
+    \b
+    launchpad rm qwen3-8b
+    """
     from launchpad.cli.local_name import find_local
     from launchpad.pull.inventory import remove
 

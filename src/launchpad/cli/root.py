@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from launchpad import __version__
 from launchpad.cli.app import App
 from launchpad.cli.table import COMMANDS
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class LazyGroup(click.Group):
@@ -33,12 +37,32 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
+        """The commands from the table; click would import all of them for their help."""
+        from click.shell_completion import CompletionItem
+
+        rows = {name: text for name, (_, text) in COMMANDS.items()}
+        rows |= {name: spec.help for name, spec in _app(ctx).plugin_commands().items()}
+        found = [
+            CompletionItem(name, help=text) for name, text in rows.items() if name.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with a "did you mean" for a mistyped command."""
+        """As click does, with a "did you mean" for a mistyped command, and what only help and the shell ask for."""
         try:
-            return super().resolve_command(ctx, args)
+            name, command, rest = super().resolve_command(ctx, args)
+            if command is not None and ctx.resilient_parsing:
+                from launchpad.cli.names import complete_names
+
+                complete_names(command)
+            elif command is not None and not {"-h", "--help"}.isdisjoint(rest):
+                from launchpad.cli.outcomes import document
+
+                document(command, name or "")
+            return name, command, rest
         except click.UsageError as error:
             from difflib import get_close_matches
 

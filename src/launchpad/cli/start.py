@@ -31,6 +31,10 @@ def start(
 
     It listens on loopback with a key of its own and unloads when nobody has used it for the time of --keep.
     `launchpad ps` shows it, `launchpad stop` ends it.
+
+    \b
+    launchpad start qwen3-8b --keep 30m
+    launchpad start && launchpad run "Why is it blue?"
     """
     from launchpad.cli.launching import keep_running, keep_seconds, loaded, make_plan
     from launchpad.cli.plan_notices import tell

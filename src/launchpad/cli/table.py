@@ -50,4 +50,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "plugins": ("launchpad.cli.plugins:plugins", "List the plugins and what went wrong with them."),
     "config": ("launchpad.cli.config:config", "Show and change the configuration."),
+    "completion": (
+        "launchpad.cli.completion:completion",
+        "Print the script that makes a shell complete names.",
+    ),
 }

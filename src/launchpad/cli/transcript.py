@@ -14,7 +14,12 @@ FORMATS = ("openai-chat", "markdown", "prompt-yml", "junit", "csv")
 
 @click.group()
 def transcript() -> None:
-    """Work with the transcripts of `run FILE` and `test` (--transcript FILE)."""
+    """Work with the transcripts of `run FILE` and `test` (--transcript FILE).
+
+    \b
+    launchpad test prompts/ --transcript t.jsonl
+    launchpad transcript export t.jsonl --as openai-chat
+    """
 
 
 @transcript.command()

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def verify(app: App, model: str | None, every: bool) -> int:
-    """Hash MODEL again, or everything that launchpad fetched. Exit code 1 when a file is damaged."""
+    """Hash MODEL again, or everything that launchpad fetched. Exit code 1 when a file is damaged.
+
+    \b
+    launchpad verify
+    launchpad verify qwen3-8b
+    """
     from launchpad.cli.documents import Verified, VerifiedFile
     from launchpad.pull.checking import verify as check
 
