@@ -382,10 +382,81 @@ def test_any_order_of_edits_gives_what_it_says(private_home: Path, edits: list[t
 
 
 def test_sections_are_all_reachable() -> None:
-    assert set(SECTIONS) | {"origins"} == set(Config.__struct_fields__)
+    assert set(SECTIONS) | {"backends", "origins"} == set(Config.__struct_fields__)
 
 
 def test_plugins_read_a_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAUNCHPAD_PYPI_INDEX_URL", "https://index.example/simple")
     assert config_module.setting("pypi.index_url") == "https://index.example/simple"
+
+
+# -- backends of the user's own ---------------------------------------------------------------------------------
+
+COMMAND = 'command = ["server", "--port", "{port}", "{model_path}"]\n'
+
+
+def test_a_user_describes_backends(user: Path) -> None:
+    user.write_text(
+        f'[backends.mine]\n{COMMAND}env = {{ KEY = "{{api_key}}" }}\n[backends.lan]\nurl = "https://x.lan/v1"\n'
+    )
+    backends = load().backends
+    assert backends["mine"].command[0] == "server" and backends["mine"].formats == ("gguf",)
+    assert backends["lan"].url == "https://x.lan/v1"
+
+
+@pytest.mark.parametrize("table", [COMMAND, 'url = "http://127.0.0.1:1/v1"\n', ""])
+def test_a_project_describes_none(project: Path, table: str) -> None:
+    project.write_text(f"[run]\ncontext = 4096\n[backends.mine]\n{table}")
+    with pytest.raises(ConfigError, match="a project cannot set backends"):
+        load(project)
+
+
+@pytest.mark.parametrize(
+    ("table", "why"),
+    [
+        ("", "either a command or a url"),
+        (f'{COMMAND}url = "http://127.0.0.1:1/v1"', "either a command or a url"),
+        ('command = ["server", "{model_path}"]', "does not say {port}"),
+        ('command = ["server", "{port}", "{threads}"]', "no {threads}"),
+        ('command = ["server", "{port}", "--api-key", "{api_key}"]', "can read a command line"),
+        ('command = "server {port}"', "Expected array"),
+        (f'{COMMAND}formats = ["ollama"]', "'ollama' is none of gguf, safetensors"),
+        (f"{COMMAND}formats = []", "reads no format"),
+        (f'{COMMAND}accelerators = ["tpu"]', "'tpu' is none of"),
+        (f'{COMMAND}ready = "health"', "no path"),
+        (f'{COMMAND}key_env = "X"', "for a url"),
+        (f"{COMMAND}comand = 1", "comand"),
+        ('url = "file:///etc/passwd"', "no http"),
+        ('url = "http://:1/v1"', "no http"),
+        ('url = "http://127.0.0.1:99999/v1"', "no http"),
+        ('url = "http://me:secret@127.0.0.1:1/v1"', "password"),
+        ('url = "http://10.0.0.9:1/v1"\nkey_env = "X"', "in the clear"),
+    ],
+)
+def test_a_backend_that_cannot_be_used_is_refused_with_its_line(user: Path, table: str, why: str) -> None:
+    user.write_text(f"\n[backends.mine]\n{table}\n")
+    with pytest.raises(ConfigError) as caught:
+        load()
+    assert caught.value.what.startswith(f"{user}:2: backends.mine")
+    assert why in (caught.value.why or "")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["llamacpp", "ollama", "Mine", "'a b'"])
+def test_names_of_backends(user: Path, name: str) -> None:
+    user.write_text(f"[backends.{name}]\n{COMMAND}")
+    with pytest.raises(ConfigError):
+        load()
+
+
+def test_a_backend_that_is_no_table(user: Path) -> None:
+    user.write_text("backends = 3\n")
+    with pytest.raises(ConfigError, match="cannot be used"):
+        load()
+
+
+def test_settings_can_be_changed_beside_backends(user: Path) -> None:
+    user.write_text(f"[backends.mine]\n{COMMAND}")
+    set_value("run.context", "8192")
+    assert load().run.context == 8192 and "mine" in load().backends

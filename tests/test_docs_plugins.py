@@ -9,10 +9,13 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 from launchpad.config import KEYS, SECTIONS, Config, load_config, variable
+from launchpad.config_backends import check_backends
+from launchpad.config_sections import BackendConfig
 from launchpad.plugins import spec
 from launchpad.plugins.host import Host
 from launchpad.plugins.registration import HOOKS
@@ -105,6 +108,21 @@ def test_every_setting_stands_in_the_reference_as_it_is() -> None:
         for key, hint in KEYS.items()
     }
     assert dict(rows) == expected
+
+
+def test_every_setting_of_a_backend_stands_in_the_reference() -> None:
+    section = SETTINGS.partition("## `[backends.NAME]`")[2]
+    rows = dict(re.findall(r"^\| `([a-z_]+)` \| [^|]+ \| (.*) \|$", section, re.MULTILINE))
+    hints = get_type_hints(BackendConfig, include_extras=True)
+    assert rows == {
+        name: next(m.description for m in hint.__metadata__ if m.description) for name, hint in hints.items()
+    }
+
+
+def test_the_backends_of_the_guide_are_valid(tmp_path: Path) -> None:
+    text = "".join(blocks((DOCS / "how-to" / "use-any-server.md").read_text("utf-8"), "toml"))
+    found = check_backends(tomllib.loads(text)["backends"], "the guide")
+    assert set(found) == {"llama-server", "lm-studio", "office"}
 
 
 def test_the_settings_example_is_valid(tmp_path: Path) -> None:

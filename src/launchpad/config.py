@@ -16,7 +16,9 @@ import msgspec
 from msgspec import Struct
 
 from launchpad import config_file
+from launchpad.config_backends import BACKENDS, check_backends
 from launchpad.config_sections import (
+    BackendConfig,
     EnginesConfig,
     OutputConfig,
     PluginsConfig,
@@ -49,6 +51,7 @@ class Config(Struct, frozen=True, kw_only=True):
     registries: RegistriesConfig = RegistriesConfig()
     serve: ServeConfig = ServeConfig()
     output: OutputConfig = OutputConfig()
+    backends: dict[str, BackendConfig] = {}
     origins: dict[str, str] = {}
 
     def get(self, key: str) -> Any:
@@ -121,6 +124,11 @@ def load_config(
 def setting(key: str) -> Any:
     """The value of one setting, for plugins, read anew. Raises `ConfigError`."""
     return load_config().get(key)
+
+
+def own_backends() -> dict[str, BackendConfig]:
+    """What the user's own file says under `[backends.NAME]`, by name. Raises `ConfigError`."""
+    return load_config().backends
 
 
 def user_config_path() -> Path:
@@ -204,20 +212,31 @@ def _file_layer(path: Path, *, project: bool) -> _Layer:
     text = config_file.read_text(path)
     if text is None:
         return layer
-    for key, raw in _flat(config_file.parse(text, path)).items():
+    document = config_file.parse(text, path)
+    if backends := document.pop(BACKENDS, None):
+        where = f"{path}:{config_file.line_of(text, BACKENDS)}"
+        if project:
+            raise _not_for_projects(where, BACKENDS, f"Remove it, or move it into {user_config_path()}.")
+        layer.values[BACKENDS] = check_backends(backends, where)
+    for key, raw in _flat(document).items():
         where = f"{path}:{config_file.line_of(text, key)}"
         check_key(key, where)
         if project and key in USER_ONLY:
-            raise ConfigError(
-                f"{where}: a project cannot set {key}.",
-                why="A project's file may be somebody else's, and this decides what code runs or what is downloaded.",
-                hint=f"Remove the line; to set it for yourself: launchpad config set {key} VALUE",
-            )
+            hint = f"Remove the line; to set it for yourself: launchpad config set {key} VALUE"
+            raise _not_for_projects(where, key, hint)
         value = _converted(key, raw, where, strict=True)
         if key == "plugins.paths":
             value = tuple(str(path.parent / Path(item).expanduser()) for item in value)
         layer.values[key], layer.origins[key] = value, where
     return layer
+
+
+def _not_for_projects(where: str, key: str, hint: str) -> ConfigError:
+    return ConfigError(
+        f"{where}: a project cannot set {key}.",
+        why="A project's file may be somebody else's, and this decides what code runs or what is downloaded.",
+        hint=hint,
+    )
 
 
 def _environment_layer(environ: Mapping[str, str]) -> _Layer:
@@ -262,7 +281,7 @@ def _merged(layers: list[_Layer]) -> Config:
         )
         for section, type_ in SECTIONS.items()
     }
-    return Config(**sections, origins=origins)  # type: ignore[arg-type]
+    return Config(**sections, backends=values.get(BACKENDS, {}), origins=origins)  # type: ignore[arg-type]
 
 
 def _flat(document: Mapping[str, Any]) -> dict[str, Any]:

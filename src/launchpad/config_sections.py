@@ -81,6 +81,41 @@ class EnginesConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = "0"
 
 
+class BackendConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[backends.NAME]`: a program to start (`command`), or a server that runs already (`url`)."""
+
+    command: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Program and arguments; `{model_path} {port} {context} {gpu_layers} {parallel} {model}` are filled in"
+        ),
+    ] = ()
+    url: Annotated[
+        str | None,
+        Meta(description="Base of the API of a server that runs, such as http://127.0.0.1:1234/v1"),
+    ] = None
+    key_env: Annotated[str | None, Meta(description="Variable that holds the key of that server")] = None
+    formats: Annotated[tuple[str, ...], Meta(description="What the program reads: gguf, safetensors")] = (
+        "gguf",
+    )
+    accelerators: Annotated[
+        tuple[str, ...],
+        Meta(description="What it computes on beside the CPU: cuda, rocm, vulkan, metal, sycl"),
+    ] = ()
+    ready: Annotated[
+        str | None,
+        Meta(description="Path that answers 200 when it is ready; unset: /health, else /v1/models"),
+    ] = None
+    env: Annotated[
+        dict[str, str],
+        Meta(description="Variables for the program; the same blanks are filled in, and `{api_key}`"),
+    ] = {}
+    grace: Annotated[float, Meta(ge=0, le=300, description="Seconds from TERM to KILL")] = 5.0
+    stall: Annotated[
+        _Seconds, Meta(description="Give up loading after so many seconds without a sign of progress")
+    ] = 120.0
+
+
 class PluginsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which plugins load. Built-in plugins can be disabled; `only` speaks of the others."""
 

@@ -22,7 +22,7 @@ from launchpad.errors import EngineMissing, NoModelFits
 from launchpad.found import found_builds
 from launchpad.hardware.machine import Machine
 from launchpad.known_fits import KnownFits
-from launchpad.named import is_auto, named_models
+from launchpad.named import is_auto, named_models, served_models
 from launchpad.plan import Plan, make_plan
 from launchpad.plugins.spec import BackendStatus
 from launchpad.policy import Policy, breach_of_source, enforce, permitted, refusal
@@ -178,7 +178,8 @@ def _look(
     if to_run:
         _check_backend(seen, wish)
     if is_auto(wish.model):
-        models, dropped = allowed(seen.models, wish, policy)
+        # A server that runs already has its own models, which no catalog lists: asked for by name, it is asked for them.
+        models, dropped = allowed((*served_models(seen, wish), *seen.models), wish, policy)
         return seen, models, dropped
     refuse_lookalike(parse(wish.model or ""), seen.models)
     connect = (ask_sources or not to_run) and not wish.offline

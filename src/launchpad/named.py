@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from launchpad.catalog.find import allowed_builds, find, resolve_model, unlisted_build
-from launchpad.catalog.model import Build, LocalModel, Model
+from launchpad.catalog.model import Build, Format, LocalModel, Model
 from launchpad.catalog.reference import Reference, parse
 from launchpad.errors import SourceUnreachable, UnknownModel, UsageError
 from launchpad.fit.layout import Layout
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from launchpad.model_facts import ModelFacts
     from launchpad.plugins.host import Host
     from launchpad.survey import Survey
+    from launchpad.wish import Wish
 
 
 class Named(Struct, frozen=True, kw_only=True):
@@ -135,12 +136,22 @@ def _at_hand(reference: Reference, seen: Survey) -> tuple[Build, ...]:
     build = unlisted_build(reference)
     ref = f"{build.ref}:latest" if build.format == "ollama" and not reference.quantization else build.ref
     found = []
-    for form in dict.fromkeys((build.format, "gguf" if build.format == "ollama" else build.format)):
+    forms: tuple[Format, ...] = (build.format, "gguf" if build.format == "ollama" else "served")
+    for form in forms:
         local = seen.local.get(local_key(ref, form))
         if local and (reference.revision is None or f"@{reference.revision}" in local.ref):
             quantization = local.quantization or build.quantization
             found.append(replace(build, ref=ref, format=form, quantization=quantization, size=local.size))
     return tuple(found)
+
+
+def served_models(seen: Survey, wish: Wish) -> tuple[Model, ...]:
+    """What the server lists that the wish names as its backend and that is not launchpad's."""
+    refs = [
+        local.ref for local in seen.local.values() if local.format == "served" and local.owner == wish.backend
+    ]
+    places = [parse(ref) for ref in refs]
+    return tuple(_unlisted(place, wish.backend or "", _at_hand(place, seen)) for place in places)
 
 
 def _known(listed: Named | None, seen: Survey) -> Build | None:

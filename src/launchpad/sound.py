@@ -25,7 +25,10 @@ def sound(plan: Plan, report: Report) -> Plan:
     local = pick.availability.local if pick else None
     if pick is None or plan.pull is not None or local is None:
         return plan
-    if local.owner == "user" or local.format == "ollama":  # theirs: nobody states what it should be
+    if local.owner == "user" or local.format in (
+        "ollama",
+        "served",
+    ):  # theirs: nobody states what it should be
         return plan
     wrong = wrong_file(local, pick.build, report)
     if wrong is None:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-Format = Literal["gguf", "safetensors", "ollama"]
+Format = Literal["gguf", "safetensors", "ollama", "served"]
 Count = Annotated[int, Meta(ge=0)]
 Figure = Annotated[float, Meta(ge=0)]
 LicenseClass = Literal["osi", "permissive", "conditions", "noncommercial", "own"]

@@ -55,5 +55,7 @@ def _which(app: App, model: str | None, every: bool) -> list[LocalModel]:
     if model is not None:
         return [find_local(app, model)]
     found = sorted(local_models(app.host), key=lambda local: local.ref)
-    files = {x.path: x for x in found if x.format != "ollama" and (every or x.owner == "launchpad")}
+    files = {
+        x.path: x for x in found if x.format not in ("ollama", "served") and (every or x.owner == "launchpad")
+    }
     return list(files.values())

@@ -65,18 +65,18 @@ def listeners(pid: int) -> set[tuple[str, int]]:
 def require_private(engine: str, pid: int, port: int) -> None:
     """Raise `LaunchError` unless it is this engine that listens on the port, and on loopback only."""
     found = listeners(pid)
+    if public := sorted(f"{address}:{number}" for address, number in found if not _is_loopback(address)):
+        raise LaunchError(
+            f"{engine} listens beyond this machine and was stopped.",
+            why=f"It listens on {', '.join(public)}.",
+            hint="Remove engine options that open it to the network.",
+        )
     if (LOOPBACK, port) not in found:
         raise LaunchError(
             f"{engine} does not listen on port {port} itself.",
             why="Another program took the port first.",
             hint="Try again.",
             retryable=True,
-        )
-    if public := sorted(f"{address}:{number}" for address, number in found if not _is_loopback(address)):
-        raise LaunchError(
-            f"{engine} listens beyond this machine and was stopped.",
-            why=f"It listens on {', '.join(public)}.",
-            hint="Remove engine options that open it to the network.",
         )
 
 

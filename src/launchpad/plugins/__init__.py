@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from launchpad.choose import Availability as Availability
     from launchpad.choose import Candidate as Candidate
     from launchpad.choose import Choice as Choice
+    from launchpad.config import own_backends as own_backends
     from launchpad.config import setting as setting
+    from launchpad.config_sections import BackendConfig as BackendConfig
     from launchpad.engines.command import EngineCommand as EngineCommand
     from launchpad.engines.command import clean_environment as clean_environment
     from launchpad.engines.identity import boot_id as boot_id
@@ -113,6 +115,10 @@ if TYPE_CHECKING:
     from launchpad.plan import PullStep as PullStep
     from launchpad.plan import StartStep as StartStep
     from launchpad.plugins.base import BackendBase as BackendBase
+    from launchpad.plugins.command_backend import CommandBackend as CommandBackend
+    from launchpad.plugins.server_backend import ServedModels as ServedModels
+    from launchpad.plugins.server_backend import ServerAddress as ServerAddress
+    from launchpad.plugins.server_backend import ServerBackend as ServerBackend
     from launchpad.plugins.spec import GROUP as GROUP
     from launchpad.plugins.spec import Backend as Backend
     from launchpad.plugins.spec import BackendCapabilities as BackendCapabilities
@@ -264,6 +270,12 @@ _EXPORTS = {
     "read_header": "launchpad.gguf",
     "BackendBase": "launchpad.plugins.base",
     "setting": "launchpad.config",
+    "own_backends": "launchpad.config",
+    "BackendConfig": "launchpad.config_sections",
+    "CommandBackend": "launchpad.plugins.command_backend",
+    "ServerBackend": "launchpad.plugins.server_backend",
+    "ServedModels": "launchpad.plugins.server_backend",
+    "ServerAddress": "launchpad.plugins.server_backend",
     "GROUP": "launchpad.plugins.spec",
     "Backend": "launchpad.plugins.spec",
     "BackendCapabilities": "launchpad.plugins.spec",

@@ -38,6 +38,7 @@ BUILTINS: dict[str, frozenset[str]] = {
     "files": frozenset({"launchpad_sources"}),
     "llamacpp": frozenset({"launchpad_backends"}),
     "ollama": frozenset({"launchpad_backends"}),
+    "configured": frozenset({"launchpad_backends", "launchpad_sources"}),
 }
 """launchpad's own plugins and their hooks, so that only those that are needed are imported."""
 

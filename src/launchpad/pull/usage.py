@@ -38,7 +38,7 @@ def disk_usage(models: Sequence[LocalModel]) -> DiskUsage:
     """Look at every file of `models`; nothing is read."""
     seen: set[tuple[int, int]] = set()
     rows, owners = [], dict[str, int]()
-    files = [model for model in models if model.format != "ollama"]
+    files = [model for model in models if model.format not in ("ollama", "served")]
     names = {model.ref for model in files}
     unseen = [model for model in models if model.format == "ollama" and model.ref not in names]
     for model in sorted([*files, *unseen], key=lambda model: (model.owner, model.ref)):

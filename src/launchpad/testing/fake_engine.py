@@ -2,7 +2,7 @@
 
     python -m launchpad.testing.fake_engine --workers 3 --ignore-term --crash-at-token 5
 
-It reads `{"api_key": …}` from its standard input, listens on 127.0.0.1, writes `{"port": …}` to the file that
+It reads `{"api_key": …}` from its standard input (or SIMULATED_ENGINE_KEY from its environment where that is empty), listens on 127.0.0.1, writes `{"port": …}` to the file that
 LAUNCHPAD_READY_FILE names when it is ready, and answers chats in the OpenAI format: `The answer is: ` and then the words of the last
 message, over and over, up to `max_tokens`.
 """
@@ -28,6 +28,9 @@ SSE_FAULTS = ("none", "no-done", "half-character", "crlf", "two-in-one", "error"
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="A simulated engine for tests.")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="0.0.0.0: open to the network, as many servers are"
+    )
     parser.add_argument("--load-seconds", type=float, default=0.0, help="simulated loading, with log lines")
     parser.add_argument("--exit-at-load", type=int, metavar="CODE")
     parser.add_argument("--signal-at-load", metavar="NAME", help="die by this signal while loading")
@@ -112,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
         )
 
     def _authorized(self) -> bool:
-        return self.headers.get("Authorization") == f"Bearer {self.api_key}"
+        return not self.api_key or self.headers.get("Authorization") == f"Bearer {self.api_key}"
 
     def _json(self, status: int, body: object) -> None:
         data = json.dumps(body).encode()
@@ -228,10 +231,16 @@ def _load(options: argparse.Namespace) -> None:
         time.sleep(0.05)
 
 
+def _settings() -> dict[str, Any]:
+    """What stands on the standard input; where nothing does, the key comes from a variable, and none is asked for without it."""
+    text = sys.stdin.read()
+    return json.loads(text) if text.strip() else {"api_key": os.environ.get("SIMULATED_ENGINE_KEY", "")}
+
+
 def main() -> None:
     """Load, serve, and fail as told."""
     options = _arguments()
-    settings = json.load(sys.stdin)
+    settings = _settings()
     if options.ignore_term:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -240,7 +249,7 @@ def main() -> None:
         _burn()
     _load(options)
     handler = type("Handler", (Handler,), {"options": options, "api_key": settings["api_key"]})
-    server = ThreadingHTTPServer(("127.0.0.1", options.port), handler)
+    server = ThreadingHTTPServer((options.host, options.port), handler)
     if path := os.environ.get("LAUNCHPAD_READY_FILE"):
         draft = Path(path).with_suffix(".draft")
         draft.write_text(json.dumps({"port": server.server_port}))
