@@ -36,6 +36,11 @@ WIDEST = 0.7  # a range of half width that says anything at all
 UNMEASURED_FORMATS = {
     "IQ": 0.9
 }  # look-up tables, as Q3_K's awkward layout, take time; nobody published a run
+# What runs of devices that are not in the data tell beforehand, as logarithms of factors on the time:
+INTEL_VULKAN = 0.34  # Arc A770: Llama 3.1 8B Q4_K_M 53 and 42 tokens/s (llama.cpp issue 17628), a 1.4th of the law's pace
+NO_GRAPHS = (
+    0.7  # GTX 1080: a mixture 41 tokens/s, 74 with CUDA graphs, a dense 9B 26 and 28 (its pull request 27721)
+)
 FORMATS = ("Q8_0", "Q4_0", "MXFP4", "Q2_K", "Q3_K", "Q6_K", "BF16", "F16")
 # Families of one maker in the order of their generations, in steps: later ones use their memory better.
 GENERATIONS = {
@@ -114,15 +119,23 @@ def runs(facts: Row, devices: Row, test: str) -> Iterator[Run]:
         )
 
 
-def families(law: Law[Run], vendor: float, family: float, both: float, device: float) -> tuple[Term, ...]:
+def families(
+    law: Law[Run], vendor: float, family: float, both: float, device: float, intel: float = 0.0
+) -> tuple[Term, ...]:
     """Deviations of devices, from the general to the single one, which is not used to predict."""
+    maker = lambda run: f"vendor:{run.device.vendor}:{run.backend}"  # noqa: E731
     return (
-        law.term(lambda run: f"vendor:{run.device.vendor}:{run.backend}", 0.0, vendor),
+        law.term(lambda run: maker(run) if _is_intel(run) else None, intel, vendor),
+        law.term(lambda run: None if _is_intel(run) else maker(run), 0.0, vendor),
         law.term(lambda run: f"family:{run.family}", 0.0, family),
         law.term(lambda run: f"family:{run.family}:{run.backend}", 0.0, both),
         law.term(lambda run: f"device:{run.device.name}", 0.0, device, own=True),
         law.term(lambda run: f"device:{run.device.name}:{run.backend}", 0.0, device / 2, own=True),
     )
+
+
+def _is_intel(run: Run) -> bool:
+    return run.device.vendor == "intel" and run.backend == "vulkan"
 
 
 def shared(law: Law[Run], name: str, mean: float, width: float, by_backend: float) -> tuple[Term, Term]:
@@ -162,7 +175,7 @@ def decode_law(found: Sequence[Run]) -> Law[Run]:
         0.1,
         times=lambda run: GENERATIONS.get(run.family, 0),
     )
-    device = (*families(law, 0.10, 0.20, 0.05, 0.12), generation)
+    device = (*families(law, 0.10, 0.20, 0.05, 0.12, INTEL_VULKAN), generation)
     llamafile = flagged(law, "llamafile reading", lambda run: run.old, 0.0, 0.1)
     of_weights = (*device, *engine, old_reading, *llamafile)
     law.part(
@@ -203,6 +216,13 @@ def decode_law(found: Sequence[Run]) -> Law[Run]:
         *shared(law, "kernel", np.log(65e-6), 0.5, 0.3),
         *flagged(law, "moe", lambda run: run.cost.moe, np.log(1.5), 0.3, 0.05),
         *flagged(law, "llamafile kernel", lambda run: run.old, 1.1, 0.5),
+        *flagged(
+            law,
+            "no_graphs",
+            lambda run: not run.old and speed.lacks_graphs(run.device, run.backend, run.build),
+            NO_GRAPHS,
+            0.3,
+        ),
         old_kernel,
         *device,
         *engine,
@@ -227,7 +247,12 @@ def prefill_law(found: Sequence[Run]) -> Law[Run]:
     law.part(
         lambda run: 2 * run.cost.parameters_active / run.lanes,
         *shared(law, "flops", -np.log(0.7), 0.5, 0.3),
-        law.term("matrix_exponent", -0.6, 0.2, times=lambda run: np.log(speed.matrix_factor(run.device))),
+        law.term(
+            "matrix_exponent",
+            -0.6,
+            0.2,
+            times=lambda run: np.log(speed.matrix_factor(run.device, run.backend, run.build)),
+        ),
         # Apple's larger chips are larger throughout; other large cards run into their power limits.
         law.term(
             lambda run: None if run.backend == "metal" else "size",
@@ -377,7 +402,7 @@ def constants(decode: Fitted, prefill: Fitted) -> Row:
     """The packaged file."""
     common: Row = {name: decode.law.total(decode.theta, name) for name in ("old_reading", "old_kernel")}
     common["old_prefill"] = prefill.law.total(prefill.theta, "old_prefill")
-    for name in ("early_mxfp4", "mla_cache", "mla_arithmetic"):
+    for name in ("early_mxfp4", "no_graphs", "mla_cache", "mla_arithmetic"):
         common[name] = decode.law.value(decode.theta, name)
     common["matrix_exponent"] = -prefill.law.total(prefill.theta, "matrix_exponent")
     common["traffic"] = prefill.law.value(prefill.theta, "traffic")

@@ -63,6 +63,10 @@ class TokenTime(Struct, frozen=True, kw_only=True):
 
 TYPICAL_FLOPS_PER_BYTE = 40.0  # of a device whose arithmetic is not known
 SIZE_REFERENCE = 20e12  # FP32 peak of a card to which `size` makes no difference
+GRAPHS_BEFORE_AMPERE = 10000  # its build from which Volta and Turing start a whole token's kernels at once
+RDNA_MATRIX_KERNELS = (
+    7300  # llama.cpp's build from which quantized products use RDNA's matrix units under ROCm
+)
 KERNELS_OF_2026 = 8000  # llama.cpp's build from which AMD's matrix units are used well
 CURRENT_KERNELS = 6500  # its build from which decode became little faster
 CURRENT_PREFILL = 9500  # the same of prefill
@@ -177,6 +181,7 @@ def gpu_time(
     products = cost.cache_products * constants.cache_arithmetic / lanes_flops(accelerator)
     products *= COMMON.mla_arithmetic if cost.mla else 1.0
     kernels = cost.blocks * constants.kernel * (constants.moe if cost.moe else 1.0)
+    kernels *= COMMON.no_graphs if lacks_graphs(accelerator, api, build) else 1.0
     return TokenTime(
         device=device_name(accelerator),
         weights=max(fastest, (reading + unpacking) * device * math.exp(COMMON.old_reading * old)),
@@ -245,7 +250,10 @@ def prefill_seconds(
     if cost.quantization in ("F16", "BF16"):
         factor *= constants.float16
     rate = lanes_flops(accelerator) * constants.flops * _by_family(constants.family, accelerator)
-    rate *= matrix_factor(accelerator) ** COMMON.matrix_exponent / (flops / SIZE_REFERENCE) ** constants.size
+    rate *= (
+        matrix_factor(accelerator, api, build) ** COMMON.matrix_exponent
+        / (flops / SIZE_REFERENCE) ** constants.size
+    )
     seconds: float = cost.parameters_active * factor * (2 / rate + COMMON.traffic / accelerator.bandwidth)
     seconds += cost.weights_bytes / (PREFILL_WEIGHTS_SHARE * accelerator.bandwidth * ubatch)
     seconds += cost.blocks * constants.kernel * (COMMON.kernel_moe if cost.moe else 1.0) / ubatch
@@ -270,9 +278,32 @@ def lanes_flops(accelerator: Accelerator) -> float:
     return flops / 2 if doubled else flops
 
 
-def matrix_factor(accelerator: Accelerator) -> float:
-    """How much faster the matrix units are on paper than `lanes_flops`, 1 without any."""
+def lacks_graphs(accelerator: Accelerator, api: str, build: int | None = None) -> bool:
+    """True where llama.cpp starts each kernel by itself: CUDA graphs came to Volta and Turing in 2026, never to Pascal."""
+    capability = _compute_capability(accelerator)
+    if api != "cuda" or capability is None or capability >= 8.0:
+        return False
+    return capability < 7.0 or (build is not None and build < GRAPHS_BEFORE_AMPERE)
+
+
+def _compute_capability(accelerator: Accelerator) -> float | None:
+    """NVIDIA's version of the architecture, None for other vendors' devices."""
+    try:
+        return float(accelerator.arch or "") if accelerator.vendor == "nvidia" else None
+    except ValueError:
+        return None
+
+
+def matrix_factor(accelerator: Accelerator, api: str = "", build: int | None = None) -> float:
+    """How much faster the matrix units are on paper than `lanes_flops`, 1 without any, or where the build leaves them idle."""
     arch = (accelerator.arch or "").lower()
+    if (
+        build is not None
+        and api == "rocm"
+        and build < RDNA_MATRIX_KERNELS
+        and arch.startswith(("gfx11", "gfx12"))
+    ):
+        return 1.0
     matches = [prefix for prefix in MATRIX_UNITS if arch.startswith(prefix)]
     return MATRIX_UNITS[max(matches, key=len)] if matches else 1.0
 
