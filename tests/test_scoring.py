@@ -57,6 +57,23 @@ def test_speed_is_worth_something_up_to_what_is_comfortable() -> None:
     assert worth(speed=6.0) < worth(speed=9.0) < worth(speed=12.0) == worth(speed=200.0)
 
 
+def test_text_slower_than_people_read_costs_more_than_slowness_alone() -> None:
+    comfortable, reading, half = worth(speed=12.0), worth(speed=10.0), worth(speed=5.0)
+    assert reading - half > comfortable - worth(speed=6.0)  # a halving each; only the first lies wholly below
+    stated = Wish(min_speed=5.0)
+    assert (
+        rate(candidate("m", 60, speed=5.0), stated).worth
+        == rate(candidate("m", 60, speed=50.0), stated).worth
+    )
+
+
+def test_a_dense_model_at_reading_speed_loses_to_a_quick_mixture_of_nearly_its_quality() -> None:
+    dense = rate(candidate("dense", 64, speed=8.0), WISH)
+    mixture = rate(candidate("mixture", 61, speed=32.0), WISH)
+    assert mixture.worth > dense.worth
+    assert rate(candidate("dense", 70, speed=8.0), WISH).worth > mixture.worth
+
+
 def test_a_stated_least_speed_is_quick_enough() -> None:
     slow = candidate("m", 60, speed=2.0)
     assert rate(slow, Wish(min_speed=2.0)).worth == rate(candidate("m", 60, speed=50.0), WISH).worth

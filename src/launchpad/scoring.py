@@ -65,6 +65,19 @@ was not measured."""
 SLOW_COST = 5.0
 """Points that each halving of the speed below the comfortable one costs."""
 
+READING = 10.0
+"""Tokens/s that text should arrive with at least, thoughts or answer: as fast as people read. Below they wait for each line."""
+
+READING_COST: dict[Purpose, float] = {
+    "chat": 3.0,
+    "code": 4.0,
+    "reasoning": 4.0,
+    "vision": 3.0,
+    "tools": 4.0,
+    "multilingual": 3.0,
+}
+"""Points that each halving of the speed below the reading one costs on top."""
+
 SHORT_COST = 4.0
 """Points that each halving of the context below the sufficient one costs."""
 
@@ -146,7 +159,7 @@ def _rate(candidate: Candidate, wish: Wish, speed: float | None, thinking: bool)
     base = score if score is not None else 0.0 if loss is None else UNRATED * (1.0 - loss)
     pace = None if speed is None else speed / _slowdown(wish, thinking)
     obstacle = next(_obstacles(candidate, wish, speed, pace), None)
-    return Rated(candidate, score, base - _costs(candidate, wish, pace), thinking, speed, obstacle)
+    return Rated(candidate, score, base - _costs(candidate, wish, speed, pace), thinking, speed, obstacle)
 
 
 def _slowdown(wish: Wish, thinking: bool) -> float:
@@ -175,14 +188,15 @@ def _unseen_in_conversation(model: Model, purpose: Purpose) -> bool:
     return purpose in ("chat", "multilingual") and bool(model.capabilities.code) and not measured
 
 
-def _costs(candidate: Candidate, wish: Wish, pace: float | None) -> float:
-    """What using it costs, in points of quality. `pace`: tokens/s of the answer, thinking counted in."""
+def _costs(candidate: Candidate, wish: Wish, speed: float | None, pace: float | None) -> float:
+    """What using it costs, in points of quality. `speed` as the text arrives, `pace` with thinking counted in."""
     fit = candidate.fit
     if not fit.runs:
         return 0.0
     cost = FULL_COST if is_full(fit) else 0.0
-    if pace is not None:
+    if speed is not None and pace is not None:
         cost += SLOW_COST * _halvings(_comfortable(wish), pace)
+        cost += 0.0 if wish.min_speed else READING_COST[wish.purpose] * _halvings(READING, speed)
     if wish.context is None:
         cost += SHORT_COST * _halvings(ENOUGH_CONTEXT[wish.purpose], fit.settings.context)
     return cost

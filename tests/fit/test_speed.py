@@ -11,7 +11,17 @@ from launchpad.fit.estimate import Aside, Part, aside, cpu_prefill, decode, pref
 from launchpad.fit.from_shape import layout_from_model
 from launchpad.fit.layout import Layout
 from launchpad.fit.result import Settings
-from launchpad.fit.speed import TYPICAL_DEPTH, Work, cpu_rate, work
+from launchpad.fit.speed import (
+    TYPICAL_DEPTH,
+    TokenTime,
+    Work,
+    cpu_rate,
+    gpu_time,
+    lacks_graphs,
+    matrix_factor,
+    prefill_seconds,
+    work,
+)
 from launchpad.hardware.machine import Accelerator, Cpu
 
 LAYOUT = layout_from_model(QWEN3_8B, QWEN3_8B_Q4)
@@ -52,6 +62,46 @@ def test_depth_costs_speed_and_a_quantized_cache_less_of_it() -> None:
         LAYOUT, structs.replace(SETTINGS, context=65536, kv_type_k="q8_0", kv_type_v="q8_0"), 60000
     )
     assert rate(deep, CARD) < rate(quantized, CARD) < rate(WORK, CARD)
+
+
+@pytest.mark.parametrize(
+    ("arch", "build", "lacks"),
+    [
+        ("6.1", None, True),
+        ("7.0", 9000, True),
+        ("7.5", None, False),
+        ("8.6", 3000, False),
+        ("gfx1100", None, False),
+        (None, None, False),
+    ],
+)
+def test_which_devices_start_each_kernel_by_itself(arch: str | None, build: int | None, lacks: bool) -> None:
+    vendor = "amd" if arch and arch.startswith("gfx") else "nvidia"
+    device = nvidia(8, arch=arch, vendor=vendor)
+    assert lacks_graphs(device, "cuda", build) is lacks
+    assert not lacks_graphs(device, "vulkan", build)
+
+
+def test_kernels_started_one_by_one_take_longer_and_nothing_else_does() -> None:
+    def parts(build: int | None) -> TokenTime:
+        device = nvidia(16, arch="7.5")
+        found = gpu_time(WORK, device, "cuda", active=WORK.active_bytes, share=1.0, build=build)
+        assert found is not None
+        return found
+
+    before, now = parts(9000), parts(None)
+    assert before.kernels > 1.5 * now.kernels
+    assert before.weights == now.weights
+
+
+def test_old_builds_leave_matrix_units_idle_under_rocm_only() -> None:
+    radeon = nvidia(24, vendor="amd", arch="gfx1100", apis=("rocm", "vulkan"))
+    assert matrix_factor(radeon, "rocm", 7000) == 1.0
+    assert matrix_factor(radeon, "rocm", 7300) == matrix_factor(radeon, "vulkan", 7000) > 1.0
+    old, new = (prefill_seconds(WORK, radeon, "rocm", 512, build=build) for build in (7299, 7300))
+    assert old is not None
+    assert new is not None
+    assert old > 1.2 * new
 
 
 def test_two_cards_add_memory_but_not_speed() -> None:
