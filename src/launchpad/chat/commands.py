@@ -5,18 +5,21 @@ from __future__ import annotations
 import difflib
 import re
 import shutil
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import click
 from msgspec import Struct
 from msgspec.structs import replace
 
+from launchpad.chat.attachments import Attachments, about_tokens, read_text
 from launchpad.chat.delta import Delta
-from launchpad.chat.export import as_markdown, as_openai_line
+from launchpad.chat.export import as_markdown, as_openai_line, read_messages
+from launchpad.chat.images import read_image
 from launchpad.chat.session import Session
 from launchpad.chat.stats import speed_text, stats_line
-from launchpad.chat.transcript import session_path
+from launchpad.chat.transcript import list_sessions, session_path
 from launchpad.errors import UsageError
 from launchpad.sanitize import Sanitizer
 
@@ -25,11 +28,28 @@ _KEYS = ("Alt-Enter starts a new line.", "Ctrl-C stops an answer.", "Ctrl-D, or 
 _COMMAND = re.compile(r"/[a-z?]*\Z")
 
 
+class Engines(Protocol):
+    """What gets another engine for the chat."""
+
+    def change(self, session: Session, *, model: str | None = None, context: int | None = None) -> None:
+        """Let another model, or one with another context, answer from here on. Raises `LaunchpadError`; then the chat
+        goes on as before, if it can.
+        """
+        ...
+
+    def names(self) -> Sequence[str]:
+        """Models that can be asked for."""
+        ...
+
+
 class Chat(Protocol):
     """What a command may do to the chat."""
 
     session: Session
     thoughts: bool
+    markdown: bool
+    attachments: Attachments
+    engines: Engines | None
 
     def say(self, text: str) -> None:
         """Tell the user something that is not an answer."""
@@ -45,7 +65,7 @@ class Chat(Protocol):
 
 
 class Command(Struct, frozen=True):
-    """One command. `words` are the possible arguments; `("FILE",)` and `("TEXT",)` stand for any."""
+    """One command. `words` are the possible arguments; those in capitals stand for any."""
 
     name: str
     words: tuple[str, ...]
@@ -110,6 +130,109 @@ def _think(chat: Chat, argument: str) -> None:
             raise UsageError("/think needs one of on, off, show, hide.")
 
 
+def _model(chat: Chat, argument: str) -> None:
+    if not argument:
+        chat.say(f"{chat.session.server.model} answers.")
+    else:
+        _engines(chat, "/model").change(chat.session, model=argument)
+
+
+def _context(chat: Chat, argument: str) -> None:
+    context, last = chat.session.server.report.context, chat.session.last
+    if not argument:
+        used = f"{last.usage.total} of " if last is not None and last.usage is not None else ""
+        chat.say(f"The context: {used}{context if context is not None else 'unknown'} tokens.")
+        return
+    number = argument.lower().removesuffix("k").replace(",", "").replace("_", "")
+    if not number.isdecimal() or not (
+        tokens := int(number) * (1024 if argument.lower().endswith("k") else 1)
+    ):
+        raise UsageError(
+            "/context needs a number of tokens.", why=f"{argument!r} is none.", hint="Such as 16384 or 16k."
+        )
+    _engines(chat, "/context").change(chat.session, context=tokens)
+
+
+def _engines(chat: Chat, name: str) -> Engines:
+    if chat.engines is None:
+        raise UsageError(
+            f"{name} does not work here.",
+            why="This chat has no engine of its own.",
+            hint="Use `launchpad chat`.",
+        )
+    return chat.engines
+
+
+def _image(chat: Chat, argument: str) -> None:
+    if _dropped(chat, "/image", argument):
+        return
+    if not chat.session.sees:
+        raise UsageError(
+            f"{chat.session.server.model} takes no pictures.",
+            why="Its engine says that it has no vision.",
+            hint="/model switches to one that has; `launchpad models --needs vision` lists them.",
+        )
+    chat.attachments.images.append(read_image(Path(argument)))
+    chat.say(f"{Sanitizer().feed(Path(argument).name)} goes along with the next question.")
+
+
+def _file(chat: Chat, argument: str) -> None:
+    if _dropped(chat, "/file", argument):
+        return
+    text = read_text(Path(argument))
+    chat.attachments.texts.append(text)
+    tokens, context = about_tokens("".join(chat.attachments.texts)), chat.session.server.report.context
+    of = f" of {context}" if context else ""
+    chat.say(f"It goes along with the next question: about {tokens} tokens{of}.")
+    if context and tokens > context:
+        chat.say(
+            f"That is more than the context holds. /context {2 * tokens} asks for more, /file off takes it back."
+        )
+
+
+def _dropped(chat: Chat, name: str, argument: str) -> bool:
+    if argument == "off":
+        chat.attachments.clear()
+        chat.say("Nothing goes along with the next question.")
+    elif not argument:
+        raise UsageError(f"{name} needs the name of a file.", hint=f"{name} off takes back what is attached.")
+    return argument == "off"
+
+
+def _markdown(chat: Chat, argument: str) -> None:
+    if argument not in ("on", "off"):
+        raise UsageError("/markdown needs one of on, off.")
+    chat.markdown = argument == "on"
+    chat.say("Markdown is shown as it is meant." if chat.markdown else "Answers are shown as they come.")
+
+
+def _load(chat: Chat, argument: str) -> None:
+    if not argument:
+        raise UsageError("/load needs a session or a file.", hint="`launchpad sessions` lists the sessions.")
+    path = session_path(argument) if argument in list_sessions() else Path(argument).expanduser()
+    messages = read_messages(path)
+    chat.session.load(messages)
+    chat.say(f"{len(messages)} messages are loaded; the chat goes on from there.")
+
+
+def _edit(chat: Chat, argument: str) -> None:
+    question = chat.session.last_question
+    if question is None:
+        raise UsageError(
+            "There is no question to edit.", why="Nothing was asked yet.", hint="Ask something first."
+        )
+    try:
+        text = click.edit(question, extension=".md")
+    except click.ClickException as error:
+        raise UsageError(
+            "The editor failed.", why=error.message, hint="Set EDITOR to one that works."
+        ) from error
+    if text is None or text.strip() in ("", question.strip()):
+        chat.say("Nothing was changed.")
+        return
+    chat.answer(chat.session.retry(text.strip()))
+
+
 def _stats(chat: Chat, argument: str) -> None:
     session = chat.session
     report = session.server.report
@@ -171,11 +294,18 @@ def _exit(chat: Chat, argument: str) -> None:
 
 COMMANDS = (
     Command("/help", (), "this list", _help),
+    Command("/model", ("MODEL",), "let another model answer", _model),
     Command("/system", ("TEXT", "off"), "set, show or remove the system message", _system),
+    Command("/context", ("TOKENS",), "show it, or restart with another", _context),
     Command("/think", ("on", "off", "show", "hide"), "reason or not; show it or not", _think),
-    Command("/stats", (), "model, context, speeds", _stats),
+    Command("/image", ("FILE", "off"), "attach a picture to the next question", _image),
+    Command("/file", ("FILE", "off"), "attach a text to the next question", _file),
     Command("/save", ("FILE",), "save as Markdown or .jsonl", _save),
+    Command("/load", ("SESSION", "FILE"), "go on from what was said elsewhere", _load),
     Command("/retry", (), "ask the last question again", _retry),
+    Command("/edit", (), "edit the last question, ask again", _edit),
+    Command("/markdown", ("on", "off"), "show Markdown as meant, or as it comes", _markdown),
+    Command("/stats", (), "model, context, speeds", _stats),
     Command("/clear", (), "forget what was said", _clear),
     Command("/exit", (), "leave", _exit),
 )

@@ -3,8 +3,10 @@
 Records are plain JSON objects, one line each in a transcript:
 
     {"type": "session", "v": 1, "id": …, "model": …, "engine": …, "time": …}   first line
-    {"type": "message", "role": "system" | "user", "content": …, "time": …}
+    {"type": "message", "role": "system" | "user", "content": …, "images": [base64, …], "time": …}
     {"type": "message", "role": "assistant", "reasoning": …, "content": …, "finish_reason": …, "usage": …, "ms": …}
+    {"type": "message", "role": "tool", "tool": name, "call": id, "content": …}   and "calls" of the assistant before it
+    {"type": "engine", "model": …, "engine": …}   another one answers from here on
     {"type": "clear"} forgets all but the system message     {"type": "retry"} takes the last turn back
 
 `finish_reason` is the engine's word, or `cancelled` (stopped by the user), `error` (with the error's own text in
@@ -17,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from launchpad.chat.delta import ToolCall
 from launchpad.chat.options import Message
 
 Record = Mapping[str, Any]
@@ -28,9 +31,9 @@ class History:
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self.system: str | None = None
-        self.last_question: str | None = None  # also when it went unanswered: what a retry asks again
-        self._answered = False  # the last question has an answer
+        self.last_asked: Message | None = None  # also when it went unanswered: what a retry asks again
         self._turns: list[Message] = []
+        self._held = False  # the last question is among the turns
         for record in records:
             self.apply(record)
         self.settle()
@@ -45,34 +48,63 @@ class History:
         """Take one record into account; records of unknown types are for other readers."""
         match record.get("type"):
             case "message":
-                self._message(str(record.get("role")), str(record.get("content") or ""))
+                self._message(str(record.get("role")), str(record.get("content") or ""), record)
             case "clear":
                 self._turns.clear()
-                self.last_question, self._answered = None, False
+                self.last_asked, self._held = None, False
             case "retry":
-                self._take_back()
+                self._drop_turn()
+
+    @property
+    def last_question(self) -> str | None:
+        """The text of `last_asked`."""
+        return None if self.last_asked is None else self.last_asked.content
 
     def settle(self) -> None:
         """Drop a question that has no answer."""
-        if self._turns and self._turns[-1].role == "user":
-            self._turns.pop()
+        if self._turns and (self._turns[-1].role != "assistant" or self._turns[-1].calls):
+            self._drop_turn()
 
-    def _message(self, role: str, content: str) -> None:
+    def _drop_turn(self) -> None:
+        """Take back everything from the last question on."""
+        while self._held and self._turns.pop().role != "user":
+            pass
+        self._held = False
+
+    def _message(self, role: str, content: str, record: Record) -> None:
         if role == "system":
             self.system = content or None
         elif role == "user":
             self.settle()
-            self.last_question = content
-            self._answered = False
-            self._turns.append(Message("user", content))
-        elif role == "assistant" and content:
-            self._answered = True
-            self._turns.append(Message("assistant", content))
+            self.last_asked = Message("user", content, images=_images(record))
+            self._turns.append(self.last_asked)
+            self._held = True
+        elif role == "assistant" and (content or record.get("calls")):
+            self._turns.append(Message("assistant", content, calls=_calls(record)))
+        elif role == "tool" and self._held:
+            call = record.get("call")
+            self._turns.append(
+                Message(
+                    "tool", content, tool=str(record.get("tool")), call=None if call is None else str(call)
+                )
+            )
         elif role == "assistant":
             self.settle()
 
-    def _take_back(self) -> None:
-        if self._answered:
-            self._turns.pop()
-            self._answered = False
-        self.settle()
+
+def _images(record: Record) -> tuple[str, ...]:
+    found = record.get("images")
+    return tuple(map(str, found)) if isinstance(found, list) else ()
+
+
+def _calls(record: Record) -> tuple[ToolCall, ...]:
+    found = record.get("calls")
+    return tuple(
+        ToolCall(
+            name=str(call.get("name")),
+            arguments=dict(call.get("arguments") or {}),
+            id=str(call.get("id") or ""),
+        )
+        for call in (found if isinstance(found, list) else ())
+        if isinstance(call, dict)
+    )

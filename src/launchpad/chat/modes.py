@@ -48,6 +48,21 @@ def typing_hidden(*, by_lines: bool) -> Iterator[None]:
         yield
 
 
+def key_pressed() -> str:
+    """Wait for one key. What was typed before is dropped: nobody agrees to what they had not seen yet."""
+    if os.name != "posix":
+        return sys.stdin.readline()[:1]
+    import termios
+
+    fd = sys.stdin.fileno()
+    with terminal_restored():
+        modes = termios.tcgetattr(fd)
+        modes[3] &= ~(termios.ECHO | termios.ICANON)
+        modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
+        termios.tcsetattr(fd, termios.TCSAFLUSH, modes)
+        return os.read(fd, 1).decode("ascii", "replace")
+
+
 @contextmanager
 def signals_leave() -> Iterator[None]:
     """Let SIGTERM and SIGHUP unwind the stack, so that the engine is stopped and the terminal restored.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Literal, TextIO
 
@@ -17,7 +18,14 @@ Think = Literal["show", "hide", "off"]
 
 
 def answer(
-    session: Session, prompt: str, *, stdout: TextIO, stderr: TextIO, tty: bool, think: Think = "show"
+    session: Session,
+    prompt: str,
+    *,
+    stdout: TextIO,
+    stderr: TextIO,
+    tty: bool,
+    think: Think = "show",
+    images: Sequence[str] = (),
 ) -> AnswerStats:
     """Ask, and write the answer as it comes, ending with exactly one newline.
 
@@ -29,8 +37,8 @@ def answer(
     """
     if think == "off":
         session.options = replace(session.options, think=False)
-    view = AnswerView(stdout, stderr, tty=tty, thoughts=think == "show")
-    view.show(session.ask(prompt))
+    view = AnswerView(stdout, stderr, tty=tty, thoughts=think == "show", markdown=True)
+    view.show(session.ask(prompt, images))
     stats = session.last
     assert stats is not None  # ask() sets it before it ends
     with suppress(OSError):  # nobody reads our warnings: no reason to fail

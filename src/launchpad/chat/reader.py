@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
@@ -23,6 +23,7 @@ CONTINUATION = "... "
 MIN_COLUMNS = 12  # the editor shows nothing when there are fewer than it needs
 
 Choice = tuple[str, tuple[str, ...], str]  # command, its possible arguments, one line of help
+Names = Mapping[str, Callable[[], Sequence[str]]]  # what an argument such as SESSION can be
 
 
 class Reader(Protocol):
@@ -69,7 +70,7 @@ class PlainReader:
 class EditorReader:
     """Editing with history, completion and several lines (Alt-Enter, or paste)."""
 
-    def __init__(self, screen: TextIO, choices: Sequence[Choice]) -> None:
+    def __init__(self, screen: TextIO, choices: Sequence[Choice], names: Names) -> None:
         from prompt_toolkit import PromptSession
         from prompt_toolkit.output import create_output
 
@@ -78,7 +79,7 @@ class EditorReader:
             prompt_continuation=CONTINUATION,
             multiline=True,
             key_bindings=_bindings(),
-            completer=_completer(choices),
+            completer=_completer(choices, names),
             history=_history(state_dir() / "chat-history"),
             enable_suspend=True,
             reserve_space_for_menu=4,
@@ -95,11 +96,11 @@ class EditorReader:
         return typing_hidden(by_lines=False)
 
 
-def make_reader(out: TextIO, err: TextIO, choices: Sequence[Choice]) -> Reader:
+def make_reader(out: TextIO, err: TextIO, choices: Sequence[Choice], names: Names) -> Reader:
     """The best reader for this terminal; the prompt goes to whichever of `out` and `err` is one."""
     screen = out if out.isatty() else err
     dumb = os.name == "posix" and os.environ.get("TERM", "dumb") in ("dumb", "unknown")
-    return PlainReader(screen) if dumb or _too_narrow(screen) else EditorReader(screen, choices)
+    return PlainReader(screen) if dumb or _too_narrow(screen) else EditorReader(screen, choices, names)
 
 
 def _too_narrow(screen: TextIO) -> bool:
@@ -138,9 +139,18 @@ def _history(path: Path) -> History:
     return FileHistory(path)
 
 
-def _completer(choices: Sequence[Choice]) -> Completer:
+def _completer(choices: Sequence[Choice], names: Names) -> Completer:
     from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
     from prompt_toolkit.document import Document
+
+    known: dict[str, Sequence[str]] = {}  # asked for once: it may take a moment
+
+    def possible(word: str) -> Sequence[str]:
+        if not word.isupper():
+            return (word,)
+        if word not in known and word in names:
+            known[word] = names[word]()
+        return known.get(word, ())
 
     class CommandCompleter(Completer):
         def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
@@ -154,11 +164,10 @@ def _completer(choices: Sequence[Choice]) -> Completer:
                         yield Completion(command, start_position=-len(name), display_meta=meaning)
                 return
             words = next((words for command, words, _ in choices if command == name), ())
-            if words == ("FILE",):
-                yield from PathCompleter(expanduser=True).get_completions(Document(argument), complete_event)
-                return
-            for word in words:
+            for word in (found for each in words for found in possible(each)):
                 if word.startswith(argument):
                     yield Completion(word, start_position=-len(argument))
+            if "FILE" in words:
+                yield from PathCompleter(expanduser=True).get_completions(Document(argument), complete_event)
 
     return CommandCompleter()

@@ -7,13 +7,15 @@ from collections.abc import Callable, Generator
 from contextlib import nullcontext
 from typing import TextIO
 
-from launchpad.chat.commands import COMMANDS, is_command, run_command
+from launchpad.chat.attachments import Attachments
+from launchpad.chat.commands import COMMANDS, Engines, is_command, run_command
 from launchpad.chat.delta import Delta
 from launchpad.chat.modes import signals_leave, terminal_restored
-from launchpad.chat.reader import Reader, make_reader
+from launchpad.chat.reader import Names, Reader, make_reader
 from launchpad.chat.session import Session
 from launchpad.chat.stats import stats_line
 from launchpad.chat.terminal import DIM, PLAIN, can_style, write_text
+from launchpad.chat.transcript import list_sessions
 from launchpad.chat.view import AnswerView
 from launchpad.errors import EngineError, LaunchpadError
 
@@ -27,6 +29,7 @@ class Repl:
 
     `alive` tells whether the engine still runs: a chat with a dead engine ends with `EngineError`. `renewed` is called
     before (True) and after (False) a question that failed, and tells whether there is a new engine in its place.
+    `engines` gets other ones for /model and /context.
     """
 
     def __init__(
@@ -39,9 +42,13 @@ class Repl:
         reader: Reader | None = None,
         thoughts: bool = True,
         renewed: Callable[[bool], bool] = lambda before: False,
+        engines: Engines | None = None,
     ) -> None:
         self.session = session
         self.thoughts = thoughts
+        self.markdown = True
+        self.attachments = Attachments()
+        self.engines = engines
         self._out = out or sys.stdout
         self._err = err or sys.stderr
         self._alive = alive
@@ -54,7 +61,7 @@ class Repl:
         the reader of `out` is gone. Terminal modes are restored, also when a signal ends the chat.
         """
         with terminal_restored(), signals_leave():
-            self._reader = self._reader or make_reader(self._out, self._err, _choices())
+            self._reader = self._reader or make_reader(self._out, self._err, _choices(), self._names())
             self._greet()
             try:
                 return self._loop(self._reader)
@@ -71,7 +78,8 @@ class Repl:
 
     def answer(self, deltas: Generator[Delta]) -> None:
         """Show an answer and its figures. Ctrl-C stops it; what came is kept."""
-        view = AnswerView(self._out, self._err, tty=self._out.isatty(), thoughts=self.thoughts)
+        tty = self._out.isatty()
+        view = AnswerView(self._out, self._err, tty=tty, thoughts=self.thoughts, markdown=self.markdown)
         try:
             with self._reader.paused() if self._reader else nullcontext():
                 view.show(deltas)
@@ -110,7 +118,7 @@ class Repl:
                 run_command(self, line.rstrip())
             else:
                 self._renewed(True)
-                self.answer(self.session.ask(line))
+                self.answer(self.session.ask(*self.attachments.question(line)))
         except KeyboardInterrupt:
             pass  # it came while nothing was going on that could be stopped
         except LaunchpadError as error:
@@ -131,6 +139,10 @@ class Repl:
         for line in (*stats.notices, stats_line(stats)):
             if line:
                 self.say(line)
+
+    def _names(self) -> Names:
+        models = self.engines.names if self.engines is not None else tuple
+        return {"SESSION": list_sessions, "MODEL": models}
 
     def _greet(self) -> None:
         if self.session.resumed:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from launchpad.chat.delta import Delta, Finish, Reasoning, Text, Timings, Usage
+from launchpad.chat.delta import Delta, Finish, Reasoning, Text, Timings, ToolCall, Usage
 from launchpad.chat.dialect import stream_from
 from launchpad.chat.history import VERSION, History, Record
 from launchpad.chat.loops import LoopWatch, looped
@@ -20,6 +20,22 @@ from launchpad.chat.transcript import Transcript, read_records, session_path
 from launchpad.engines.server import Server
 from launchpad.engines.use import working
 from launchpad.errors import AnswerError, LaunchpadError, UsageError
+
+MAX_TOOL_ROUNDS = 8
+Source = Callable[[Server, Sequence[Message], ChatOptions], Generator[Delta]]
+
+
+class Toolbox(Protocol):
+    """Tools that the user named, and nothing else."""
+
+    @property
+    def described(self) -> tuple[Mapping[str, Any], ...]:
+        """As OpenAI's API describes tools."""
+        ...
+
+    def answer(self, call: ToolCall) -> str:
+        """What the model is told about its call: a result, an error, or that the user said no."""
+        ...
 
 
 def new_session_id() -> str:
@@ -32,7 +48,8 @@ class Session:
 
     A transcript is kept from the first question on, unless `keep` is False. With the `session` of an earlier
     conversation it goes on where that one stopped, even if that one crashed in the middle of an answer; `resumed`
-    tells. Raises `UsageError` for a bad name, `BusyError` if another launchpad writes to that session.
+    tells. `tools` are what the model may call; `source` is who answers;
+    `reference` is how the model is asked for again. Raises `UsageError` for a bad name, `BusyError` if another launchpad writes to that session.
     """
 
     def __init__(
@@ -43,19 +60,24 @@ class Session:
         system: str | None = None,
         session: str | None = None,
         keep: bool = True,
+        tools: Toolbox | None = None,
+        source: Source = stream_from,
+        reference: str | None = None,
     ) -> None:
         self.server = server
+        self._tools = tools
+        self._source = source
         self.options = options or ChatOptions()
         self.id = session or new_session_id()
         self.last: AnswerStats | None = None
         self._transcript = Transcript(self.id) if keep else None
         self._notices: list[str] = []
-        self._unwritten: list[Record] = [_header(self.id, server)]
+        self._unwritten: list[Record] = [_header(self.id, server, reference)]
         self._prompt_floor = 0  # tokens that the next prompt has at least, if nothing is dropped
         earlier = self._earlier() if session else []
         self.resumed = bool(earlier)
         self._history = History(earlier)
-        if system is not None and system != self._history.system:
+        if system is not None and system != (self._history.system or ""):
             self._unwritten.append(_message("system", system))
             self._history.apply(self._unwritten[-1])
 
@@ -79,6 +101,27 @@ class Session:
         """What a retry asks again."""
         return self._history.last_question
 
+    @property
+    def sees(self) -> bool:
+        """Whether the model takes pictures, as far as its engine says."""
+        report = self.server.report
+        return bool(report.vision) or "vision" in (report.abilities or ())
+
+    def switch(self, server: Server, options: ChatOptions, reference: str | None = None) -> None:
+        """Another engine answers from here on; what was said stays."""
+        self.server, self.options = server, options
+        self._prompt_floor = 0
+        self._record(
+            {"type": "engine", "model": server.model, "engine": server.report.engine, "time": _now()}
+        )
+
+    def load(self, messages: Sequence[Message]) -> None:
+        """Forget what was said here, and go on from what was said elsewhere."""
+        self._prompt_floor = 0
+        self._record({"type": "clear"})
+        for message in messages:
+            self._record(_message(message.role, message.content, message.images))
+
     def set_system(self, text: str) -> None:
         """Replace the system message; empty text removes it."""
         self._prompt_floor = 0
@@ -89,23 +132,50 @@ class Session:
         self._prompt_floor = 0
         self._record({"type": "clear"})
 
-    def retry(self) -> Generator[Delta]:
-        """Take the last turn back and ask it again. Raises `UsageError` when nothing was asked."""
-        question = self.last_question
-        if question is None:
-            raise UsageError("There is nothing to ask again.")
+    def keep(self, question: Message, answer: str) -> None:
+        """Add a question and its answer that were exchanged elsewhere."""
+        self._record(_message("user", question.content, question.images))
+        self._record({**_message("assistant", answer), "finish_reason": "stop"})
+
+    def retry(self, text: str | None = None) -> Generator[Delta]:
+        """Take the last turn back and ask it again, or `text` in its place. Raises `UsageError` if nothing was asked."""
+        asked = self._history.last_asked
+        if asked is None:
+            raise UsageError(
+                "There is nothing to ask again.", why="No question was asked yet.", hint="Ask one."
+            )
         self._prompt_floor = 0
         self._record({"type": "retry"})
-        return self.ask(question)
+        return self.ask(asked.content if text is None else text, asked.images)
 
-    def ask(self, text: str) -> Generator[Delta]:
+    def ask(self, text: str, images: Sequence[str] = ()) -> Generator[Delta]:
         """The deltas of the answer to `text`; the last is a `Finish`, and then `last` holds the figures.
 
         Close the iterator (or interrupt it) to stop the engine. What came until then is kept in the history and the
-        transcript. Raises `AnswerError`, also when the context is full in the middle of the answer, or
-        when the answer repeats itself without end.
+        transcript. Tools that the model calls answer in between. Raises `AnswerError`, also when the context is full
+        in the middle of the answer, or when the answer repeats itself without end.
         """
-        self._record(_message("user", text))
+        self._record(_message("user", text, images))
+        for _ in range(MAX_TOOL_ROUNDS + 1):
+            calls = yield from self._answer()
+            if not calls:
+                return
+            self._call(calls)
+        self._history.settle()
+        raise AnswerError(
+            "The model calls tools without end.",
+            why=f"After {MAX_TOOL_ROUNDS} rounds it still wants another.",
+            hint="Ask for something that fewer calls can answer.",
+        )
+
+    def _call(self, calls: Sequence[ToolCall]) -> None:
+        for call in calls:
+            said = self._tools.answer(call) if self._tools is not None else "There is no such tool."
+            more = {"tool": call.name, "call": call.id or None}
+            self._record({**_message("tool", said), **more})
+
+    def _answer(self) -> Generator[Delta, None, tuple[ToolCall, ...]]:
+        """One answer of the engine; returns the tools that it calls."""
         answer = _Answer(self._piece)
         error: LaunchpadError | None
         try:
@@ -121,11 +191,15 @@ class Session:
         except LaunchpadError as caught:
             reason, error = "error", caught
         except BaseException:  # the user, a signal, or the consumer that closed us
+            answer.calls.clear()
             self._settle(answer, "cancelled")
             raise
+        if error is not None:
+            answer.calls.clear()
         self._settle(answer, reason, error)
         if error is not None:
             raise error
+        return tuple(answer.calls)
 
     def close(self) -> None:
         """Release the transcript; idempotent."""
@@ -133,7 +207,10 @@ class Session:
             self._transcript.close()
 
     def _stream(self) -> Generator[Delta]:
-        return stream_from(self.server, self.messages, self.options)
+        options = self.options
+        if self._tools is not None:
+            options = replace(options, tools=self._tools.described)
+        return self._source(self.server, self.messages, options)
 
     def _earlier(self) -> list[Record]:
         path = session_path(self.id)
@@ -156,8 +233,13 @@ class Session:
     def _settle(self, answer: _Answer, reason: str, error: LaunchpadError | None = None) -> None:
         stats = answer.stats(reason, self.server.report.context)
         self._watch_prompt(answer)
-        self._history.apply(_message("assistant", answer.text))
+        calls = [
+            {"name": call.name, "arguments": dict(call.arguments), "id": call.id} for call in answer.calls
+        ]
+        self._history.apply({**_message("assistant", answer.text), "calls": calls})
         ended: dict[str, Any] = {"finish_reason": reason, "ms": round(stats.seconds * 1000)}
+        if calls:
+            ended["calls"] = calls
         if answer.usage is not None:
             ended["usage"] = {"prompt": answer.usage.prompt, "completion": answer.usage.completion}
         if error is not None:
@@ -212,6 +294,7 @@ class _Answer:
         self.reason = "stop"
         self.usage: Usage | None = None
         self.loops = LoopWatch()
+        self.calls: list[ToolCall] = []
         self._piece = piece
         self._timings: Timings | None = None
         self._start = time.monotonic()
@@ -229,6 +312,8 @@ class _Answer:
             case Reasoning(text=text):
                 self._piece("reasoning", text)
                 self.loops.feed(text)
+            case ToolCall():
+                self.calls.append(delta)
         self._first = self._first or time.monotonic()
 
     def stats(self, reason: str, context: int | None) -> AnswerStats:
@@ -244,13 +329,15 @@ class _Answer:
         )
 
 
-def _header(session: str, server: Server) -> Record:
+def _header(session: str, server: Server, reference: str | None) -> Record:
     engine = {"model": server.model, "engine": server.report.engine}
-    return {"type": "session", "v": VERSION, "id": session, **engine, "time": _now()}
+    again = {"reference": reference} if reference else {}
+    return {"type": "session", "v": VERSION, "id": session, **engine, **again, "time": _now()}
 
 
-def _message(role: str, content: str) -> dict[str, Any]:
-    return {"type": "message", "role": role, "content": content, "time": _now()}
+def _message(role: str, content: str, images: Sequence[str] = ()) -> dict[str, Any]:
+    more = {"images": list(images)} if images else {}
+    return {"type": "message", "role": role, "content": content, **more, "time": _now()}
 
 
 def _now() -> str:

@@ -7,12 +7,14 @@ import errno
 import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from launchpad.errors import AnswerError
 from launchpad.sanitize import Sanitizer
 
 DIM, PLAIN = "\x1b[2m", "\x1b[22m"
+LEAST_COLUMNS = 12  # for Markdown
+FALLBACK_COLUMNS = 80  # of a terminal that does not say
 
 
 def can_style(stream: TextIO, environ: Mapping[str, str] | None = None) -> bool:
@@ -23,18 +25,54 @@ def can_style(stream: TextIO, environ: Mapping[str, str] | None = None) -> bool:
     return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") not in ("dumb", "unknown")
 
 
+class Renderer(Protocol):
+    """Turns sanitized text into what a terminal shows."""
+
+    def feed(self, text: str) -> str:
+        """What can be shown now."""
+        ...
+
+    def close(self) -> str:
+        """What was held back."""
+        ...
+
+
+def markdown_for(stream: TextIO) -> Renderer | None:
+    """What shows Markdown on this terminal; None where nothing can be styled, or where lines have no room."""
+    if not can_style(stream) or not stream.isatty():
+        return None
+    from prompt_toolkit.utils import get_cwidth
+
+    from launchpad.chat.markdown import Markdown
+
+    def columns() -> int:
+        with contextlib.suppress(OSError, ValueError):
+            return os.get_terminal_size(stream.fileno()).columns or FALLBACK_COLUMNS
+        return FALLBACK_COLUMNS
+
+    return Markdown(columns, get_cwidth) if columns() >= LEAST_COLUMNS else None
+
+
 class Writer:
     """One stream for a model's words.
 
-    `sanitize` for terminals. `before` is written ahead of the first piece and `after` at the `end`, as they are.
-    A stream that is not `needed` may fail: then what is written to it is lost, and nothing else.
+    `sanitize` for terminals. `render` shapes what was sanitized. `before` is written ahead of the first piece and `after`
+    at the `end`, as they are. A stream that is not `needed` may fail: then what is written to it is lost, and nothing else.
     """
 
     def __init__(
-        self, stream: TextIO, *, sanitize: bool, before: str = "", after: str = "", needed: bool = True
+        self,
+        stream: TextIO,
+        *,
+        sanitize: bool,
+        render: Renderer | None = None,
+        before: str = "",
+        after: str = "",
+        needed: bool = True,
     ) -> None:
         self._stream = stream
-        self._sanitizer = Sanitizer() if sanitize else None
+        self._sanitizer = Sanitizer() if sanitize or render else None
+        self._render = render
         self._before = before
         self._after = after
         self._needed = needed
@@ -46,12 +84,13 @@ class Writer:
         """Write a piece as soon as it can be seen: at once on a terminal, by lines in a pipe."""
         if self._sanitizer is not None:
             text = self._sanitizer.feed(text)
-        self._put(text)
+        self._put(self._render.feed(text) if self._render else text)
 
     def end(self) -> None:
         """End with exactly one newline, if anything was written."""
         if self._sanitizer is not None:
-            self._put(self._sanitizer.close())
+            rest = self._sanitizer.close()
+            self._put(self._render.feed(rest) + self._render.close() if self._render else rest)
         if self.started:
             self._held = ""
             self._emit(f"{self._after}\n", flush=True)

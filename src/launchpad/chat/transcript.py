@@ -60,6 +60,20 @@ def list_sessions() -> list[str]:
     return []
 
 
+def remove_session(session: str) -> None:
+    """Delete a session's file. Raises `UsageError` when there is none, `BusyError` while it is written to."""
+    path = session_path(session)
+    if not path.is_file():
+        raise UsageError(
+            f"There is no session {session}.",
+            why="No file has that name.",
+            hint="`launchpad sessions` lists them.",
+        )
+    with Transcript(session) as transcript:
+        transcript.open()
+        path.unlink()
+
+
 def read_records(path: Path) -> list[Record]:
     """All records that can be read. Lines that are not JSON objects are skipped; a half last line is completed."""
     try:

@@ -7,18 +7,21 @@ from contextlib import closing
 from typing import TextIO
 
 from launchpad.chat.delta import Delta, Finish, Reasoning, ToolCall
-from launchpad.chat.terminal import DIM, PLAIN, Writer, can_style
+from launchpad.chat.terminal import DIM, PLAIN, Writer, can_style, markdown_for
 
 
 class AnswerView:
     """Text to `out`, reasoning to `err`: dim where that can be shown, marked on other terminals, plain in pipes.
 
-    `tty` says that `out` is a terminal. `answered` is True once there was more than white space.
+    `tty` says that `out` is a terminal; with `markdown` it shows the text as such, if it can. `answered` is True once
+    there was more than white space.
     """
 
-    def __init__(self, out: TextIO, err: TextIO, *, tty: bool, thoughts: bool) -> None:
+    def __init__(
+        self, out: TextIO, err: TextIO, *, tty: bool, thoughts: bool, markdown: bool = False
+    ) -> None:
         self.answered = False
-        self._text = Writer(out, sanitize=tty)
+        self._text = Writer(out, sanitize=tty, render=markdown_for(out) if tty and markdown else None)
         self._thoughts = thoughts_writer(err) if thoughts else None
 
     def show(self, deltas: Generator[Delta]) -> None:
@@ -31,7 +34,10 @@ class AnswerView:
             self._end()
 
     def _take(self, delta: Delta) -> None:
-        if isinstance(delta, Finish | ToolCall):
+        if isinstance(delta, Finish):
+            return
+        if isinstance(delta, ToolCall):
+            self._end()  # what its tool says or asks starts on a line of its own
             return
         if isinstance(delta, Reasoning):
             if self._thoughts is not None:

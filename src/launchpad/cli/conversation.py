@@ -3,118 +3,119 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from launchpad.errors import AnswerError, UsageError
+from msgspec import Struct
+
+from launchpad.errors import AnswerError
 
 if TYPE_CHECKING:
-    from launchpad.chat.session import Session
+    from launchpad.chat.options import ChatOptions
+    from launchpad.chat.session import Session, Toolbox
     from launchpad.cli.app import App
+    from launchpad.cli.partner import Partner
     from launchpad.engines.server import RunningServer
     from launchpad.plan import Plan
 
 Think = Literal["show", "hide", "off"]
 
 
-def one_prompt(app: App, argument: str | None, *, model: str | None) -> str | None:
-    """The prompt from the argument and standard input; None when a person sits there and wants to chat.
+class Talk(Struct, frozen=True, kw_only=True):
+    """What was asked for. Without a prompt a chat opens."""
 
-    Read before anything is started, so that a missing prompt costs no download.
-    """
-    from launchpad.chat.stdin import combine_prompt, read_stdin
+    prompt: str | None
+    style: str = "text"
+    schema: Mapping[str, Any] | None = None
+    images: tuple[str, ...] = ()
+    tools: Toolbox | None = None
+    session: str | None = None
+    system: str | None = None
+    think: Think = "show"
+    whole: bool = False
+    sampling: Mapping[str, Any] = {}
+    yes: bool = False
 
-    text = combine_prompt(argument, read_stdin(argument, notice=app.output.note)).strip()
-    if text:
-        return text
-    if argument is None and sys.stdin.isatty() and not app.output.json_mode:
-        return None
-    raise UsageError(
-        "There is no prompt.",
-        why="Standard input is not a terminal, and nothing came from it."
-        + (f" {model!r} was taken as the model." if model else ""),
-        hint=f'Give one: launchpad run {model or "auto"} "Why is the sky blue?"',
-    )
+    def options(self, plan: Plan | None) -> ChatOptions:
+        """How the plan's model is asked."""
+        from launchpad.chat.options import chat_options
+
+        thinking = plan.start.thinking if plan else None
+        think = False if self.think == "off" else thinking
+        return chat_options(plan.start.defaults if plan else None, think=think, **self.sampling)
 
 
-def converse(
-    app: App,
-    plan: Plan,
-    server: RunningServer,
-    prompt: str | None,
-    *,
-    system: str | None,
-    think: Think,
-    **sampling: Any,
-) -> int:
-    """Answer `prompt`, or open the chat; returns the exit code."""
-    from launchpad.chat.options import chat_options
-    from launchpad.chat.session import Session
-
-    options = chat_options(
-        plan.start.defaults, think=False if think == "off" else plan.start.thinking, **sampling
-    )
-    defaults = plan.start.defaults
-    if system is None and defaults is not None:
-        system = defaults.system
-    session = Session(server.server, options=options, system=system or None, keep=prompt is None)
+def converse(app: App, partner: Partner, talk: Talk) -> int:
+    """Answer the prompt, or open the chat; returns the exit code."""
+    session = _session(partner, talk)
     try:
-        if prompt is None:
-            return _chat(app, plan, session, server, think)
-        if app.output.json_mode:
-            return _document(app, plan, session, prompt)
-        return _one_answer(app, session, prompt, think)
-    except AnswerError as error:
-        raise _with_cause(error, server) from error
-    finally:
-        from launchpad.learn import learn_from_answer  # slow to load: not before the answer
+        if talk.prompt is None:
+            return _chat(app, partner, session, talk)
+        from launchpad.cli.answers import one_answer
 
-        learn_from_answer(plan, server, session.last)
+        return one_answer(app, partner, session, talk)
+    except AnswerError as error:
+        if partner.running is None:
+            raise
+        raise _with_cause(error, partner.running) from error
+    finally:
+        if partner.plan is not None and partner.running is not None:
+            from launchpad.learn import learn_from_answer  # slow to load: not before the answer
+
+            learn_from_answer(partner.plan, partner.running, session.last)
         session.close()
 
 
-def _one_answer(app: App, session: Session, prompt: str, think: Think) -> int:
-    from launchpad.chat.oneshot import answer
-    from launchpad.chat.stats import stats_line
-    from launchpad.cli.render import duration
+def _session(partner: Partner, talk: Talk) -> Session:
+    """A chat is kept; a single answer only in a session that was named."""
+    from launchpad.chat.session import Session
+    from launchpad.chat.transcript import session_path
 
-    stats = answer(
-        session, prompt, stdout=sys.stdout, stderr=sys.stderr, tty=sys.stdout.isatty(), think=think
+    plan = partner.plan
+    reference = None
+    if plan is not None:
+        from launchpad.cli.chat_engines import reference_of
+
+        reference = reference_of(plan)
+    system = talk.system
+    fresh = talk.session is None or not session_path(talk.session).exists()
+    if system is None and fresh and plan is not None and plan.start.defaults is not None:
+        system = plan.start.defaults.system or None
+    return Session(
+        partner.server,
+        options=talk.options(plan),
+        system=system,
+        session=talk.session,
+        keep=talk.prompt is None or talk.session is not None,
+        tools=talk.tools,
+        source=partner.source,
+        reference=reference,
     )
-    first = f"first token after {duration(stats.first_token)}" if stats.first_token is not None else ""
-    app.output.note(", ".join(part for part in (stats_line(stats), first) if part))
-    return 0
 
 
-def _chat(app: App, plan: Plan, session: Session, server: RunningServer, think: Think) -> int:
+def _chat(app: App, partner: Partner, session: Session, talk: Talk) -> int:
     """The chat; an engine that is lost to a sleep of the computer, or that dies, is started again."""
     from launchpad.chat.repl import Repl
-    from launchpad.engines.renewal import Renewable
-    from launchpad.events import ignore
-    from launchpad.run import RealEffects
 
-    effects = RealEffects(app.host, app.config)
-    engine = Renewable(
-        server, lambda: effects.launch(plan.start, ignore), lambda line: app.output.note(line, "red")
-    )
+    if partner.plan is None or partner.running is None:
+        return Repl(session, out=sys.stdout, err=sys.stderr, thoughts=talk.think == "show").run()
+    from launchpad.cli.chat_engines import ChatEngines
 
-    def renewed(before: bool) -> bool:
-        new = engine.after_sleep() if before else engine.renew()
-        if new:
-            session.server = engine.server
-        return new
-
+    engines = ChatEngines(app, partner.plan, partner.running, talk.options, yes=talk.yes)
     chat = Repl(
         session,
         out=sys.stdout,
         err=sys.stderr,
-        alive=engine.alive,
-        thoughts=think == "show",
-        renewed=renewed,
+        alive=engines.alive,
+        thoughts=talk.think == "show",
+        renewed=lambda before: engines.renewed(session, before),
+        engines=engines,
     )
     try:
         return chat.run()
     finally:
-        engine.stop()
+        engines.stop()
+        partner.plan, partner.running = engines.plan, engines.engine
 
 
 def _with_cause(error: AnswerError, server: RunningServer) -> AnswerError:
@@ -128,39 +129,3 @@ def _with_cause(error: AnswerError, server: RunningServer) -> AnswerError:
     if "out of memory" in cause:
         hint = "Ask for less context (--context), or take a smaller model; `launchpad doctor` names who holds memory."
     return AnswerError(error.what, why=f"{error.why} The engine ended by {cause}.", hint=hint, retryable=True)
-
-
-def _document(app: App, plan: Plan, session: Session, prompt: str) -> int:
-    """The answer as one JSON document."""
-    from launchpad.chat.delta import Reasoning, Text
-    from launchpad.check import check_memory
-    from launchpad.cli.documents import Answer
-
-    text: list[str] = []
-    thoughts: list[str] = []
-    for delta in session.ask(prompt):
-        if isinstance(delta, Text):
-            text.append(delta.text)
-        elif isinstance(delta, Reasoning):
-            thoughts.append(delta.text)
-    stats = session.last
-    usage = stats.usage if stats else None
-    app.output.data(
-        Answer(
-            model=plan.start.model_id,
-            build=plan.start.build,
-            backend=plan.start.backend,
-            answer="".join(text),
-            reasoning="".join(thoughts),
-            finish_reason=stats.finish_reason if stats else None,
-            prompt_tokens=usage.prompt if usage else None,
-            answer_tokens=usage.completion if usage else None,
-            prefill_speed=stats.prefill_speed if stats else None,
-            decode_speed=stats.decode_speed if stats else None,
-            first_token=stats.first_token if stats else None,
-            planned=plan.start.settings,
-            memory=check_memory(plan.start.fit, session.server.report, loaded=True),
-            engine=session.server.report,
-        )
-    )
-    return 0

@@ -13,6 +13,7 @@ from msgspec import Struct
 from launchpad.catalog.model import Build, LocalModel, Model
 from launchpad.choose import Choice
 from launchpad.cli.script_documents import BatchReport, LintReport, ScriptRuns
+from launchpad.cli.session_documents import SessionExport, SessionList, SessionsRemoved
 from launchpad.doctor.model import Diagnosis
 from launchpad.engines.listing import EngineView
 from launchpad.engines.server import EngineReport
@@ -249,6 +250,7 @@ class EnginesStopped(Struct, frozen=True, kw_only=True):
 class Answer(Struct, frozen=True, kw_only=True):
     """`run --json`: the answer, apart from it the reasoning, and what it took. Speeds in tokens/s, times in seconds.
 
+    `json` is the answer's value where it was asked for with a schema.
     `engine` is what really happened, beside what was `planned`; `memory` compares the two per device.
     """
 
@@ -256,6 +258,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     build: str
     backend: str
     answer: str
+    json: Any
     reasoning: str
     finish_reason: str | None
     prompt_tokens: int | None
@@ -392,4 +395,7 @@ KINDS: dict[str, type[Struct]] = {
     "removed": Removed,
     "verified": Verified,
     "script-runs": ScriptRuns,
+    "session": SessionExport,
+    "sessions": SessionList,
+    "sessions-removed": SessionsRemoved,
 }

@@ -16,10 +16,9 @@ from launchpad.cli.options import (
     wish_options,
 )
 from launchpad.cli.script_options import script_options
+from launchpad.cli.talk_options import talk_options
 
 if TYPE_CHECKING:
-    from launchpad.engines.server import RunningServer
-    from launchpad.plan import Plan
     from launchpad.wish import Wish
 
 SCRIPT_SUFFIXES = (".yml", ".yaml", ".prompt.json")  # no model is named like that
@@ -28,6 +27,7 @@ SCRIPT_SUFFIXES = (".yml", ".yaml", ".prompt.json")  # no model is named like th
 @click.command()
 @click.argument("model", required=False)
 @click.argument("words", metavar="[PROMPT]", nargs=-1)
+@talk_options
 @wish_options
 @source_options
 @transfer_options
@@ -45,13 +45,6 @@ SCRIPT_SUFFIXES = (".yml", ".yaml", ".prompt.json")  # no model is named like th
 @click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")
-@click.option("--system", metavar="TEXT", help="System prompt; empty for none. [default: the model's own]")
-@click.option(
-    "--think", type=click.Choice(["show", "hide", "off"]), default="show", help="What to do with thinking."
-)
-@click.option("--seed", type=int, help="Seed of the sampling.")
-@click.option("--temperature", type=click.FloatRange(min=0), help="Temperature of the sampling.")
-@click.option("--max-tokens", type=click.IntRange(min=1), help="Longest answer.")
 @json_option
 @click.pass_obj
 def run(
@@ -68,8 +61,7 @@ def run(
     offline: bool,
     dry_run: bool,
     yes: bool,
-    system: str | None,
-    **sampling: Any,
+    talk: dict[str, Any],
 ) -> int:
     """Pick the best model that fits, pull it, start it, chat.
 
@@ -98,26 +90,13 @@ def run(
         show_plan(app, make_plan(app, wish, starts=False))
         return 0
 
-    from launchpad.cli.age import note_age
-    from launchpad.cli.conversation import converse, one_prompt
-    from launchpad.cli.launching import begin, keep_seconds, loaded, make_plan
-    from launchpad.cli.plan_notices import tell
-    from launchpad.named import is_auto
+    from launchpad.cli.talk import Pipe
+    from launchpad.cli.talk import talk as talk_with
 
-    text = one_prompt(app, prompt, model=model)
-    found: tuple[Plan, RunningServer] | None = loaded(app, wish)
-    if found is None:
-        plan = make_plan(app, wish, starts=True)
-        if is_auto(wish.model):
-            note_age(app)
-        tell(app.output, plan)
-        plan, server = begin(app, plan, yes=yes, keep=keep_seconds(app, keep))
-    else:
-        plan, server = found
-    try:
-        return converse(app, plan, server, text, system=system, **sampling)
-    finally:
-        server.stop()
+    pipe = Pipe(
+        style=script["output_format"], patience=script["stdin_timeout"], encoding=script["stdin_encoding"]
+    )
+    return talk_with(app, wish, prompt, talk, pipe, keep=keep, yes=yes)
 
 
 def _run_script(

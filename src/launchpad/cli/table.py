@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("launchpad.cli.run:run", "Pick the best model that fits, pull it, start it, chat."),
+    "chat": ("launchpad.cli.chat:chat", "Chat with a model, and go on with earlier conversations."),
+    "sessions": ("launchpad.cli.sessions:sessions", "List, export and remove conversations."),
     "serve": ("launchpad.cli.serve:serve", "Serve models at one OpenAI-compatible address."),
     "connect": ("launchpad.cli.connect:connect", "Point a coding agent at the running gateway, and back."),
     "env": ("launchpad.cli.env:env", "Print the variables that point programs at the running gateway."),
