@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from launchpad.chat.stats import AnswerStats
     from launchpad.cli.app import App
     from launchpad.cli.conversation import Talk
-    from launchpad.cli.documents import Answer
     from launchpad.cli.partner import Partner
+    from launchpad.cli.talk_documents import Answer
 
 COPY = 1 << 16  # characters that are written at once
 
@@ -161,7 +161,7 @@ def _document(
     value: Any = None,
 ) -> Answer:
     from launchpad.check import check_memory
-    from launchpad.cli.documents import Answer
+    from launchpad.cli.talk_documents import Answer
 
     start = partner.plan.start if partner.plan else None
     usage = stats.usage if stats else None

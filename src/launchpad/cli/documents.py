@@ -13,7 +13,7 @@ from msgspec import Struct
 from launchpad.catalog.model import Build, LocalModel, Model
 from launchpad.choose import Choice
 from launchpad.cli.script_documents import BatchReport, LintReport, ScriptRuns
-from launchpad.cli.session_documents import SessionExport, SessionList, SessionsRemoved
+from launchpad.cli.talk_documents import Answer, SessionExport, SessionList, SessionsRemoved
 from launchpad.doctor.model import Diagnosis
 from launchpad.engines.listing import EngineView
 from launchpad.engines.server import EngineReport
@@ -245,30 +245,6 @@ class EnginesStopped(Struct, frozen=True, kw_only=True):
     """`stop --json`: the engines as they were before."""
 
     engines: tuple[EngineView, ...]
-
-
-class Answer(Struct, frozen=True, kw_only=True):
-    """`run --json`: the answer, apart from it the reasoning, and what it took. Speeds in tokens/s, times in seconds.
-
-    `json` is the answer's value where it was asked for with a schema.
-    `engine` is what really happened, beside what was `planned`; `memory` compares the two per device.
-    """
-
-    model: str
-    build: str
-    backend: str
-    answer: str
-    json: Any
-    reasoning: str
-    finish_reason: str | None
-    prompt_tokens: int | None
-    answer_tokens: int | None
-    prefill_speed: float | None
-    decode_speed: float | None
-    first_token: float | None
-    engine: EngineReport
-    planned: Settings
-    memory: Confirmation | None
 
 
 class BenchmarkPoint(Struct, frozen=True, kw_only=True):

@@ -33,7 +33,7 @@ def sessions(ctx: click.Context) -> None:
 def list_all(app: App) -> None:
     """List the conversations, the one that was used last first."""
     from launchpad.chat.listing import overview
-    from launchpad.cli.session_documents import SessionList
+    from launchpad.cli.talk_documents import SessionList
 
     found = overview()
     if app.output.json_mode:
@@ -69,7 +69,7 @@ def export(app: App, name: str, style: str) -> None:
     model, messages = conversation(name)
     if app.output.json_mode:
         from launchpad.chat.options import written
-        from launchpad.cli.session_documents import SessionExport
+        from launchpad.cli.talk_documents import SessionExport
 
         app.output.data(SessionExport(name=name, model=model, messages=tuple(map(written, messages))))
         return
@@ -87,7 +87,7 @@ def rm(app: App, names: tuple[str, ...], yes: bool) -> None:
     """Remove conversations."""
     from launchpad.chat.listing import raw
     from launchpad.chat.transcript import remove_session
-    from launchpad.cli.session_documents import SessionsRemoved
+    from launchpad.cli.talk_documents import SessionsRemoved
     from launchpad.errors import RefusedError
 
     for name in names:
