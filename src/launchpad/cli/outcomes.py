@@ -33,6 +33,11 @@ class Outcome(NamedTuple):
 
 OUTCOMES: Mapping[str, Outcome] = {
     "run": Outcome(("answer", "script-runs", "plan"), "345678"),
+    "chat": Outcome(("answer",), "345678"),
+    "sessions": Outcome(("sessions",)),
+    "sessions list": Outcome(("sessions",)),
+    "sessions export": Outcome(("session",)),
+    "sessions rm": Outcome(("sessions-removed",), "78"),
     "serve": Outcome(("gateway",), "34578"),
     "connect": Outcome(("agents", "connection"), "57"),
     "env": Outcome(("environment",), "5"),

@@ -31,7 +31,11 @@ def sessions(ctx: click.Context) -> None:
 @json_option
 @click.pass_obj
 def list_all(app: App) -> None:
-    """List the conversations, the one that was used last first."""
+    """List the conversations, the one that was used last first.
+
+    \b
+    launchpad sessions list --json
+    """
     from launchpad.chat.listing import overview
     from launchpad.cli.talk_documents import SessionList
 
@@ -59,7 +63,11 @@ def list_all(app: App) -> None:
 @json_option
 @click.pass_obj
 def export(app: App, name: str, style: str) -> None:
-    """Write a conversation to stdout: a page, a line for fine-tuning, or the file as it is kept."""
+    """Write a conversation to stdout: a page, a line for fine-tuning, or the file as it is kept.
+
+    \b
+    launchpad sessions export NAME --as openai-chat >> tuning.jsonl
+    """
     from launchpad.chat.export import as_markdown, as_openai_line
     from launchpad.chat.listing import conversation, raw
 
@@ -84,7 +92,11 @@ def export(app: App, name: str, style: str) -> None:
 @json_option
 @click.pass_obj
 def rm(app: App, names: tuple[str, ...], yes: bool) -> None:
-    """Remove conversations."""
+    """Remove conversations.
+
+    \b
+    launchpad sessions rm NAME --yes
+    """
     from launchpad.chat.listing import raw
     from launchpad.chat.transcript import remove_session
     from launchpad.cli.talk_documents import SessionsRemoved
