@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launchpad.hardware import bandwidth as module
-from launchpad.hardware.bandwidth import MIB, buffer_bytes, known_or_measured, last_level_cache, measured
+from launchpad.hardware.bandwidth import (
+    MIB,
+    Reading,
+    Unmeasurable,
+    buffer_bytes,
+    known_or_measured,
+    last_level_cache,
+    measured,
+)
 from launchpad.hardware.machine import Cpu, Memory
 
 GIB = 2**30
@@ -27,17 +35,49 @@ def measurements(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
         return 2e10
 
     monkeypatch.setattr(module, "measured", answer)
+    monkeypatch.setattr(module, "_is_busy", lambda cpu: False)
     return calls
 
 
 def test_a_real_measurement():
-    bandwidth = measured(8 * MIB, 2)
-    assert bandwidth is not None
-    assert 1e8 < bandwidth < 1e13
+    assert 1e8 < measured(8 * MIB, 2) < 1e13
 
 
 def test_too_little_for_so_many_threads():
-    assert measured(4096, 64) is None
+    with pytest.raises(Unmeasurable, match="too little for 64 threads"):
+        measured(4096, 64)
+
+
+def test_a_processor_too_busy_to_fill_the_buffers_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_FILL_BUDGET", -1.0)  # the time is over before a block is written
+    reading = known_or_measured(CPU, MEMORY, file=tmp_path / "b.json")
+    assert reading is not None
+    assert reading.bandwidth is None
+    assert "other work kept the processor busy: 0 of" in reading.evidence
+    assert not (tmp_path / "b.json").exists()
+
+
+def test_a_pass_that_is_cut_short_counts_what_it_read(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_BUDGET", -1.0)  # each thread stops after its first pair of blocks
+    assert 1e8 < measured(64 * MIB, 1) < 1e13
+
+
+def test_what_was_measured_beside_other_work_is_measured_again_soon(
+    tmp_path: Path, measurements: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "_is_busy", lambda cpu: True)
+    file = tmp_path / "b.json"
+    first = known_or_measured(CPU, MEMORY, file=file)
+    assert first is not None
+    assert first.evidence.endswith("beside other work")
+    known_or_measured(CPU, MEMORY, file=file)
+    assert len(measurements) == 1
+    document = json.loads(file.read_text())
+    for entry in document["entries"].values():
+        entry["measured_at"] -= 3600
+    file.write_text(json.dumps(document))
+    known_or_measured(CPU, MEMORY, file=file)
+    assert len(measurements) == 2
 
 
 def test_memory_that_cannot_be_had_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -45,12 +85,14 @@ def test_memory_that_cannot_be_had_is_unknown(tmp_path: Path, monkeypatch: pytes
         raise OSError("no memory")
 
     monkeypatch.setattr("mmap.mmap", fail)
-    assert known_or_measured(CPU, MEMORY, file=tmp_path / "b.json") is None
+    reading = known_or_measured(CPU, MEMORY, file=tmp_path / "b.json")
+    assert reading == Reading(bandwidth=None, evidence="not measured: OSError: no memory")
 
 
 def test_without_memcmp_it_is_unknown(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "_memcmp", lambda: None)
-    assert measured(8 * MIB, 1) is None
+    with pytest.raises(Unmeasurable, match="memcmp"):
+        measured(8 * MIB, 1)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +155,10 @@ def test_without_leave_to_measure_only_what_is_kept_is_told(
 
 
 def test_a_small_machine_is_left_alone(tmp_path: Path, measurements: list[tuple[int, int]]):
-    assert known_or_measured(CPU, Memory(available=100 * MIB), file=tmp_path / "b.json") is None
+    reading = known_or_measured(CPU, Memory(available=100 * MIB), file=tmp_path / "b.json")
+    assert reading is not None
+    assert reading.bandwidth is None
+    assert "too little memory is free" in reading.evidence
     assert measurements == []
 
 

@@ -126,6 +126,16 @@ def test_a_measured_bandwidth_is_a_fact(monkeypatch: pytest.MonkeyPatch):
     assert asked == [True]
 
 
+def test_a_bandwidth_that_could_not_be_measured_is_a_fact_with_the_reason(monkeypatch: pytest.MonkeyPatch):
+    def answer(cpu: Cpu, memory: Memory, *, measure: bool) -> Reading:
+        return Reading(bandwidth=None, evidence="not measured: other work")
+
+    monkeypatch.setattr(bandwidth_module, "known_or_measured", answer)
+    machine = detect([], measure_bandwidth=True)
+    assert machine.cpu.bandwidth is None
+    assert evidence(machine)["cpu.bandwidth"] == "not measured: other work"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only there it is promised")
 def test_linux_starts_no_process(monkeypatch: pytest.MonkeyPatch):
     def explode(*args: object, **more: object) -> None:

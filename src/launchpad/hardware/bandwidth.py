@@ -2,7 +2,8 @@
 
 Decoding on the CPU is reading the weights once per token, so bytes per second of reading is the figure that
 matters; `memcmp` reads both buffers at nearly the speed of an engine's own loops and lets go of Python's lock.
-One measurement takes a fraction of a second and is kept for a week, so that the next start costs nothing.
+One measurement takes less than half a second and is kept for a week (ten minutes when other work ran beside it), so that
+the next start costs nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from launchpad.hardware.machine import Cpu, Memory
 MIB = 2**20
 PASSES = 3
 _FILL_BUDGET = 0.2  # s for writing the buffers; what was written until then is read
-_PASS_BUDGET = 0.2  # s after which no further pass is started
+_BUDGET = 0.35  # s for all of it; a pass that runs then is cut short, and what it read until then counts
 _BLOCK = 8 * MIB
 _LEAST = 192 * MIB  # both buffers together
 _MOST = 1024 * MIB
@@ -37,15 +38,21 @@ _SHARE = 8  # at most this part of the available memory is borrowed
 _TOO_SMALL = 64 * MIB
 _THREADS = 128
 _KEPT_FOR = 7 * 24 * 3600.0
+_KEPT_WHEN_BUSY = 600.0  # what other work held back is measured again soon
+_BUSY = 0.5  # share of the cores that others use
 _KEPT_ENTRIES = 16
 _PLAUSIBLE = (1e8, 1e13)  # bytes/s
 
 
 class Reading(Struct, frozen=True, kw_only=True):
-    """A bandwidth in bytes/s and how it is known."""
+    """A bandwidth in bytes/s and how it is known. `bandwidth` is None where it could not be measured; `evidence` says why."""
 
-    bandwidth: float
+    bandwidth: float | None
     evidence: str
+
+
+class Unmeasurable(Exception):
+    """Why there is no figure."""
 
 
 def known_or_measured(
@@ -53,7 +60,7 @@ def known_or_measured(
 ) -> Reading | None:
     """The bandwidth kept in `file` for this machine since it was started, else a new measurement. Never raises.
 
-    None when there is no measurement and none may or can be made (`measure` is False, little memory is free).
+    None when there is no measurement and none may be made (`measure` is False).
     """
     try:
         file = file or _default_file()
@@ -62,54 +69,71 @@ def known_or_measured(
             return Reading(
                 bandwidth=kept["bandwidth"], evidence=f"measured before with memcmp, kept in {file}"
             )
-        size = buffer_bytes(memory, last_level_cache())
-        if not measure or size is None:
+        if not measure:
             return None
+        size = buffer_bytes(memory, last_level_cache())
+        if size is None:
+            return Reading(
+                bandwidth=None, evidence="not measured: too little memory is free, or nobody says how much"
+            )
         threads = _threads(cpu)
         bandwidth = measured(size, threads)
-        if bandwidth is None:
-            return None
-        _keep(file, key, bandwidth)
-    except Exception:  # a nicety must not stop a start: without it the figure stays unknown
-        return None
-    return Reading(bandwidth=bandwidth, evidence=f"measured with memcmp in {threads} threads")
+        busy = _is_busy(cpu)
+        _keep(file, key, bandwidth, busy=busy)
+    except Unmeasurable as why:
+        return Reading(bandwidth=None, evidence=f"not measured: {why}")
+    except Exception as error:  # a nicety must not stop a start: without it the figure stays unknown
+        return Reading(bandwidth=None, evidence=f"not measured: {type(error).__name__}: {error}")
+    beside = " beside other work" if busy else ""
+    return Reading(bandwidth=bandwidth, evidence=f"measured with memcmp in {threads} threads{beside}")
 
 
 # -- measuring --------------------------------------------------------------------------------------------------
 
 
-def measured(size: int, threads: int) -> float | None:
-    """Bytes per second of the best of three passes over up to `size` bytes; None when it cannot be measured."""
+def measured(size: int, threads: int) -> float:
+    """Bytes per second of the best of three passes over up to `size` bytes, in less than half a second.
+
+    Raises `Unmeasurable`.
+    """
     memcmp = _memcmp()
     half = min(_BLOCK, size // threads // 2) // mmap.PAGESIZE * mmap.PAGESIZE
-    if memcmp is None or half <= 0:
-        return None
-    deadline = time.perf_counter() + _FILL_BUDGET
+    if memcmp is None:
+        raise Unmeasurable("this system's C library has no memcmp that can be called")
+    if half <= 0:
+        raise Unmeasurable(f"{size} bytes are too little for {threads} threads")
+    start = time.perf_counter()
     pairs = size // threads // (2 * half)
     with ThreadPoolExecutor(threads) as pool:
-        parts = list(pool.map(lambda _: _Part(half, pairs, deadline), range(threads)))
+        parts = list(pool.map(lambda _: _Part(half, pairs, start + _FILL_BUDGET), range(threads)))
         try:
             common = min(part.filled for part in parts)
             if common * 2 * half * threads < size // 3:
-                return None  # filling was so slow that caches would answer
-            seconds = _best_pass(lambda: list(pool.map(lambda part: part.compare(memcmp, common), parts)))
+                filled = common * 2 * half * threads // MIB
+                raise Unmeasurable(
+                    f"other work kept the processor busy: {filled} of {size // MIB} MiB were written in time, which caches hold"
+                )
+            best = _best_pass(
+                lambda end: sum(pool.map(lambda part: part.compare(memcmp, common, end), parts)),
+                start + _BUDGET,
+            )
         finally:
             for part in parts:
                 part.close()
-    bandwidth = 2 * half * common * threads / seconds if seconds > 0 else math.inf
-    return bandwidth if _plausible(bandwidth) else None
+    if not _plausible(best):
+        raise Unmeasurable(f"{best:.3g} bytes/s is no bandwidth")
+    return best
 
 
-def _best_pass(once: Callable[[], object]) -> float:
-    """Seconds of the quickest of `PASSES` runs; fewer runs where one takes long."""
-    start = time.perf_counter()
-    best = math.inf
+def _best_pass(once: Callable[[float], int], end: float) -> float:
+    """Bytes per second of the quickest of `PASSES` runs, none of which goes on or starts after `end`."""
+    best = 0.0
     for done in range(PASSES):
         before = time.perf_counter()
-        if done and before - start > _PASS_BUDGET:
+        if done and before > end:
             break
-        once()
-        best = min(best, time.perf_counter() - before)
+        read = once(end)
+        best = max(best, read / max(time.perf_counter() - before, 1e-9))
     return best
 
 
@@ -129,10 +153,14 @@ class _Part:
             ctypes.memset(self._start + self.filled * 2 * half, 0x5A, 2 * half)
             self.filled += 1
 
-    def compare(self, memcmp: Callable[[int, int, int], int], pairs: int) -> None:
+    def compare(self, memcmp: Callable[[int, int, int], int], pairs: int, end: float) -> int:
+        """The bytes that were read of so many pairs until `end`, at least one pair."""
         for pair in range(pairs):
+            if pair and time.perf_counter() > end:
+                return pair * 2 * self.half
             first = self._start + pair * 2 * self.half
             memcmp(first, first + self.half, self.half)
+        return pairs * 2 * self.half
 
     def close(self) -> None:
         self._view = None  # a map cannot be closed while a view of it lives
@@ -177,6 +205,13 @@ def _threads(cpu: Cpu) -> int:
     return max(1, min(physical, math.ceil(allowed), _THREADS))
 
 
+def _is_busy(cpu: Cpu) -> bool:
+    """Whether other work used so much of the processor in the last minute that the figure tells about it, too."""
+    if not hasattr(os, "getloadavg"):
+        return False
+    return os.getloadavg()[0] > _BUSY * (cpu.cores_physical or os.cpu_count() or 1)
+
+
 # -- keeping ----------------------------------------------------------------------------------------------------
 
 
@@ -195,7 +230,7 @@ def _key(cpu: Cpu, memory: Memory) -> str:
     return "|".join(map(str, (cpu.model, cpu.cores_physical, cpu.cores_available, memory.total, boot)))
 
 
-def _read(file: Path) -> dict[str, dict[str, float]]:
+def _read(file: Path) -> dict[str, dict[str, Any]]:
     """The entries that are well formed and not too old; none from a missing or damaged file."""
     try:
         entries: Any = json.loads(file.read_bytes())["entries"]
@@ -210,17 +245,18 @@ def _usable(entry: Any, now: float) -> bool:
     if not isinstance(entry, dict):
         return False
     bandwidth, when = entry.get("bandwidth"), entry.get("measured_at")
+    kept_for = _KEPT_WHEN_BUSY if entry.get("busy") else _KEPT_FOR
     numbers = all(isinstance(n, int | float) and not isinstance(n, bool) for n in (bandwidth, when))
-    return numbers and _plausible(bandwidth) and now - _KEPT_FOR < when <= now  # type: ignore[arg-type,operator]
+    return numbers and _plausible(bandwidth) and now - kept_for < when <= now  # type: ignore[arg-type,operator]
 
 
 def _plausible(bandwidth: float) -> bool:
     return _PLAUSIBLE[0] <= bandwidth <= _PLAUSIBLE[1]
 
 
-def _keep(file: Path, key: str, bandwidth: float) -> None:
+def _keep(file: Path, key: str, bandwidth: float, *, busy: bool) -> None:
     """Write atomically; a folder that cannot be written to only means measuring again."""
-    entries = {key: {"bandwidth": bandwidth, "measured_at": time.time()}} | _read(file)
+    entries = _read(file) | {key: {"bandwidth": bandwidth, "measured_at": time.time(), "busy": busy}}
     newest = sorted(entries.items(), key=lambda item: -item[1]["measured_at"])[:_KEPT_ENTRIES]
     text = json.dumps({"schema_version": 1, "entries": dict(newest)}, indent=1)
     with suppress(OSError):

@@ -130,6 +130,8 @@ def _with_bandwidth(machine: Machine, *, measure: bool) -> Machine:
     reading = known_or_measured(machine.cpu, machine.memory, measure=measure)
     if reading is None:
         return machine
+    if reading.bandwidth is None:
+        return _stated(machine, "cpu.bandwidth", "unknown", reading.evidence)
     cpu = replace(machine.cpu, bandwidth=reading.bandwidth, bandwidth_measured=True)
     facts = Fact(subject="cpu.bandwidth", value=str(round(reading.bandwidth)), evidence=reading.evidence)
     return replace(machine, cpu=cpu, facts=(*machine.facts, facts))
