@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -58,10 +58,16 @@ class Decision(Struct, frozen=True, kw_only=True):
 
 
 def decide(
-    host: Host, config: Config, wish: Wish, *, on: Machine | None = None, ask_sources: bool = False
+    host: Host,
+    config: Config,
+    wish: Wish,
+    *,
+    on: Machine | None = None,
+    ask_sources: bool = False,
+    freed: Mapping[str, int] | None = None,
 ) -> Decision:
     """Choose for this machine, or for `on`. Raises `UnknownModel` when the wish names a model nobody knows."""
-    seen, models, dropped = _look(host, config, wish, on, ask_sources)
+    seen, models, dropped = _look(host, config, wish, on, ask_sources, freed=freed)
     if not is_auto(wish.model) and wish.min_speed is None:
         # Who names a model wants that model, however slow: the speed is told, not judged.
         wish = replace(wish, min_speed=0.0)
@@ -131,13 +137,14 @@ def make_plan_for(
     on: Machine | None = None,
     ask_sources: bool = False,
     starts_next: bool = False,
+    freed: Mapping[str, int] | None = None,
 ) -> Plan:
     """Decide, plan, and ask the engine about the pick. Raises `NoModelFits` when nothing can run.
 
     When the engine `starts_next`, it is asked only before a download: what it does with a file that is here, it will
-    tell by itself.
+    tell by itself. `freed` is memory, in bytes by device, that can be had though it is not free now.
     """
-    made = decide(host, config, wish, on=on, ask_sources=ask_sources)
+    made = decide(host, config, wish, on=on, ask_sources=ask_sources, freed=freed)
     pick = made.choice.pick
     backend = pick.fit.backend if pick else None
     pulled_by = None
@@ -166,7 +173,14 @@ def _remark(status: BackendStatus | None) -> str | None:
 
 
 def _look(
-    host: Host, config: Config, wish: Wish, on: Machine | None, ask_sources: bool, *, to_run: bool = True
+    host: Host,
+    config: Config,
+    wish: Wish,
+    on: Machine | None,
+    ask_sources: bool,
+    *,
+    to_run: bool = True,
+    freed: Mapping[str, int] | None = None,
 ) -> tuple[Survey, Sequence[Model], dict[str, str]]:
     """The world, the models that the wish allows, and why the others were dropped."""
     if wish.backend is not None and not plans_for(on, wish):
@@ -174,7 +188,7 @@ def _look(
     policy = load_policy(config)
     if policy is not None and not is_auto(wish.model):
         _check_source(policy, wish.model or "")  # before anything is asked of a source
-    seen = survey(host, config, wish, on=on, ask_sources=ask_sources)
+    seen = survey(host, config, wish, on=on, ask_sources=ask_sources, freed=freed)
     if to_run:
         _check_backend(seen, wish)
     if is_auto(wish.model):

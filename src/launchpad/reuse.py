@@ -45,6 +45,8 @@ def for_plan(plan: Plan, report: Report) -> KeptServer | None:
             continue
         if (had.start.build, had.start.backend) != (wanted.build, wanted.backend):
             continue
+        if wanted.web_ui and not had.start.web_ui:
+            continue
         if had.start.projector_path != wanted.projector_path or not _has_gpu(record, plan.wish):
             continue
         if had.start.settings.context < wanted.settings.context or not _alike(had, plan):

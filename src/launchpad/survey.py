@@ -26,7 +26,7 @@ from launchpad.fit.calibration import Measurement, calibrate
 from launchpad.fit.layout import Layout
 from launchpad.fit.result import Fit
 from launchpad.found import found_builds
-from launchpad.hardware.machine import Machine
+from launchpad.hardware.machine import Machine, with_freed
 from launchpad.hardware.referee import referee
 from launchpad.known_fits import KnownFits
 from launchpad.plugins.spec import Backend, BackendStatus, ModelSource, Pulls, Reachability
@@ -71,9 +71,16 @@ class Survey(Struct, frozen=True, kw_only=True):
 
 
 def survey(
-    host: Host, config: Config, wish: Wish, *, on: Machine | None = None, ask_sources: bool = False
+    host: Host,
+    config: Config,
+    wish: Wish,
+    *,
+    on: Machine | None = None,
+    ask_sources: bool = False,
+    freed: Mapping[str, int] | None = None,
 ) -> Survey:
-    """Look at this machine, or take `on` for it; with `ask_sources`, ask every source for a sign of life.
+    """Look at this machine (where `freed` bytes more can be had, by device), or take `on` for it; with `ask_sources`,
+    ask every source for a sign of life.
 
     The sources are asked while the rest is read, so that one that does not answer costs its time-out once.
     """
@@ -93,6 +100,7 @@ def survey(
         for here in backends:
             if here.status is not None and here.status.devices:
                 machine = referee(machine, here.backend.name, here.status.devices)
+        machine = with_freed(machine, freed or {})
         local = {} if on else _here(models, host, backends)
         reach = {scheme: future.result() for scheme, future in asked.items()}
     return Survey(

@@ -1,7 +1,7 @@
 """A one-file plugin for tests: a backend `simulated` that "runs" any GGUF file on the simulated engine, a real process.
 
 SIMULATED_ENGINE holds options of the simulated engine; above SIMULATED_CONTEXT tokens it has them, below it works; with
-SIMULATED_REPORT (JSON) the engine claims to have done other things than it was told.
+SIMULATED_MEMORY the machine has so many bytes free, less what its simulated engines hold; with SIMULATED_REPORT (JSON) the engine claims to have done other things than it was told.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from launchpad.engines import registry
+from launchpad.engines.resident import private_bytes
 from launchpad.plugins import (
     Backend,
     BackendBase,
@@ -24,7 +26,10 @@ from launchpad.plugins import (
     EngineProcess,
     EngineReport,
     EngineServer,
+    HardwareProbe,
     Machine,
+    Memory,
+    ProbeResult,
     Report,
     RunningServer,
     Server,
@@ -70,6 +75,22 @@ class Simulated(BackendBase):
                 report=msgspec.convert(did, EngineReport),
             ),
         )
+
+
+class Probe:
+    name = "simulated-memory"
+
+    def probe(self) -> ProbeResult:
+        total = int(os.environ.get("SIMULATED_MEMORY", "0"))
+        if not total:
+            return ProbeResult()
+        held = sum(private_bytes(record.engine.pid) for record in registry.records() if record.engine)
+        return ProbeResult(memory=Memory(total=total, available=max(0, total - held)))
+
+
+@hookimpl
+def launchpad_probes() -> Sequence[HardwareProbe]:
+    return [Probe()]
 
 
 @hookimpl

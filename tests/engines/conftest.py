@@ -12,8 +12,14 @@ from typing import Any
 import psutil
 import pytest
 
+from launchpad.engines import kept, registry, stopping
+from launchpad.engines.kept import KeptServer
 from launchpad.engines.process import EngineProcess
-from launchpad.testing.processes import engine_processes, fake_command
+from launchpad.engines.server import EngineReport, Server
+from launchpad.fit.result import Settings
+from launchpad.testing.processes import KEY, engine_processes, fake_command
+
+Keep = Callable[..., KeptServer]
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +68,37 @@ def launcher(private_home: Path) -> Iterator[Callable[[str], subprocess.Popen[st
         process.wait()
         assert process.stdout is not None
         process.stdout.close()
+
+
+def facts(engine: EngineProcess) -> Server:
+    """What is known of the simulated engine when it is ready."""
+    ready = engine.ready_message()
+    assert ready is not None
+    assert engine.pid is not None
+    return Server(
+        id=engine.token,
+        backend="simulated",
+        endpoint=f"http://127.0.0.1:{ready['port']}/v1",
+        api_key=KEY,
+        pid=engine.pid,
+        model="nothing",
+        settings=Settings(context=512),
+        report=EngineReport(engine="simulated 1", context=512),
+    )
+
+
+@pytest.fixture
+def keep(start: Callable[..., EngineProcess]) -> Iterator[Keep]:
+    """Start the simulated engine with options and keep it; it is stopped after the test."""
+
+    def keep_one(*options: str, idle: float | None = None, **fields: object) -> KeptServer:
+        engine = start(*options, **fields)
+        server = facts(engine)
+        engine.publish(server.endpoint, server.report)
+        handle = kept.keep(server, b"{}", idle)
+        assert handle is not None
+        return handle
+
+    yield keep_one
+    for record in list(registry.records()):
+        stopping.stop(record)

@@ -13,51 +13,16 @@ from pathlib import Path
 import psutil
 import pytest
 
+from engines.conftest import Keep, facts
 from launchpad.engines import kept, registry, stopping, use
 from launchpad.engines.health import answers
-from launchpad.engines.kept import KeptServer
 from launchpad.engines.listing import engines, matching
 from launchpad.engines.process import EngineProcess
-from launchpad.engines.server import EngineReport, Server
 from launchpad.engines.state import State
 from launchpad.errors import EngineError
-from launchpad.fit.result import Settings
 from launchpad.testing.processes import KEY, engine_processes, eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="subreaper and /proc are Linux's")
-
-Keep = Callable[..., KeptServer]
-
-
-def facts(engine: EngineProcess) -> Server:
-    ready = engine.ready_message()
-    assert ready is not None
-    assert engine.pid is not None
-    return Server(
-        id=engine.token,
-        backend="simulated",
-        endpoint=f"http://127.0.0.1:{ready['port']}/v1",
-        api_key=KEY,
-        pid=engine.pid,
-        model="nothing",
-        settings=Settings(context=512),
-        report=EngineReport(engine="simulated 1", context=512),
-    )
-
-
-@pytest.fixture
-def keep(start: Callable[..., EngineProcess]) -> Keep:
-    def keep_one(*options: str, idle: float | None = None, **fields: object) -> KeptServer:
-        engine = start(*options, **fields)
-        server = facts(engine)
-        engine.publish(server.endpoint, server.report)
-        handle = kept.keep(server, b"{}", idle)
-        assert handle is not None
-        return handle
-
-    yield keep_one
-    for record in list(registry.records()):
-        stopping.stop(record)
 
 
 def gone(home: Path, seconds: float = 2.0) -> None:
@@ -72,7 +37,7 @@ def test_it_outlives_its_launcher_and_unloads_when_nobody_uses_it(
         "from launchpad.engines import kept\n"
         "from launchpad.engines.process import EngineProcess\n"
         "from launchpad.testing.processes import fake_command\n"
-        "from test_kept import facts\n"
+        "from engines.conftest import facts\n"
         "engine = EngineProcess.start(fake_command('--workers', '3'))\n"
         "engine.await_ready(engine.ready_message)\n"
         "kept.keep(facts(engine), b'{}', 0.5)\n"

@@ -10,6 +10,8 @@ from launchpad.cli.render import tokens
 from launchpad.errors import UnknownModel
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from launchpad.cli.app import App
     from launchpad.engines.kept import KeptServer
     from launchpad.engines.server import RunningServer
@@ -18,13 +20,21 @@ if TYPE_CHECKING:
     from launchpad.wish import Wish
 
 
-def make_plan(app: App, wish: Wish, *, starts: bool) -> Plan:
-    """Look at this machine and decide; a first word of a question that was taken for a model is told."""
-    from launchpad.decide import make_plan_for
+def make_plan(app: App, wish: Wish, *, starts: bool, makes_room: bool | None = None) -> Plan:
+    """Look at this machine and decide; a first word of a question that was taken for a model is told.
 
+    What `starts` next `makes_room`, too, unless told otherwise: idle kept engines are unloaded as far as need be.
+    """
+    from launchpad.decide import make_plan_for
+    from launchpad.room import foreseen, with_room
+
+    def make(freed: Mapping[str, int]) -> Plan:
+        return make_plan_for(app.host, app.config, wish, ask_sources=True, starts_next=starts, freed=freed)
+
+    decide = with_room if (starts if makes_room is None else makes_room) else foreseen
     try:
         with app.output.status("looking at this machine"):
-            return make_plan_for(app.host, app.config, wish, ask_sources=True, starts_next=starts)
+            return decide(make, notes(app))
     except UnknownModel as error:
         raise _or_a_question(error, wish.model) from error
 
@@ -70,7 +80,7 @@ def loaded(app: App, wish: Wish) -> tuple[Plan, KeptServer] | None:
         return None
     from launchpad.reuse import for_wish
 
-    found = for_wish(wish, _say(app))
+    found = for_wish(wish, notes(app, "red"))
     if found is not None:
         _note_kept(app, found[1])
     return found
@@ -99,7 +109,7 @@ def begin(app: App, plan: Plan, *, yes: bool, keep: float) -> tuple[Plan, Runnin
     """
     from launchpad.reuse import for_plan, stored_plan
 
-    if (found := for_plan(plan, _say(app))) is not None:
+    if (found := for_plan(plan, notes(app, "red"))) is not None:
         _note_kept(app, found)
         return stored_plan(found.record.token) or plan, found
     done, server = launch(app, plan, yes=yes)
@@ -117,12 +127,13 @@ def begin(app: App, plan: Plan, *, yes: bool, keep: float) -> tuple[Plan, Runnin
     return done, stays or server
 
 
-def _say(app: App) -> Report:
+def notes(app: App, *styles: str) -> Report:
+    """Says what is noticed, one line each."""
     from launchpad.events import Event, Notice
 
     def report(event: Event) -> None:
         if isinstance(event, Notice):
-            app.output.note(event.message, "red")
+            app.output.note(event.message, *styles)
 
     return report
 

@@ -39,12 +39,15 @@ def plan(app: App, model: str | None, wishes: dict[str, Any], on: str | None, of
     launchpad plan
     launchpad plan qwen3-8b --context 16384 --on "RTX 4090"
     """
+    from launchpad.cli import launching
     from launchpad.decide import make_plan_for
 
     wish = make_wish(app, wishes, model=model, offline=offline)
     machine = simulated(on)
-    with app.output.status("looking at this machine"):
-        made = make_plan_for(app.host, app.config, wish, on=machine, ask_sources=machine is None)
+    if machine is None:
+        made = launching.make_plan(app, wish, starts=False)
+    else:
+        made = make_plan_for(app.host, app.config, wish, on=machine)
     show_plan(app, made)
 
 

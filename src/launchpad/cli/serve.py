@@ -69,6 +69,7 @@ def serve(
     eval "$(launchpad env)"
     """
     from launchpad.cli.engine_line import with_engine_lines
+    from launchpad.room import idle
     from launchpad.serve import address, key, server
     from launchpad.serve.forward import Limits
     from launchpad.serve.loader import PlanLoader
@@ -90,7 +91,7 @@ def serve(
             try:
                 server.serve(
                     offered,
-                    PlanLoader(app.host, app.config, report, fresh=offered[0]),
+                    PlanLoader(app.host, app.config, report, fresh=None if idle() else offered[0]),
                     server.Options(
                         key=secret,
                         hosts=(*address.reachable(host), *settings.hosts),
@@ -118,16 +119,16 @@ def _offers(
 ) -> tuple[Offer, ...]:
     """A plan for each model, and its files: nothing is fetched later, when a request asks."""
     from launchpad.cli.consent import consent
+    from launchpad.cli.launching import make_plan
     from launchpad.cli.plan_notices import tell
-    from launchpad.decide import make_plan_for
     from launchpad.run import RealEffects, fetch
     from launchpad.serve.models import offers
+    from launchpad.sound import sound
 
     plans: list[tuple[str | None, Plan]] = []
     for name in models or (None,):
         wish = make_wish(app, wishes, model=name, offline=offline)
-        with app.output.status(f"looking at {name or 'this machine'}"):
-            plan = make_plan_for(app.host, app.config, wish, ask_sources=True, starts_next=True)
+        plan = sound(make_plan(app, wish, starts=True, makes_room=False), report)
         tell(app.output, plan)
         consent(app, plan, yes=yes, interactive=sys.stdin.isatty() and sys.stderr.isatty())
         plans.append((name, plan))

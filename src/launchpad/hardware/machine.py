@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 Vendor = Literal["nvidia", "amd", "intel", "apple", "other"]
 Api = Literal["cuda", "rocm", "vulkan", "metal", "sycl"]
@@ -116,6 +117,25 @@ class Machine(Struct, frozen=True, kw_only=True):
     simulated: bool = False
     facts: tuple[Fact, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+def with_freed(machine: Machine, freed: Mapping[str, int]) -> Machine:
+    """The machine with so many bytes more free, by device ("cpu", or an accelerator's "<vendor>:<index>")."""
+    memory, shared = machine.memory, 0
+    accelerators = []
+    for one in machine.accelerators:
+        more = freed.get(f"{one.vendor}:{one.index}", 0)
+        shared += more if one.unified else 0
+        accelerators.append(replace(one, memory_free=_plus(one.memory_free, more, one.memory_total)))
+    available = _plus(memory.available, freed.get("cpu", 0) + shared, memory.limit or memory.total)
+    return replace(machine, memory=replace(memory, available=available), accelerators=tuple(accelerators))
+
+
+def _plus(free: int | None, more: int, most: int | None) -> int | None:
+    """What is free with `more`; unknown stays unknown."""
+    if free is None or not more:
+        return free
+    return free + more if most is None else max(free, min(free + more, most))
 
 
 class ProbeResult(Struct, frozen=True, kw_only=True):

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec.structs import replace
 
 from launchpad.errors import NoModelFits
+from launchpad.events import Notice
+from launchpad.reuse import for_plan
+from launchpad.room import with_room, worse
 from launchpad.run import RealEffects
-from launchpad.serve.models import Offer
+from launchpad.serve.models import Offer, per_conversation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from launchpad.catalog.model import LocalModel
     from launchpad.config import Config
     from launchpad.engines.server import RunningServer
@@ -39,22 +44,51 @@ class PlanLoader:
         self._config = config
         self._report = report
         self._fresh = fresh  # its plan was made a moment ago
+        self._done: dict[str, Plan] = {}  # by offer: what its engine was started from in the end
 
     def load(self, offer: Offer, alone: bool) -> RunningServer:
-        """Plan, compare with what was promised when the gateway started, start."""
-        from launchpad.decide import make_plan_for
-        from launchpad.run import execute
+        """Use what `run` has kept, or plan, compare with what was promised when the gateway started, start."""
+        from launchpad.run import carry_out
 
-        if offer is self._fresh:
-            plan, self._fresh = offer.plan, None
-        else:
-            plan = make_plan_for(self._host, self._config, pinned(offer.plan), starts_next=True)
+        offer = replace(offer, plan=self._done.get(offer.name, offer.plan))
+        if (shared := self._shared(offer)) is not None:
+            return shared
+        plan = self._plan(offer)
         if not alone and (lack := worse(plan, offer.plan)):
             raise NoModelFits(f"{offer.name} would get {lack} beside the models that are loaded.")
         if plan.pull is not None:
             raise NoModelFits(f"{offer.name} is not on this machine any more.", hint="launchpad pull")
         plan = replace(plan, start=replace(plan.start, web_ui=offer.plan.start.web_ui))
-        return execute(plan, _NoPull(self._host, self._config), self._report)
+        if alone:  # a crash may cost context, unless that was asked for
+            plan = replace(plan, wish=replace(plan.wish, context=offer.plan.wish.context))
+        done, server = carry_out(plan, _NoPull(self._host, self._config), self._report)
+        self._done[offer.name] = replace(done, wish=offer.plan.wish)
+        return server
+
+    def _plan(self, offer: Offer) -> Plan:
+        """As things are now; idle kept engines give way to what was promised."""
+        from launchpad.decide import make_plan_for
+
+        fresh, self._fresh = self._fresh, None
+        if fresh is not None and offer.name == fresh.name:
+            return offer.plan
+        wish = pinned(offer.plan)
+
+        def make(freed: Mapping[str, int]) -> Plan:
+            return make_plan_for(self._host, self._config, wish, starts_next=True, freed=freed)
+
+        return with_room(make, self._report, promised=offer.plan)
+
+    def _shared(self, offer: Offer) -> RunningServer | None:
+        """A kept engine that keeps the promise; letting go of it leaves it loaded, for its keeper to unload."""
+        found = for_plan(offer.plan, self._report)
+        if found is None:
+            return None
+        if per_conversation(found.server.settings) < offer.context:
+            found.stop()
+            return None
+        self._report(Notice(message=f"using {found.record.model} ({found.record.token[:8]}), loaded already"))
+        return found
 
 
 def pinned(plan: Plan) -> Wish:
@@ -64,16 +98,6 @@ def pinned(plan: Plan) -> Wish:
     if pick is not None and (model is None or model.partition(":")[0] == "auto"):
         model = f"{start.model_id}:{pick.build.quantization}"
     return replace(wish, model=model, context=start.settings.context, offline=True)
-
-
-def worse(plan: Plan, promised: Plan) -> str | None:
-    """What of the promise the plan would not keep."""
-    now, then = plan.start, promised.start
-    if now.settings.context < then.settings.context:
-        return "a smaller context"
-    if now.fit.placement.gpu_layers < then.fit.placement.gpu_layers:
-        return "less of the GPU"
-    return None if now.build == then.build else "another build"
 
 
 class _NoPull(RealEffects):

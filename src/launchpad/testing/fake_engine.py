@@ -49,6 +49,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sse", choices=SSE_FAULTS, default="none", help="how to break the event stream")
     parser.add_argument("--context", type=int, metavar="WORDS", help="refuse longer prompts")
     parser.add_argument("--burn", action="store_true", help="use the processor until SIGUSR1 comes")
+    parser.add_argument("--hold", type=int, default=0, metavar="BYTES", help="really take so much memory")
     parser.add_argument(
         "--spam", type=int, default=0, metavar="BYTES", help="write so much to the log at start"
     )
@@ -248,6 +249,7 @@ def main() -> None:
     if options.burn:
         _burn()
     _load(options)
+    held = bytearray(b"x") * options.hold
     handler = type("Handler", (Handler,), {"options": options, "api_key": settings["api_key"]})
     server = ThreadingHTTPServer((options.host, options.port), handler)
     if path := os.environ.get("LAUNCHPAD_READY_FILE"):
@@ -256,6 +258,7 @@ def main() -> None:
         draft.replace(path)
     _say(f"simulated engine: listening on port {server.server_port}")
     server.serve_forever()
+    del held
 
 
 if __name__ == "__main__":
