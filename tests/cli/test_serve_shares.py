@@ -63,9 +63,7 @@ def test_serve_uses_a_kept_engine_and_leaves_it_to_its_keeper(serve: Serve, laun
     assert [still.token for still in kept.usable()] == [record.token]
 
 
-def test_serve_starts_its_own_where_the_kept_one_has_too_little_context(
-    serve: Serve, launchpad: Any
-) -> None:
+def test_serve_starts_its_own_where_the_kept_one_has_too_little_context(serve: Serve, launchpad: Any) -> None:
     record = start(launchpad, "one.gguf")
     one = serve("one.gguf", "--context", "2048")
     assert f"using one ({record.token[:8]})" not in one.notes
