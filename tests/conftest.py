@@ -66,6 +66,16 @@ def smollm2() -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def llama_server() -> Path:
+    """A real `llama-server` that finds a Vulkan device without a GPU, once GGML_VK_VISIBLE_DEVICES is 0. Fetched once."""
+    root = Path(__file__).parents[1]
+    folder = Path(os.environ.get("LAUNCHPAD_TEST_LLAMA_SERVER", root / "build" / "llama-server"))
+    if not (folder / "llama-server").exists():
+        subprocess.run([str(root / "tools" / "fetch_llama_server"), str(folder)], check=True)
+    return folder / "llama-server"
+
+
 def sha256(path: Path) -> str:
     """The file's sha256 in lower-case hex."""
     with path.open("rb") as file:

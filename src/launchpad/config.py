@@ -20,6 +20,7 @@ from launchpad.config_backends import BACKENDS, check_backends
 from launchpad.config_sections import (
     BackendConfig,
     EnginesConfig,
+    LlamacppConfig,
     OutputConfig,
     PluginsConfig,
     PullConfig,
@@ -47,6 +48,7 @@ class Config(Struct, frozen=True, kw_only=True):
     pull: PullConfig = PullConfig()
     engines: EnginesConfig = EnginesConfig()
     plugins: PluginsConfig = PluginsConfig()
+    llamacpp: LlamacppConfig = LlamacppConfig()
     pypi: PypiConfig = PypiConfig()
     registries: RegistriesConfig = RegistriesConfig()
     serve: ServeConfig = ServeConfig()
@@ -76,6 +78,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "pull": PullConfig,
     "engines": EnginesConfig,
     "plugins": PluginsConfig,
+    "llamacpp": LlamacppConfig,
     "pypi": PypiConfig,
     "registries": RegistriesConfig,
     "serve": ServeConfig,

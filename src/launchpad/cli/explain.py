@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from launchpad.cli.app import App
-from launchpad.cli.options import json_option, make_wish, on_option, simulated, wish_options
+from launchpad.cli.options import (
+    engine_option,
+    json_option,
+    make_wish,
+    on_option,
+    simulated,
+    wish_options,
+)
 from launchpad.cli.output import clean_line
 
 if TYPE_CHECKING:
@@ -23,6 +30,7 @@ WIDEST = 120  # longer lines are hard to read
 @click.command()
 @click.argument("model")
 @wish_options
+@engine_option
 @on_option
 @json_option
 @click.pass_obj

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from launchpad.cli.app import App
-from launchpad.cli.options import json_option, make_wish, on_option, simulated, wish_options
+from launchpad.cli.options import (
+    engine_option,
+    json_option,
+    make_wish,
+    on_option,
+    simulated,
+    wish_options,
+)
 from launchpad.cli.render import gb, gib, placement, speed
 
 if TYPE_CHECKING:
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model")
 @wish_options
+@engine_option
 @on_option
 @click.option("--offline", is_flag=True, help="Make no connection; compute from the catalog.")
 @json_option

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from launchpad.cli.app import App
-from launchpad.cli.options import json_option, make_wish, wish_options
+from launchpad.cli.options import (
+    engine_option,
+    json_option,
+    make_wish,
+    wish_options,
+)
 
 if TYPE_CHECKING:
     from launchpad.plan import Plan
@@ -24,6 +29,7 @@ KINDS = ("systemd", "quadlet", "launchd", "compose")
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("model", required=False)
 @wish_options
+@engine_option
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on. [default: serve.port]")
 @click.option(
     "-o",

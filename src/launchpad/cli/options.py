@@ -198,6 +198,24 @@ def source_options(function: Callable[P, R]) -> Callable[P, R]:
     return function
 
 
+def engine_option(function: Callable[P, R]) -> Callable[P, R]:
+    """`--engine`: which llama.cpp, for this command, in the place of the setting `llamacpp.program`."""
+
+    def remember(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            import os
+
+            os.environ["LAUNCHPAD_LLAMACPP_PROGRAM"] = value  # plugins read settings by themselves
+
+    return click.option(
+        "--engine",
+        metavar="PROGRAM",
+        expose_value=False,
+        callback=remember,
+        help="Which llama.cpp: embedded, or the path of a llama-server. [default: the best one here]",
+    )(function)
+
+
 def on_option(function: Callable[P, R]) -> Callable[P, R]:
     """`--on`: another machine than this one."""
     return click.option(

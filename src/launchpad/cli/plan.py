@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from launchpad.cli.app import App
-from launchpad.cli.options import json_option, make_wish, on_option, simulated, wish_options
+from launchpad.cli.options import (
+    engine_option,
+    json_option,
+    make_wish,
+    on_option,
+    simulated,
+    wish_options,
+)
 from launchpad.cli.plan_notices import tell
 from launchpad.cli.render import (
     confirmation_text,
@@ -28,6 +35,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model", required=False)
 @wish_options
+@engine_option
 @on_option
 @click.option("--offline", is_flag=True, help="Make no connection; plan with what is on disk.")
 @json_option

@@ -8,7 +8,14 @@ import click
 
 from launchpad.cli.age import note_age
 from launchpad.cli.app import App
-from launchpad.cli.options import json_option, make_wish, on_option, simulated, wish_options
+from launchpad.cli.options import (
+    engine_option,
+    json_option,
+    make_wish,
+    on_option,
+    simulated,
+    wish_options,
+)
 from launchpad.cli.render import OPTION_HEADERS, OPTION_RIGHT, THIN, machine_line, option_row, score
 
 if TYPE_CHECKING:
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @wish_options
+@engine_option
 @on_option
 @click.option(
     "-n", "--count", type=click.IntRange(min=0), default=8, help="How many better-scored losers to show."

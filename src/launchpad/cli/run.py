@@ -8,6 +8,7 @@ import click
 
 from launchpad.cli.app import App
 from launchpad.cli.options import (
+    engine_option,
     json_option,
     keep_option,
     make_wish,
@@ -29,6 +30,7 @@ SCRIPT_SUFFIXES = (".yml", ".yaml", ".prompt.json")  # no model is named like th
 @click.argument("words", metavar="[PROMPT]", nargs=-1)
 @talk_options
 @wish_options
+@engine_option
 @source_options
 @transfer_options
 @keep_option(

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from launchpad.cli.app import App
-from launchpad.cli.options import json_option, make_wish, wish_options
+from launchpad.cli.options import (
+    engine_option,
+    json_option,
+    make_wish,
+    wish_options,
+)
 
 if TYPE_CHECKING:
     from launchpad.plan import Plan
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
 @click.option("--open", "web_ui", is_flag=True, help="Open the engine's own web page in the browser.")
 @click.option("--lazy", is_flag=True, help="Load no model before it is asked for.")
 @wish_options
+@engine_option
 @click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")
 @json_option

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from launchpad.cli.app import App
-from launchpad.cli.options import json_option, keep_option, make_wish, wish_options
+from launchpad.cli.options import (
+    engine_option,
+    json_option,
+    keep_option,
+    make_wish,
+    wish_options,
+)
 from launchpad.cli.render import duration
 
 if TYPE_CHECKING:
@@ -19,6 +25,7 @@ DEFAULT_KEEP = "30m"
 @click.command()
 @click.argument("model", required=False)
 @wish_options
+@engine_option
 @keep_option(f"Unload after so long without use. [default: engines.keep, else {DEFAULT_KEEP}]")
 @click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")

@@ -7,13 +7,19 @@ from typing import Any
 import click
 
 from launchpad.cli.app import App
-from launchpad.cli.options import json_option, make_wish, wish_options
+from launchpad.cli.options import (
+    engine_option,
+    json_option,
+    make_wish,
+    wish_options,
+)
 from launchpad.cli.script_options import script_options
 
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[FILE|FOLDER]...")
 @wish_options
+@engine_option
 @script_options
 @click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")

@@ -41,7 +41,7 @@ def _engine(name: str, status: BackendStatus) -> Check:
         else ""
     )
     if status.state == "ready":
-        state, why = ("warn", f"; {status.why}") if status.why else ("ok", "")
+        state, why = "warn" if status.hint else "ok", f"; {status.why}" if status.why else ""
         return Check(
             name=f"engine {name}",
             state=state,  # type: ignore[arg-type]

@@ -53,6 +53,7 @@ _FORBIDDEN = frozenset(
 )
 _PUBLIC = frozenset({"0.0.0.0", "::", "[::]", "*"})  # noqa: S104  (to refuse them)
 
+STDIN = "/dev/stdin"  # by which launchpad tells an engine its key
 READY_VARIABLE = "LAUNCHPAD_READY_FILE"
 
 _ALWAYS = {
@@ -69,7 +70,8 @@ class EngineCommand(Struct, frozen=True, kw_only=True):
 
     `stdin` is written to the engine's standard input, which is then closed: the way for secrets, which must stand
     neither in `argv` nor in `environment`. `grace` is the time in seconds between TERM and KILL. `size` is how many bytes
-    loading brings into memory, to tell how far it is.
+    loading brings into memory, to tell how far it is. `of_user` names options that are refused unless, as here, the user
+    gave them himself.
     """
 
     backend: str
@@ -80,6 +82,7 @@ class EngineCommand(Struct, frozen=True, kw_only=True):
     cwd: str | None = None
     grace: float = 5.0
     size: int | None = None
+    of_user: tuple[str, ...] = ()
 
 
 def clean_environment() -> dict[str, str]:
@@ -98,7 +101,8 @@ def refuse_options(command: EngineCommand) -> None:
         name, _, value = word.partition("=")
         option = name.replace("_", "-")
         opens = option in ("--host", "-H", "--listen") and (value or following) in _PUBLIC
-        if option in _FORBIDDEN or word in _FORBIDDEN or opens:
+        allowed = option in command.of_user or (option, following) == ("--api-key-file", STDIN)
+        if not allowed and (option in _FORBIDDEN or word in _FORBIDDEN or opens):
             raise RefusedError(
                 f"The engine {command.backend} was to be started with {option}, which launchpad never allows.",
                 why="It opens the engine to the network, runs code of others, or lets it write files.",

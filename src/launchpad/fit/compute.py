@@ -1,6 +1,7 @@
 """Compute buffers of llama.cpp: the scratch memory of its largest graph, reserved at start.
 
-The formulas describe builds from b11300 on (2026-10) and are exact to a few KiB for most networks on one device.
+The formulas describe builds from b11300 on (2026-10) and are exact to a few KiB for most networks on one device. Those
+before reserve more: see `FEW_OUTPUTS` and `older`.
 A *column* is one 32-bit float for each token of a micro-batch.
 """
 
@@ -15,6 +16,9 @@ from launchpad.fit.result import KvType, Settings
 HALF = 2
 INDEX = 8  # bytes of one 64-bit index
 TOKEN_INPUTS = 5  # columns of token ids, positions, outputs wanted and what aligns them
+
+FEW_OUTPUTS = 9800  # llama.cpp's build from which its server computes logits for one token per slot, not for a whole batch
+ONE_MASK = 9800  # from which a mask is made in 16 bits at once; before, a 32-bit one lies beside it
 
 
 class Graph(Struct, frozen=True, kw_only=True):
@@ -34,9 +38,18 @@ class Graph(Struct, frozen=True, kw_only=True):
     widest: int
     stacked: int
     logits: int
+    output: int  # those that are handed out, in main memory
+    masks: int = 0  # bytes of the masks as builds before `ONE_MASK` keep them; 0 for those after
 
 
-def graph(layout: Layout, settings: Settings, outputs: int, *, converts_cache: bool) -> Graph:
+def outputs(settings: Settings, build: int | None) -> int:
+    """Tokens for which a build reserves logits. None is a current build, 0 one that does not tell."""
+    return settings.parallel if build is None or build >= FEW_OUTPUTS else micro_batch(settings)
+
+
+def graph(
+    layout: Layout, settings: Settings, outputs: int, *, converts_cache: bool, build: int | None = None
+) -> Graph:
     """The sizes for one layout and one set of settings.
 
     `outputs` is the number of tokens for which logits are computed at once. `converts_cache` is True where attention
@@ -61,7 +74,20 @@ def graph(layout: Layout, settings: Settings, outputs: int, *, converts_cache: b
         widest=widest,
         stacked=stacked,
         logits=FLOAT * layout.vocab * outputs,
+        output=FLOAT * layout.vocab * (outputs if build is None else settings.parallel),
+        masks=0 if build is None or build >= ONE_MASK else _old_masks(layout, settings, sizes),
     )
+
+
+def _old_masks(layout: Layout, settings: Settings, sizes: Cells) -> int:
+    full = sizes.full if layout.has_full_attention else 0
+    windowed = sizes.windowed if layout.has_windowed_attention else 0
+    return (FLOAT + HALF) * micro_batch(settings) * (full + windowed)
+
+
+def older(graph: Graph) -> int:
+    """Bytes that builds before `ONE_MASK` take at least on the device that computes; 0 for those after."""
+    return graph.masks + 5 * graph.residual if graph.masks else 0
 
 
 def _inputs(layout: Layout, settings: Settings, sizes: Cells, tokens: int) -> int:
@@ -110,20 +136,22 @@ def _elements_copied(kind: BlockKind, kv_type_k: KvType, kv_type_v: KvType) -> i
 
 def on_cpu(graph: Graph) -> int:
     """Bytes of the one buffer of a placement without any GPU."""
-    return (
+    current = (
         5 * graph.residual
         + graph.stacked
         + graph.inputs
         + 2 * graph.per_layer
         + max(graph.widest, graph.logits)
     )
+    return max(current, older(graph))
 
 
 def on_gpu(graph: Graph) -> int:
     """Bytes on the GPU when every block is on it."""
-    return (
+    current = (
         4 * graph.residual + graph.stacked + graph.inputs + graph.per_layer + max(graph.widest, graph.logits)
     )
+    return max(current, older(graph))
 
 
 def beside_gpu(graph: Graph) -> int:

@@ -29,11 +29,13 @@ def fit(
     backend: str = "llamacpp",
     apis: Collection[str] | None = None,
     layout: Layout | None = None,
+    engine_build: int | None = None,
 ) -> Fit:
     """How this build fits this machine: memory per device, where the layers go, how fast, and why not.
 
     `apis` are those through which the engine at hand can use accelerators; None means any. `layout`, from the
-    file's header, is used instead of the catalog's figures.
+    file's header, is used instead of the catalog's figures. `engine_build` is the number of llama.cpp's build: None is
+    a current one, 0 one that does not tell.
     """
     found = layout or layout_from_model(model, build)
     if isinstance(found, Layout) and found.projector and not wish.projector:
@@ -46,7 +48,7 @@ def fit(
     if isinstance(found, UnknownFigure):
         return blank.result("unknown", f"the catalog does not state {found.field} of this model")
     usable = pool(machine, apis, allow_swap=wish.allow_swap)
-    request = Request.of(found, usable, wish, model.context, cpu_threads(machine.cpu))
+    request = Request.of(found, usable, wish, model.context, cpu_threads(machine.cpu), engine_build)
     placed = place(request)
     if placed is None:
         return _refusal(blank, request, usable, machine, found)
@@ -67,6 +69,7 @@ def fit(
             shares,
             machine.cpu,
             engine=backend,
+            engine_build=engine_build or None,
             size=build.size,
             download_rate=machine.download_rate,
         ),

@@ -43,16 +43,20 @@ def estimate(
     cpu: Cpu,
     *,
     engine: str = "",
+    engine_build: int | None = None,
     size: int | None = None,
     download_rate: float | None = None,
 ) -> Speed:
     """Tokens per second and seconds until things happen; every part is None when a figure it needs is unknown.
 
-    `shares` are the parts of the offloaded blocks on each accelerator of `used`.
+    `shares` are the parts of the offloaded blocks on each accelerator of `used`; `engine_build` the number of llama.cpp's
+    build (None: a current one).
     """
     cost = speed.work(layout, settings)
     parts = [
-        Part(accelerator=usable.accelerator, api=usable.gpu.api, share=share, engine=engine)
+        Part(
+            accelerator=usable.accelerator, api=usable.gpu.api, share=share, engine=engine, build=engine_build
+        )
         for usable, share in zip(used, shares, strict=True)
     ]
     repacked = settings.repack and layout.repack > 0

@@ -73,17 +73,25 @@ def split_blocks(layers: int, gpu_layers: int, shares: Sequence[float]) -> Split
 
 
 def memory(
-    layout: Layout, settings: Settings, gpus: Sequence[Gpu], host: Host, *, outputs: int | None = None
+    layout: Layout,
+    settings: Settings,
+    gpus: Sequence[Gpu],
+    host: Host,
+    *,
+    outputs: int | None = None,
+    build: int | None = None,
 ) -> tuple[DeviceMemory, ...]:
     """The memory sum of every device in use, GPUs first, main memory last.
 
-    `outputs` is the number of tokens whose logits are reserved: one per slot unless the caller knows better.
+    `outputs` is the number of tokens whose logits are reserved: what `build` (the number of llama.cpp's build; None is a
+    current one, 0 one that does not tell) reserves unless the caller knows better.
     Unified memory is one device: the machine's own.
     """
     if layout.architecture in architectures.NO_FLASH_ATTENTION:
         settings = structs.replace(settings, flash_attention=False)
     converts = any(gpu.api in ROW_PADDING_APIS for gpu in gpus)
-    graph = compute.graph(layout, settings, outputs or settings.parallel, converts_cache=converts)
+    reserved = outputs or compute.outputs(settings, build)
+    graph = compute.graph(layout, settings, reserved, converts_cache=converts, build=build)
     if not gpus or not settings.gpu_layers:
         return (_cpu_only(graph, host),)
     split = split_blocks(layout.layers, settings.gpu_layers, [gpu.share for gpu in gpus])
@@ -104,7 +112,7 @@ def _cpu_only(graph: compute.Graph, host: Host) -> DeviceMemory:
         Term(name="weights", bytes=weights, basis=layout.weights_basis),
         *_caches(graph, 0, layout.layers, pad=False),
         Term(name="compute", bytes=compute.on_cpu(graph), basis="formula"),
-        Term(name="output", bytes=graph.logits, basis="exact"),
+        Term(name="output", bytes=graph.output, basis="exact"),
     ]
     if settings.repack and host.repacks and layout.repack:
         terms.append(Term(name="repack", bytes=layout.repack, basis=layout.weights_basis))
@@ -142,7 +150,7 @@ def _beside_gpus(graph: compute.Graph, host: Host, split: Split, buffer: int) ->
         Term(name="weights", bytes=weights, basis=layout.weights_basis),
         *_caches(graph, 0, first, pad=False),
         Term(name="compute", bytes=buffer, basis="formula"),
-        Term(name="output", bytes=graph.logits, basis="exact"),
+        Term(name="output", bytes=graph.output, basis="exact"),
         Term(name="overhead", bytes=PROCESS_OVERHEAD, basis="reserve"),
     )
     return DeviceMemory(device="cpu", terms=terms, free=host.free, reserve=host.reserve)

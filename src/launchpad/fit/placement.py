@@ -54,9 +54,17 @@ class Request(Struct, frozen=True, kw_only=True):
     threads: int | None
     parallel: int | None = None
     ubatch: int | None = None
+    engine_build: int | None = None
 
     @staticmethod
-    def of(layout: Layout, pool: Pool, wish: Wish, most_context: int | None, threads: int | None) -> Request:
+    def of(
+        layout: Layout,
+        pool: Pool,
+        wish: Wish,
+        most_context: int | None,
+        threads: int | None,
+        engine_build: int | None = None,
+    ) -> Request:
         """The request that a wish makes. Raises `UsageError` for a cache type that no engine has."""
         most = most_context or GPU_CONTEXTS[0]
         return Request(
@@ -69,6 +77,7 @@ class Request(Struct, frozen=True, kw_only=True):
             threads=threads,
             parallel=wish.parallel,
             ubatch=wish.ubatch,
+            engine_build=engine_build,
         )
 
     def contexts(self, comfortable: Sequence[int]) -> list[int]:
@@ -191,7 +200,7 @@ def _budget(gpu: Gpu) -> int:
 def _placed(request: Request, settings: Settings, gpus: tuple[Usable, ...]) -> Placed:
     layout, pool = request.layout, request.pool
     shared = [_with_share(usable, settings, pool) for usable in gpus]
-    devices = memory(layout, settings, shared, pool.host)
+    devices = memory(layout, settings, shared, pool.host, build=request.engine_build)
     kind: PlacementKind = "cpu"
     if gpus:
         whole = settings.gpu_layers > layout.layers and not settings.cpu_moe_layers

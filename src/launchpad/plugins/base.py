@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from launchpad.catalog.model import Build, LocalModel, Model
 from launchpad.fit.layout import Layout
 from launchpad.fit.result import Fit
-from launchpad.hardware.machine import Machine
+from launchpad.hardware.machine import Api, Machine
 from launchpad.plan import EngineArguments, StartStep
 from launchpad.plugins.spec import BackendCapabilities, BackendStatus
 from launchpad.wish import Wish
@@ -36,10 +36,27 @@ class BackendBase(ABC):
     def fit(
         self, model: Model, build: Build, machine: Machine, wish: Wish, layout: Layout | None = None
     ) -> Fit | None:
-        """The built-in fit, with every accelerator API that this backend can use in some build."""
+        """The built-in fit, with the accelerator APIs and the build of the engine that would run it."""
         from launchpad.fit import fit
 
-        return fit(model, build, machine, wish, backend=self.name, apis=self.capabilities.apis, layout=layout)
+        return fit(
+            model,
+            build,
+            machine,
+            wish,
+            backend=self.name,
+            apis=self.usable_apis(machine),
+            layout=layout,
+            engine_build=self.engine_build(machine),
+        )
+
+    def usable_apis(self, machine: Machine) -> tuple[Api, ...]:
+        """The accelerator APIs that the engine at hand can use: those of every build unless the backend knows better."""
+        return self.capabilities.apis
+
+    def engine_build(self, machine: Machine) -> int | None:
+        """The number of llama.cpp's build, for engines that are one; 0 is one that does not tell, None a current one."""
+        return None
 
     def arguments(self, fit: Fit) -> EngineArguments:
         """The settings that every engine has."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
+from typing import TYPE_CHECKING
 
 from launchpad.plugins import (
     Api,
     BackendBase,
     BackendCapabilities,
     BackendStatus,
+    ConfigError,
     EngineArguments,
-    EngineError,
     EngineReport,
     Fit,
     Machine,
@@ -22,9 +22,15 @@ from launchpad.plugins import (
 from launchpad.plugins.llamacpp import install
 from launchpad.plugins.llamacpp.arguments import arguments
 
+if TYPE_CHECKING:
+    from launchpad.plugins.llamacpp.find import Found
+    from launchpad.plugins.llamacpp.program import Program
+
+_OTHER = "Use another engine: launchpad backends"
+
 
 class LlamaCpp(BackendBase):
-    """llama.cpp embedded in a child process; runs GGUF files on the CPU and, in the right build, on GPUs."""
+    """llama.cpp, embedded or a `llama-server`, in a child process; runs GGUF files on the CPU and, in the right build, on GPUs."""
 
     name = "llamacpp"
     capabilities = BackendCapabilities(
@@ -38,48 +44,55 @@ class LlamaCpp(BackendBase):
 
     def __init__(self) -> None:
         self._status: dict[Machine, BackendStatus] = {}
+        self._used: Program | None = None  # on this machine, once it was looked at
 
     def status(self, machine: Machine) -> BackendStatus:
-        """Ready when xllamacpp is installed and can list its devices; a GPU that this build leaves idle is said."""
+        """Ready when a llama.cpp is here that can list its devices; which one is used and why, and a GPU left idle, is said."""
         if machine not in self._status:
-            self._status[machine] = self._look(machine)
+            self._status[machine] = self._imagine(machine) if machine.simulated else self._look(machine)
         return self._status[machine]
 
-    def _look(self, machine: Machine) -> BackendStatus:
-        architecture = machine.cpu.architecture
-        musl = not machine.simulated and install.on_musl()
+    def _imagine(self, machine: Machine) -> BackendStatus:
+        if why := install.no_wheel(machine.os, machine.cpu.architecture, musl=False):
+            return BackendStatus(state="unusable", why=why, hint=_OTHER)
         try:
             version = importlib.metadata.version(install.PACKAGE)
         except importlib.metadata.PackageNotFoundError:
             version = None
-        if machine.simulated or version is None or importlib.util.find_spec(install.PACKAGE) is None:
-            if why := install.no_wheel(machine.os, architecture, musl):
-                return BackendStatus(state="unusable", why=why, hint="Use another engine: launchpad backends")
-            if machine.simulated:
-                return BackendStatus(state="ready", version=version)
-            why = "The package xllamacpp is not installed."
-            return BackendStatus(state="installable", why=why, hint=install.command())
-        return self._ask_engine(machine, version)
+        return BackendStatus(state="ready", version=version)
 
-    def _ask_engine(self, machine: Machine, version: str) -> BackendStatus:
-        from launchpad.plugins.llamacpp.devices import devices
+    def _look(self, machine: Machine) -> BackendStatus:
+        from launchpad.plugins.llamacpp.find import find
+        from launchpad.plugins.llamacpp.which import best
 
         try:
-            found = devices(version, machine)
-        except EngineError as error:
-            return BackendStatus(state="unusable", version=version, why=error.what, hint=install.command())
-        usable: set[Api] = {device.api for device in found if device.api}
-        if better := install.better_api(machine, usable):
-            why = f"The installed build cannot use this machine's GPU; the build for {better} can."
-            hint = install.command(better)
-            return BackendStatus(state="ready", version=version, devices=found, why=why, hint=hint)
-        return BackendStatus(state="ready", version=version, devices=found)
+            found = find(machine)
+        except ConfigError as error:
+            return BackendStatus(
+                state="unusable", why=f"{error.what} {error.why or ''}".strip(), hint=error.hint
+            )
+        self._used = best(found.programs)
+        if self._used is None:
+            return _absent(machine, found)
+        return _ready(machine, self._used, found)
 
     def usable_apis(self, machine: Machine) -> tuple[Api, ...]:
-        """Those of the installed build's own devices; on simulated machines, those of every build."""
+        """Those of the devices of the program that is used here; on simulated machines, those of every build."""
         if machine.simulated:
             return self.capabilities.apis
-        return tuple(sorted({device.api for device in self.status(machine).devices or () if device.api}))
+        used = self._program(machine)
+        return used.apis if used else ()
+
+    def engine_build(self, machine: Machine) -> int | None:
+        """The build of the program that is used here: its buffers and its speed depend on it. None: a current one."""
+        used = None if machine.simulated else self._program(machine)
+        return None if used is None else used.build
+
+    def _program(self, machine: Machine) -> Program | None:
+        """A machine with what the engine itself says of it is still this one: it is not looked at again."""
+        if self._used is None:
+            self.status(machine)
+        return self._used
 
     def arguments(self, fit: Fit) -> EngineArguments:
         """Exactly what llama.cpp is told, under its own names."""
@@ -89,10 +102,37 @@ class LlamaCpp(BackendBase):
         """What llama.cpp says that it would allocate; nothing is, and of the file only the header is read."""
         from launchpad.plugins.llamacpp.dry_run import dry_run
 
-        return dry_run(start)
+        return dry_run(start, self._to_start())
 
     def launch(self, start: StartStep, report: Report) -> RunningServer:
         """Load the model in a child process under the guard; returns when it answers."""
         from launchpad.plugins.llamacpp.launch import launch
 
-        return launch(start, report)
+        return launch(start, report, self._to_start())
+
+    def _to_start(self) -> Program | None:
+        """The program that was chosen; a plan that was kept is started without a new look at the machine's GPUs."""
+        if self._used is None:
+            self.status(Machine(name="here"))
+        return self._used
+
+
+def _ready(machine: Machine, used: Program, found: Found) -> BackendStatus:
+    from launchpad.plugins.llamacpp.which import reason
+
+    why, hint = reason(used, found.programs), None
+    if better := install.better_api(machine, set(used.apis)):
+        why = f"{used.name} cannot use this machine's GPU; the build for {better} can."
+        hint = install.command(better)
+    version = used.version if used.kind == "wheel" else f"b{used.build}"
+    return BackendStatus(state="ready", version=version, devices=used.devices, why=why, hint=hint)
+
+
+def _absent(machine: Machine, found: Found) -> BackendStatus:
+    if found.refused:
+        first = found.refused[0]
+        return BackendStatus(state="unusable", why=f"{first.place}: {first.why}", hint=install.command())
+    if why := install.no_wheel(machine.os, machine.cpu.architecture, install.on_musl()):
+        return BackendStatus(state="unusable", why=why, hint=_OTHER)
+    why = "The package xllamacpp is not installed."
+    return BackendStatus(state="installable", why=why, hint=install.command())

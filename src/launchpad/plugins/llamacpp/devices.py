@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -9,35 +10,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from launchpad.plugins import Api, EngineDevice, EngineError, Machine, boot_id, cache_dir, clean_environment
+from launchpad.plugins import EngineDevice, EngineError, Machine, boot_id, cache_dir, clean_environment
+from launchpad.plugins.llamacpp.program import api_of
 
 CHILD = Path(__file__).with_name("child.py")
 TIMEOUT = 5.0  # s; a driver that takes longer to list its devices is broken
-_APIS: dict[str, Api] = {
-    "CUDA": "cuda",
-    "ROCm": "rocm",
-    "HIP": "rocm",
-    "Vulkan": "vulkan",
-    "MTL": "metal",
-    "Metal": "metal",
-    "SYCL": "sycl",
-}
 
 
-def devices(version: str, machine: Machine) -> tuple[EngineDevice, ...]:
-    """Ask the engine, in a process of its own, at most once per boot, version and set of accelerators.
+def devices(version: str, machine: Machine, python: str = sys.executable) -> tuple[EngineDevice, ...]:
+    """Ask the engine of this Python, in a process of its own, at most once per boot, version and set of accelerators.
 
     Free memory changes by the second and is the probes' to tell. Where they could not, the engine is asked anew and
     its figure is given. Raises `EngineError` when the engine cannot even list its devices.
     """
     key = [version, boot_id(), [[a.name, a.driver] for a in machine.accelerators]]
-    cache = cache_dir() / "llamacpp-devices.json"
+    other = "" if python == sys.executable else f"-{hashlib.sha256(python.encode()).hexdigest()[:12]}"
+    cache = cache_dir() / f"llamacpp-devices{other}.json"
     rows = _cached(cache, key)
     if rows is None:
-        rows = _ask()
+        rows = _ask(python)
         _keep(cache, {"key": key, "devices": rows})
     found = tuple(_device(row, fresh=False) for row in rows)
-    return tuple(_device(row, fresh=True) for row in _ask()) if _wanted(found, machine) else found
+    return tuple(_device(row, fresh=True) for row in _ask(python)) if _wanted(found, machine) else found
 
 
 def _wanted(found: Sequence[EngineDevice], machine: Machine) -> bool:
@@ -50,7 +44,7 @@ def _device(row: dict[str, Any], *, fresh: bool) -> EngineDevice:
     name = str(row["name"])
     return EngineDevice(
         name=name,
-        api=_APIS.get(name.rstrip("0123456789")),
+        api=api_of(name),
         description=row.get("description"),
         memory_total=row.get("memory_total") or None,
         memory_free=row.get("memory_free") if fresh else None,
@@ -76,8 +70,8 @@ def _keep(cache: Path, kept: dict[str, Any]) -> None:
         return  # it is only a cache
 
 
-def _ask() -> list[dict[str, Any]]:
-    command = [sys.executable, "-P", str(CHILD), "devices"]
+def _ask(python: str) -> list[dict[str, Any]]:
+    command = [python, "-P", str(CHILD), "devices"]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=TIMEOUT, check=True, env=clean_environment()

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from launchpad.plugins import EngineBuffers, EngineReport, StartStep, clean_environment, read_header
 from launchpad.plugins.llamacpp.install import PACKAGE
+from launchpad.plugins.llamacpp.program import Program
 
 CHILD = Path(__file__).with_name("child.py")
 TIMEOUT = 8.0  # s; it takes 0.4 s on an idle machine
@@ -29,17 +30,17 @@ _ROW = re.compile(r"\| +- (.+?) *\|")
 _SUM = re.compile(r"\d+ *= *(\d+) *\+ *(\d+) *\+ *(\d+)")  # self = model + context + compute
 
 
-def dry_run(start: StartStep) -> EngineReport | None:
+def dry_run(start: StartStep, program: Program | None = None) -> EngineReport | None:
     """The engine's own sums for this start, or why it told none; None without a file. Raises `BadModelFile`.
 
     The engine dies in its dry run without a word where its graph needs a tensor that the file lacks.
     """
-    if start.model_path is None:
-        return None
+    if start.model_path is None or (program is not None and program.kind != "wheel"):
+        return None  # a `llama-server` has no dry run
     read_header(Path(start.model_path))  # llama.cpp never sees a file that is malformed
-    table, ending = _ask(start)
+    table, ending = _ask(start, program.argv[0] if program else sys.executable)
     buffers = read_table(table)
-    version = importlib.metadata.version(PACKAGE)
+    version = importlib.metadata.version(PACKAGE) if program is None else program.version
     engine = f"llama.cpp b{version.rpartition('.')[2]} ({PACKAGE} {version})"
     untold = None if buffers else f"{ending} before it told what this file takes"
     return EngineReport(
@@ -47,14 +48,14 @@ def dry_run(start: StartStep) -> EngineReport | None:
     )
 
 
-def _ask(start: StartStep) -> tuple[list[str], str]:
+def _ask(start: StartStep, python: str) -> tuple[list[str], str]:
     """The table of the log, and how the process ended.
 
     It is killed after the table: what follows would be of no use.
     """
     settings = {"model": start.model_path, "alias": "dry-run", "api_key": "", "arguments": start.arguments}
     process = subprocess.Popen(
-        [sys.executable, "-P", str(CHILD), "dry-run"],
+        [python, "-P", str(CHILD), "dry-run"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

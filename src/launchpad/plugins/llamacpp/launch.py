@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import secrets
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -26,15 +25,18 @@ from launchpad.plugins import (
     require_private,
     resident_bytes,
 )
+from launchpad.plugins.llamacpp.environment import waiting
+from launchpad.plugins.llamacpp.external import launch_server
 from launchpad.plugins.llamacpp.install import PACKAGE
+from launchpad.plugins.llamacpp.program import Program
 from launchpad.plugins.llamacpp.readback import report as read_back
 
 CHILD = Path(__file__).with_name("child.py")
 NAME = "llama.cpp"
 
 
-def launch(start: StartStep, report: Report) -> EngineServer:
-    """Returns a server that answers. Raises `BadModelFile` before, `LaunchError` after the engine was started."""
+def launch(start: StartStep, report: Report, program: Program | None = None) -> EngineServer:
+    """Returns a server that answers; of this program, else of the wheel beside launchpad. Raises `BadModelFile` before, `LaunchError` after the engine was started."""
     if start.model_path is None:
         raise LaunchError(
             f"There is no file of {start.model_name} to start.", hint="Pull it first: launchpad pull"
@@ -43,14 +45,26 @@ def launch(start: StartStep, report: Report) -> EngineServer:
     header = read_header(Path(start.model_path))
     if start.projector_path is not None:
         read_header(Path(start.projector_path))
+    pooling = _pooling(header)
+    if program is not None and program.kind == "server":
+        inspect = partial(_inspect, start=start, engine=program.name)
+        return launch_server(program, start, pooling, report, inspect)
+    python = program.argv[0] if program else sys.executable
+    engine = program.name if program else _embedded()
     key = secrets.token_urlsafe(32)
-    process = EngineProcess.start(_command(start, key, _pooling(header)), report)
+    process = EngineProcess.start(_command(start, key, pooling, python), report)
     ready = process.await_ready(process.ready_message)
     try:
-        return EngineServer(process, _inspect(process, start, key, ready))
+        server = _inspect(process, int(ready["port"]), key, ready["load_seconds"], start=start, engine=engine)
+        return EngineServer(process, server)
     except BaseException:
         process.stop()
         raise
+
+
+def _embedded() -> str:
+    version = importlib.metadata.version(PACKAGE)
+    return f"{NAME} b{version.rpartition('.')[2]} ({PACKAGE} {version})"
 
 
 def _pooling(header: GGUFHeader) -> int | None:
@@ -62,7 +76,9 @@ def _pooling(header: GGUFHeader) -> int | None:
     return pooling if pooling in (1, 2, 3) else None
 
 
-def _command(start: StartStep, key: str, pooling: int | None = None) -> EngineCommand:
+def _command(
+    start: StartStep, key: str, pooling: int | None = None, python: str = sys.executable
+) -> EngineCommand:
     settings = {
         "model": start.model_path,
         "projector": start.projector_path,
@@ -75,17 +91,17 @@ def _command(start: StartStep, key: str, pooling: int | None = None) -> EngineCo
     return EngineCommand(
         backend=start.backend,
         model=start.model_name,
-        # Threads that spin while they wait for each other stall for seconds when another program wants a core.
-        environment={"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive")},
-        argv=(sys.executable, "-P", str(CHILD), "serve"),
+        environment=waiting(),
+        argv=(python, "-P", str(CHILD), "serve"),
         stdin=json.dumps(settings),
         size=start.fit.total or None,
     )
 
 
-def _inspect(process: EngineProcess, start: StartStep, key: str, ready: dict[str, Any]) -> Server:
+def _inspect(
+    process: EngineProcess, port: int, key: str, load_seconds: float, *, start: StartStep, engine: str
+) -> Server:
     """Prove that it is ours, private and keyed, and ask what it did."""
-    port = int(ready["port"])
     assert process.pid is not None
     require_private(NAME, process.pid, port)
     try:
@@ -97,8 +113,6 @@ def _inspect(process: EngineProcess, start: StartStep, key: str, ready: dict[str
     except OSError as error:
         raise process.error(f"{NAME} started and does not answer.", str(error)) from error
     held = resident_bytes(process.pid)
-    version = importlib.metadata.version(PACKAGE)
-    engine = f"{NAME} b{version.rpartition('.')[2]} ({PACKAGE} {version})"
     return Server(
         id=process.token,
         backend=start.backend,
@@ -107,7 +121,5 @@ def _inspect(process: EngineProcess, start: StartStep, key: str, ready: dict[str
         pid=process.pid,
         model=start.model_id,
         settings=start.settings,
-        report=replace(
-            read_back(process.log.text(), props, engine, ready["load_seconds"]), process_memory=held
-        ),
+        report=replace(read_back(process.log.text(), props, engine, load_seconds), process_memory=held),
     )
