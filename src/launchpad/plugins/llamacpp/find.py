@@ -73,7 +73,7 @@ def _named(named: str, machine: Machine) -> Program:
         raise ConfigError(
             f"llamacpp.program names {named}, which is not used.",
             why=f"{why[0].upper()}{why[1:]}.",
-            hint="Install a newer one: launchpad engines install llamacpp",
+            hint="Use a newer one, or llamacpp.program = embedded.",
         )
     return program
 
@@ -93,7 +93,7 @@ def _embedded() -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def managed_folders() -> list[Path]:
-    """What `launchpad engines install` put here and proved, the newest installation first."""
+    """What launchpad installed here and proved, the newest installation first."""
     marks = (data_dir() / "engines").glob(f"llama.cpp-*/{MARK}")
     return [mark.parent for mark in sorted(marks, key=lambda mark: -mark.stat().st_mtime_ns)]
 
