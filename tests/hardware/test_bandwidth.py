@@ -35,7 +35,7 @@ def measurements(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
         return 2e10
 
     monkeypatch.setattr(module, "measured", answer)
-    monkeypatch.setattr(module, "_is_busy", lambda cpu: False)
+    monkeypatch.setattr(module, "busy_cores", lambda cpu: 0.0)
     return calls
 
 
@@ -65,7 +65,7 @@ def test_a_pass_that_is_cut_short_counts_what_it_read(monkeypatch: pytest.Monkey
 def test_what_was_measured_beside_other_work_is_measured_again_soon(
     tmp_path: Path, measurements: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(module, "_is_busy", lambda cpu: True)
+    monkeypatch.setattr(module, "busy_cores", lambda cpu: 3.0)
     file = tmp_path / "b.json"
     first = known_or_measured(CPU, MEMORY, file=file)
     assert first is not None
@@ -203,6 +203,12 @@ def test_a_folder_that_cannot_be_written_to_costs_only_the_keeping(
 ):
     (tmp_path / "file").write_text("not a folder")
     assert known_or_measured(CPU, MEMORY, file=tmp_path / "file" / "b.json") is not None
+
+
+def test_a_little_load_is_none(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("os.getloadavg", lambda: (1.5, 9.0, 9.0), raising=False)
+    assert module.busy_cores(Cpu(cores_physical=4)) == 0.0
+    assert module.busy_cores(Cpu(cores_physical=2)) == 1.5
 
 
 def test_threads_follow_what_may_be_used(tmp_path: Path, measurements: list[tuple[int, int]]):

@@ -66,6 +66,7 @@ def bench(
         plan = make_plan_for(app.host, app.config, wish, ask_sources=True, starts_next=True)
     chosen = _depths(plan, depths)
     tell(app.output, plan)
+    _tell_of_load(app.output, plan)
     plan, server = launch(app, plan, yes=yes)
     try:
         with app.output.status("measuring"):
@@ -78,6 +79,19 @@ def bench(
         app.output.data(record)
     else:
         _show(app.output, record)
+
+
+def _tell_of_load(out: Output, plan: Plan) -> None:
+    """Say what the predictions do not count: other programs on the same cores."""
+    from launchpad.hardware.bandwidth import busy_cores
+
+    cpu = plan.machine.cpu
+    if plan.start.fit.placement.kind != "gpu" and (busy := busy_cores(cpu)):
+        cores = f" on {cpu.cores_physical} cores" if cpu.cores_physical else ""
+        out.note(
+            f"other programs use this processor (load {busy:.1f}{cores}): what is measured now is slower than predicted",
+            "yellow",
+        )
 
 
 def _depths(plan: Plan, asked: tuple[int, ...]) -> tuple[int, ...]:

@@ -78,7 +78,7 @@ def known_or_measured(
             )
         threads = _threads(cpu)
         bandwidth = measured(size, threads)
-        busy = _is_busy(cpu)
+        busy = busy_cores(cpu) > 0
         _keep(file, key, bandwidth, busy=busy)
     except Unmeasurable as why:
         return Reading(bandwidth=None, evidence=f"not measured: {why}")
@@ -205,11 +205,12 @@ def _threads(cpu: Cpu) -> int:
     return max(1, min(physical, math.ceil(allowed), _THREADS))
 
 
-def _is_busy(cpu: Cpu) -> bool:
-    """Whether other work used so much of the processor in the last minute that the figure tells about it, too."""
+def busy_cores(cpu: Cpu) -> float:
+    """How many threads wanted a core in the last minute, where that was enough to show in a measurement; else 0."""
     if not hasattr(os, "getloadavg"):
-        return False
-    return os.getloadavg()[0] > _BUSY * (cpu.cores_physical or os.cpu_count() or 1)
+        return 0.0
+    load = os.getloadavg()[0]
+    return load if load > _BUSY * (cpu.cores_physical or os.cpu_count() or 1) else 0.0
 
 
 # -- keeping ----------------------------------------------------------------------------------------------------
