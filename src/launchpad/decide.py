@@ -35,7 +35,6 @@ from launchpad.survey import (
     engine_of,
     in_own_store,
     local_key,
-    plans_for,
     survey,
     too_large_for,
     unread,
@@ -183,7 +182,7 @@ def _look(
     freed: Mapping[str, int] | None = None,
 ) -> tuple[Survey, Sequence[Model], dict[str, str]]:
     """The world, the models that the wish allows, and why the others were dropped."""
-    if wish.backend is not None and not plans_for(on, wish):
+    if wish.backend is not None:
         host.backend(wish.backend)  # a mistyped name is an error, not an empty list
     policy = load_policy(config)
     if policy is not None and not is_auto(wish.model):

@@ -110,6 +110,10 @@ def summarize(name: str, did: EngineReport, memory: Confirmation | None = None) 
         parts.append(f"context {did.context:,}")
     if did.slots is not None:
         parts.append(f"{did.slots} slot{'s' if did.slots != 1 else ''}")
+    if did.kv_tokens is not None:
+        parts.append(f"cache for {did.kv_tokens:,} tokens")
+    if did.dtype is not None:
+        parts.append(did.dtype)
     parts += _memory(did, memory)
     if did.load_seconds is not None:
         parts.append(f"loaded in {did.load_seconds:.1f} s")

@@ -123,7 +123,8 @@ class RealEffects:
 
         prepare()  # the guard starts up while the file is read
         check(Path(path))
-        refuse_code(Path(path), self._config.run.allow_auto_map)
+        consented = (*self._config.run.allow_auto_map, *self._config.vllm.trust_remote_code)
+        refuse_code(Path(path), consented)
 
     def launch(self, start: StartStep, report: Report) -> RunningServer:
         """Start the engine of the plan's backend."""

@@ -95,8 +95,6 @@ def survey(
             for b in host.backends()
             if wish.backend in (None, b.name) and _takes_part(b, wish, on)
         )
-        if plans_for(on, wish):
-            backends = (*backends, *_spanning(backends))
         for here in backends:
             if here.status is not None and here.status.devices:
                 machine = referee(machine, here.backend.name, here.status.devices)
@@ -114,23 +112,14 @@ def survey(
     )
 
 
-def plans_for(on: Machine | None, wish: Wish) -> bool:
-    """Whether vLLM is planned with formulas: for a described cluster, unless another backend is wished for."""
-    return on is not None and on.cluster is not None and wish.backend in (None, "vllm")
-
-
-def _spanning(backends: Iterable[BackendHere]) -> tuple[BackendHere, ...]:
-    """What plans for several nodes, where none of `backends` does."""
-    if any(here.backend.capabilities.multi_node for here in backends):
-        return ()
-    from launchpad.spanning import PlannedVllm
-
-    return (BackendHere(backend=PlannedVllm(), status=None),)
-
-
 def _takes_part(backend: Backend, wish: Wish, on: Machine | None) -> bool:
-    """A server with a store of its own is nothing that an imagined machine has, unless it is asked for."""
-    return on is None or wish.backend is not None or not backend.capabilities.own_store
+    """Nothing that an imagined machine has, unless it is asked for: a server with a store of its own, and an engine for
+    several machines where there is one.
+    """
+    able = backend.capabilities
+    if on is None or wish.backend is not None:
+        return True
+    return not able.own_store and (on.cluster is not None or not able.multi_node)
 
 
 def detect_machine(host: Host, *, measure_bandwidth: bool = True) -> Machine:
@@ -269,7 +258,11 @@ def too_large_for(seen: Survey, wish: Wish) -> Callable[[Model], bool]:
     """Whether all builds of a model are larger than all memory together, so that no fit needs to be computed."""
     memory, usable = seen.machine.memory, [here for here in seen.backends if here.usable]
     parts = (memory.available, *(a.memory_free for a in seen.machine.accelerators))
-    if None in parts or not all(getattr(here.backend, "has_default_fit", False) for here in usable):
+    if (
+        seen.machine.cluster
+        or None in parts
+        or not all(getattr(here.backend, "has_default_fit", False) for here in usable)
+    ):
         return lambda model: False
     most = sum(part or 0 for part in parts) + (memory.swap_free or 0 if wish.allow_swap else 0)
 

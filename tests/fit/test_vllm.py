@@ -6,7 +6,14 @@ import pytest
 from msgspec import structs
 
 from fit_facts import GIB, QWEN3_8B, build_of, layouts, machine, nvidia
-from launchpad.fit.vllm import activation_bytes, budget, bytes_per_token, default_options, fit, utilization
+from launchpad.fit.vllm import (
+    activation_bytes,
+    budget,
+    bytes_per_token,
+    default_options,
+    utilization,
+    vllm_fit,
+)
 from launchpad.wish import Wish
 
 H100 = round(79.18 * GIB)
@@ -52,15 +59,15 @@ def test_a_card_of_its_own_gives_its_share_and_a_busy_one_less() -> None:
 
 def test_a_model_on_one_card_two_cards_or_none() -> None:
     small = build_of("q", 16 * GIB, "BF16")
-    one = fit(QWEN3_8B, small, machine(64, nvidia(32)), Wish())
+    one = vllm_fit(QWEN3_8B, small, machine(64, nvidia(32)), Wish())
     assert (one.verdict, one.backend, one.placement.devices) == ("fits", "vllm", ("nvidia:0",))
     assert one.speed.decode is not None
     assert all(device.spare is not None and device.spare >= 0 for device in one.devices)
-    two = fit(QWEN3_8B, small, machine(64, nvidia(16, 0), nvidia(16, 1, name="RTX 0")), Wish())
+    two = vllm_fit(QWEN3_8B, small, machine(64, nvidia(16, 0), nvidia(16, 1, name="RTX 0")), Wish())
     assert (two.verdict, len(two.devices)) == ("fits", 2)
-    none = fit(QWEN3_8B, small, machine(64), Wish())
+    none = vllm_fit(QWEN3_8B, small, machine(64), Wish())
     assert none.verdict == "no"
     assert none.why is not None
-    short = fit(QWEN3_8B, small, machine(64, nvidia(24)), Wish(context=131072))
+    short = vllm_fit(QWEN3_8B, small, machine(64, nvidia(24)), Wish(context=131072))
     assert short.verdict == "no"
     assert "131072" in (short.why or "")

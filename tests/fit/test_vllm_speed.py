@@ -8,7 +8,7 @@ from launchpad.catalog.load import load_packaged
 from launchpad.catalog.model import Build
 from launchpad.fit.from_shape import UnknownFigure, layout_from_model
 from launchpad.fit.result import Settings
-from launchpad.fit.vllm import _sized
+from launchpad.fit.vllm import sized
 from launchpad.fit.vllm_groups import groups
 from launchpad.fit.vllm_speed import vllm_speed
 from launchpad.hardware.simulate import simulate
@@ -18,7 +18,7 @@ MODELS = {model.id: model for model in load_packaged()[1]}
 
 def predicted(model: str, quantization: str, on: str) -> float:
     build = Build(ref="hf://a/b", format="safetensors", quantization=quantization)
-    layout = layout_from_model(MODELS[model], _sized(build, MODELS[model]))
+    layout = layout_from_model(MODELS[model], sized(build, MODELS[model]))
     assert not isinstance(layout, UnknownFigure)
     group = groups(simulate(on), layout, ("cuda",))[-1]
     band = vllm_speed(layout, Settings(context=4096), group).decode

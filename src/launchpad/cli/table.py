@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "stop": ("launchpad.cli.engines:stop", "Stop an engine, or all."),
     "restart": ("launchpad.cli.engines:restart", "Stop a kept engine and start it again as it was."),
     "logs": ("launchpad.cli.engines:logs", "Show what an engine wrote."),
+    "engines": ("launchpad.cli.engine_programs:engines", "List the engines that are here, or install one."),
     "test": ("launchpad.cli.test:test", "Run prompt files (*.prompt.yml) and report what their checks say."),
     "lint": ("launchpad.cli.lint:lint", "Check prompt files without running them."),
     "batch": ("launchpad.cli.batch:batch", "Answer the requests of an OpenAI batch file (JSONL)."),

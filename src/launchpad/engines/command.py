@@ -71,7 +71,8 @@ class EngineCommand(Struct, frozen=True, kw_only=True):
     `stdin` is written to the engine's standard input, which is then closed: the way for secrets, which must stand
     neither in `argv` nor in `environment`. `grace` is the time in seconds between TERM and KILL. `size` is how many bytes
     loading brings into memory, to tell how far it is. `of_user` names options that are refused unless, as here, the user
-    gave them himself.
+    gave them himself. `own_workers` says that a ready engine ends its processes by itself: it alone then gets the TERM.
+    While it is loading, when such engines swallow TERM, all of them get an INT.
     """
 
     backend: str
@@ -83,6 +84,7 @@ class EngineCommand(Struct, frozen=True, kw_only=True):
     grace: float = 5.0
     size: int | None = None
     of_user: tuple[str, ...] = ()
+    own_workers: bool = False
 
 
 def clean_environment() -> dict[str, str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import signal
 from pathlib import Path
 
 from msgspec import Struct
+
+from launchpad.errors import EngineMissing
 
 _MEANINGS = {
     "SIGSEGV": "a memory access fault in the engine",
@@ -87,6 +90,14 @@ def _own_cgroup() -> Path:
         line = ""
     inside = Path("/sys/fs/cgroup") / line.lstrip("/") / "memory.events"
     return inside if inside.exists() else Path("/sys/fs/cgroup/memory.events")
+
+
+def missing(backend: str, program: str, number: int | None, message: str) -> EngineMissing:
+    """The error for a program that the system would not start."""
+    hint = "Install it, or choose another engine with --backend."
+    if number == errno.ENOEXEC:
+        hint = "The file is no program for this processor and system; install the right one."
+    return EngineMissing(f"The engine {backend} cannot be started.", why=f"{program}: {message}", hint=hint)
 
 
 def last_words(lines: tuple[str, ...]) -> str | None:

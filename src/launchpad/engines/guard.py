@@ -7,7 +7,7 @@ that it starts in milliseconds and keeps working while launchpad is being upgrad
               ◀─stdout──       ◀─output pipe─
 
 Protocol, one JSON object per line. In: the job (`argv`, `env`, `cwd`, `stdin`, `log`, `log_limit`, `parent`, `grace`,
-`orphan_grace`), then lines: `stop`; `sync`, to have in the log all that the engine wrote; `owner <pid>` when another
+`orphan_grace`, `own_workers`), then lines: `stop`; `ready` when the engine has loaded; `sync`, to have in the log all that the engine wrote; `owner <pid>` when another
 process takes launchpad's place and the pipes. The end of stdin without `stop` means that the owner died. Out: `started`
 (pid), `failed` (errno, message), `synced`, `owner` (pid), `exited` (code or signal).
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+LOADING_GRACE = 3.0  # s for an engine that is told to stop while it loads: it has nothing to lose
 LINUX = sys.platform == "linux"
 
 
@@ -75,6 +76,7 @@ class Guard:
         self._actions: dict[int, Callable[[], object]] = {}
         self._status: int | None = None
         self._deadline: float | None = None
+        self._ready = False
         self._owner: int | None = None  # pidfd of the process that this guard will not outlive
 
     def run(self) -> int:
@@ -198,6 +200,8 @@ class Guard:
             word, _, pid = line.partition(b" ")
             if word == b"stop":
                 self._begin_stop(self._job["grace"])
+            elif word == b"ready":
+                self._ready = True
             elif word == b"sync":
                 self._drain()
                 _tell(event="synced")
@@ -245,14 +249,25 @@ class Guard:
     # -- stopping -----------------------------------------------------------------------------------------------
 
     def _begin_stop(self, grace: float) -> None:
-        """TERM to the engine's group; KILL to everything `grace` seconds later. A later call can only shorten it."""
+        """Ask the engine to end; KILL to everything `grace` seconds later. A later call can only shorten it."""
+        if self._job.get("own_workers") and not self._ready:
+            grace = min(grace, LOADING_GRACE)
         deadline = time.monotonic() + grace
         if self._deadline is None:
             self._deadline = deadline
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._engine.pid, signal.SIGTERM)
+                self._ask_to_end()
         else:
             self._deadline = min(self._deadline, deadline)
+
+    def _ask_to_end(self) -> None:
+        """TERM to the engine's group. One that ends its workers itself: INT to the group until it is ready, then TERM to it alone."""
+        if not self._job.get("own_workers"):
+            os.killpg(self._engine.pid, signal.SIGTERM)
+        elif self._ready:
+            os.kill(self._engine.pid, signal.SIGTERM)
+        else:
+            os.killpg(self._engine.pid, signal.SIGINT)
 
     def _overdue(self) -> bool:
         return self._deadline is not None and time.monotonic() >= self._deadline

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import errno
 import json
 import os
 import subprocess
@@ -13,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from launchpad.engines import guards, registry, use
@@ -24,13 +24,13 @@ from launchpad.engines.command import (
     clean_environment,
     refuse_options,
 )
-from launchpad.engines.failure import EngineExit, last_words, may_be_memory, oom_kills
+from launchpad.engines.failure import EngineExit, last_words, may_be_memory, missing, oom_kills
 from launchpad.engines.identity import Identity, identify
 from launchpad.engines.log import EngineLog
-from launchpad.engines.progress import StallTimer
+from launchpad.engines.progress import Phase, StallTimer
 from launchpad.engines.server import EngineReport
 from launchpad.engines.state import LEGAL, State
-from launchpad.errors import EngineCrashed, EngineMissing, LaunchError
+from launchpad.errors import EngineCrashed, LaunchError
 from launchpad.events import EngineLoading, EngineStarting, Report, ignore
 
 T = TypeVar("T")
@@ -96,21 +96,29 @@ class EngineProcess:
             process._spawn_guard(guard)
             process._answered.wait()
             if process._start_error:
-                raise process._missing(*process._start_error)
+                raise missing(command.backend, command.argv[0], *process._start_error)
             process._move(State.LOADING)
         except BaseException:
             process.stop()
             raise
         return process
 
-    def await_ready(self, readiness: Callable[[], T | None], *, stall_seconds: float = STALL_SECONDS) -> T:
-        """Call `readiness` until it returns something; that is returned.
+    def await_ready(
+        self,
+        readiness: Callable[[], T | None],
+        *,
+        stall_seconds: float = STALL_SECONDS,
+        phase: Phase | None = None,
+    ) -> T:
+        """Call `readiness` until it returns something; that is returned. `phase` tells how far the engine is.
 
         Raises `LaunchError` when the engine dies first or makes no progress for `stall_seconds`. On any exception
         the engine is stopped.
         """
         try:
-            answer = self._poll_until(readiness, stall_seconds)
+            answer = self._poll_until(readiness, partial(self._require_progress, stall_seconds, phase))
+            if self.command.own_workers:
+                self._tell_guard(b"ready\n")
             self._sync_log()
             self._move(State.READY)
         except BaseException:
@@ -211,7 +219,7 @@ class EngineProcess:
 
     # -- waiting ------------------------------------------------------------------------------------------------
 
-    def _poll_until(self, readiness: Callable[[], T | None], stall_seconds: float) -> T:
+    def _poll_until(self, readiness: Callable[[], T | None], watch: Callable[[StallTimer], None]) -> T:
         assert self.pid is not None
         timer = StallTimer(self.log, self.pid)
         begin = looked = time.monotonic()
@@ -222,14 +230,18 @@ class EngineProcess:
                 return answer
             if (now := time.monotonic()) - looked >= LOOK_SECONDS:
                 looked = now
-                self._require_progress(timer, stall_seconds)
+                watch(timer)
             self._gone.wait(min(max(POLL_SHARE * (now - begin), POLL_FIRST), POLL_LONGEST))
 
-    def _require_progress(self, timer: StallTimer, stall_seconds: float) -> None:
+    def _require_progress(self, stall_seconds: float, phase: Phase | None, timer: StallTimer) -> None:
         if (stalled := timer.look()) > stall_seconds:
             why = f"No log line, no memory growth and no bytes read for {stalled:.0f} s."
             raise self.error(f"{self.command.model} stopped loading in {self.command.backend}.", why)
-        self._tell_progress(timer.fraction(self.command.size))
+        if phase is None:
+            self._tell_progress(timer.fraction(self.command.size), self.log_tail(1))
+        else:
+            words, fraction = phase()
+            self._tell_progress(fraction, (words,))
 
     def _ended_early(self) -> LaunchError:
         what = f"{self.command.backend} could not load {self.command.model}."
@@ -241,8 +253,7 @@ class EngineProcess:
         crash.add_note("\n".join(self.log_tail()))
         return crash
 
-    def _tell_progress(self, fraction: float | None) -> None:
-        line = self.log_tail(1)
+    def _tell_progress(self, fraction: float | None, line: tuple[str, ...]) -> None:
         told = (*line, f"{fraction or 0:.2f}")
         if line and told != self._told:
             self._told = told
@@ -283,6 +294,7 @@ class EngineProcess:
             "parent": os.getpid(),
             "grace": self.command.grace,
             "orphan_grace": min(ORPHAN_GRACE, self.command.grace),
+            "own_workers": self.command.own_workers,
         }
         self._tell_guard(json.dumps(job).encode() + b"\n")
 
@@ -376,15 +388,6 @@ class EngineProcess:
             state=self._state,
             started=self._started,
             asleep=self._asleep,
-        )
-
-    def _missing(self, number: int | None, message: str) -> EngineMissing:
-        program = self.command.argv[0]
-        hint = "Install it, or choose another engine with --backend."
-        if number == errno.ENOEXEC:
-            hint = "The file is no program for this processor and system; install the right one."
-        return EngineMissing(
-            f"The engine {self.command.backend} cannot be started.", why=f"{program}: {message}", hint=hint
         )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from launchpad.engines.log import EngineLog
 
+Phase = Callable[[], tuple[str, float]]  # what a loading engine does, in words, and how much of it is done
+
 _LONGEST_GAP = 2.0
 
 

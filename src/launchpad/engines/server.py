@@ -29,6 +29,8 @@ class EngineReport(Struct, frozen=True, kw_only=True):
     layers: int | None = None
     flash_attention: bool | None = None
     kv_type: str | None = None
+    kv_tokens: int | None = None  # tokens of all conversations that its cache holds
+    dtype: str | None = None  # in which it computes
     buffers: tuple[EngineBuffers, ...] = ()
     load_seconds: float | None = None
     process_memory: int | None = None  # bytes of its process that were resident when it was ready

@@ -13,7 +13,10 @@ Basis = Literal["exact", "formula", "calibrated", "measured", "reserve"]
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """What the engine will be told. Tokens and counts; the engine gets every value explicitly."""
+    """What the engine will be told. Tokens and counts; the engine gets every value explicitly.
+
+    `memory_share` is the part of each GPU's whole memory that an engine takes which fills what it is given (vLLM).
+    """
 
     context: int
     parallel: int = 1
@@ -30,6 +33,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     gpu_layers: int = 0
     cpu_moe_layers: int = 0
     tensor_split: tuple[float, ...] = ()
+    memory_share: float | None = None
 
 
 class Term(Struct, frozen=True, kw_only=True):
@@ -118,7 +122,8 @@ class Speed(Struct, frozen=True, kw_only=True):
 class Placement(Struct, frozen=True, kw_only=True):
     """Where the layers go. `layers` counts the output layer as one, as `-ngl` does.
 
-    `tensor_parallel` GPUs share each layer; `pipeline_parallel` nodes of a cluster share the layers out.
+    `tensor_parallel` GPUs share each layer; `pipeline_parallel` groups of them share the layers out, one after the other;
+    `data_parallel` copies of all that share the conversations out. `expert_parallel`: experts are shared out whole.
     """
 
     kind: PlacementKind
@@ -127,6 +132,8 @@ class Placement(Struct, frozen=True, kw_only=True):
     devices: tuple[str, ...] = ()
     tensor_parallel: int = 1
     pipeline_parallel: int = 1
+    data_parallel: int = 1
+    expert_parallel: bool = False
 
 
 class Fit(Struct, frozen=True, kw_only=True):

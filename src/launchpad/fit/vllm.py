@@ -14,7 +14,7 @@ from launchpad.catalog.model import Build, Model
 from launchpad.fit.from_shape import UnknownFigure, layout_from_model
 from launchpad.fit.layout import BlockKind, Layout
 from launchpad.fit.pool import Usable, gpu_reserve
-from launchpad.fit.result import DeviceMemory, Fit, Placement, Settings, Speed, Term
+from launchpad.fit.result import DeviceMemory, Fit, KvType, Placement, Settings, Speed, Term
 from launchpad.fit.vllm_groups import Group, groups
 from launchpad.fit.vllm_speed import vllm_speed
 from launchpad.hardware.machine import Accelerator, Api, Machine
@@ -142,21 +142,31 @@ def _tokens(layout: Layout, cache: int, options: Options) -> int:
     return rest // block * BLOCK_TOKENS if block and rest > 0 else 0
 
 
-def fit(model: Model, build: Build, machine: Machine, wish: Wish, *, layout: Layout | None = None) -> Fit:
-    """How a safetensors build fits this machine under vLLM, or the cluster that it heads.
+def vllm_fit(
+    model: Model,
+    build: Build,
+    machine: Machine,
+    wish: Wish,
+    *,
+    layout: Layout | None = None,
+    refusal: str | None = None,
+) -> Fit:
+    """How a safetensors build fits this machine under vLLM, or the cluster that it heads. `refusal` says why none of its GPUs runs it.
 
     Layers are shared out within a node (tensor parallel) and over the nodes (pipeline parallel). Taken are the fewest GPUs
     that hold the context; where none does, those that hold the longest.
     """
-    build = _sized(build, model)
+    if refusal is not None:
+        return refused(model, build, wish, "no", refusal)
+    build = sized(build, model)
     found = layout or layout_from_model(model, build)
     if isinstance(found, UnknownFigure):
-        return _refused(
+        return refused(
             model, build, wish, "unknown", f"the catalog does not state {found.field} of this model"
         )
     candidates = groups(machine, found, APIS, allow_swap=wish.allow_swap)
     if not candidates:
-        return _refused(
+        return refused(
             model, build, wish, "no", "vLLM needs a GPU with CUDA or ROCm, and none can be used here"
         )
     weights = build.size or found.weights
@@ -177,23 +187,12 @@ def _holds(fit: Fit) -> tuple[bool, int]:
     return fit.runs, fit.settings.context if fit.runs else max(d.spare or -(1 << 60) for d in fit.devices)
 
 
-def _sized(build: Build, model: Model) -> Build:
+def sized(build: Build, model: Model) -> Build:
     """The build with its usual size, where the catalog does not state it."""
     per_parameter = BYTES_PER_PARAMETER.get(build.quantization.partition(" ")[0].upper())
     if build.size or not per_parameter or not model.parameters:
         return build
     return structs.replace(build, size=int(per_parameter * model.parameters))
-
-
-def arguments(fit: Fit) -> dict[str, str | int | float | bool]:
-    """What vLLM would be told for this fit."""
-    where = fit.placement
-    found: dict[str, str | int | float | bool] = {
-        "max-model-len": fit.settings.context,
-        "tensor-parallel-size": where.tensor_parallel,
-        "pipeline-parallel-size": where.pipeline_parallel,
-    }
-    return found
 
 
 def utilization(accelerator: Accelerator, free: int) -> float:
@@ -220,6 +219,7 @@ def _on(
             total, tensor_parallel=group.tensor_parallel, pipeline_parallel=group.pipeline_parallel
         ),
         utilization=utilization(smallest.accelerator, free),
+        cache_bytes=1 if wish.kv_type == "q8_0" else 2,
     )
     found = budget(layout, weights, total, options)
     context = wish.context or min(most, COMFORTABLE_CONTEXT, max(found.tokens, LEAST_CONTEXT))
@@ -230,7 +230,14 @@ def _on(
             f"vLLM would keep {max(0, found.cache) / GIB:.1f} GiB on {smallest.accelerator.name} for the KV cache: "
             f"{found.tokens} tokens, {context} are needed"
         )
-    settings = Settings(context=context, parallel=wish.parallel or 1, gpu_layers=layout.layers + 1)
+    settings = Settings(
+        context=context,
+        parallel=wish.parallel or 1,
+        kv_type_k=_kv_type(options),
+        kv_type_v=_kv_type(options),
+        gpu_layers=layout.layers + 1,
+        memory_share=options.utilization,
+    )
     return Fit(
         model_id=model.id,
         build=build.ref,
@@ -256,6 +263,11 @@ def _on(
     )
 
 
+def _kv_type(options: Options) -> KvType:
+    """8 bits are fp8 in vLLM; "q8_0" is launchpad's word for them."""
+    return "q8_0" if options.cache_bytes == 1 else "f16"
+
+
 def _parallel(group: Group) -> str:
     sizes = f"tensor_parallel_size {group.tensor_parallel}"
     return (
@@ -277,7 +289,7 @@ def _memory(usable: Usable, found: Budget) -> DeviceMemory:
     )
 
 
-def _refused(model: Model, build: Build, wish: Wish, verdict: str, why: str) -> Fit:
+def refused(model: Model, build: Build, wish: Wish, verdict: str, why: str) -> Fit:
     return Fit(
         model_id=model.id,
         build=build.ref,

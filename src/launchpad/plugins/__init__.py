@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from launchpad.choose import Availability as Availability
     from launchpad.choose import Candidate as Candidate
     from launchpad.choose import Choice as Choice
+    from launchpad.code_requests import revision_of as revision_of
     from launchpad.config import own_backends as own_backends
     from launchpad.config import setting as setting
     from launchpad.config_sections import BackendConfig as BackendConfig
@@ -93,6 +94,8 @@ if TYPE_CHECKING:
     from launchpad.fit.result import Speed as Speed
     from launchpad.fit.result import Term as Term
     from launchpad.fit.result import Verdict as Verdict
+    from launchpad.fit.vllm import vllm_fit as vllm_fit
+    from launchpad.fit.vllm_cpu import vllm_cpu_fit as vllm_cpu_fit
     from launchpad.gguf import GGUFHeader as GGUFHeader
     from launchpad.gguf import read_header as read_header
     from launchpad.hardware.machine import Accelerator as Accelerator
@@ -129,6 +132,9 @@ if TYPE_CHECKING:
     from launchpad.plugins.spec import DryRuns as DryRuns
     from launchpad.plugins.spec import EngineDevice as EngineDevice
     from launchpad.plugins.spec import HardwareProbe as HardwareProbe
+    from launchpad.plugins.spec import Installation as Installation
+    from launchpad.plugins.spec import InstallOptions as InstallOptions
+    from launchpad.plugins.spec import Installs as Installs
     from launchpad.plugins.spec import Listing as Listing
     from launchpad.plugins.spec import Listings as Listings
     from launchpad.plugins.spec import ModelSource as ModelSource
@@ -164,6 +170,12 @@ if TYPE_CHECKING:
 # in the block above as well, for type checkers; a test keeps the two alike.
 _EXPORTS = {
     "Pulls": "launchpad.plugins.spec",
+    "revision_of": "launchpad.code_requests",
+    "vllm_cpu_fit": "launchpad.fit.vllm_cpu",
+    "vllm_fit": "launchpad.fit.vllm",
+    "Installs": "launchpad.plugins.spec",
+    "InstallOptions": "launchpad.plugins.spec",
+    "Installation": "launchpad.plugins.spec",
     "ollama_fit": "launchpad.fit.ollama",
     "identify": "launchpad.engines.identity",
     "shape_of": "launchpad.catalog.gguf_shape",

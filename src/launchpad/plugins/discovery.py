@@ -39,6 +39,7 @@ BUILTINS: dict[str, frozenset[str]] = {
     "llamacpp": frozenset({"launchpad_backends"}),
     "ollama": frozenset({"launchpad_backends"}),
     "configured": frozenset({"launchpad_backends", "launchpad_sources"}),
+    "vllm": frozenset({"launchpad_backends"}),
 }
 """launchpad's own plugins and their hooks, so that only those that are needed are imported."""
 

@@ -6,13 +6,12 @@ be used, cannot say), or raises the `LaunchpadError` that the caller expects whe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TypeVar
 
 from launchpad.catalog.model import Build, LocalModel, Model
 from launchpad.engines.server import EngineReport, RunningServer, Server
-from launchpad.errors import EngineError, LaunchError, LaunchpadError, PullError
+from launchpad.errors import EngineError, LaunchError, PullError
 from launchpad.events import Report
 from launchpad.fit.layout import Layout
 from launchpad.fit.result import Fit
@@ -20,7 +19,10 @@ from launchpad.hardware.machine import Machine, ProbeResult
 from launchpad.plan import EngineArguments, StartStep
 from launchpad.plugins import validate
 from launchpad.plugins.base import BackendBase
-from launchpad.plugins.isolation import CallFailed, uncaptured
+from launchpad.plugins.guarded_calls import SLOW as _SLOW
+from launchpad.plugins.guarded_calls import items as _items
+from launchpad.plugins.guarded_calls import required as _required
+from launchpad.plugins.isolation import uncaptured
 from launchpad.plugins.plugin import Plugin
 from launchpad.plugins.spec import (
     Backend,
@@ -30,6 +32,9 @@ from launchpad.plugins.spec import (
     Catalog,
     DryRuns,
     HardwareProbe,
+    Installation,
+    InstallOptions,
+    Installs,
     Listing,
     Listings,
     ModelSource,
@@ -40,10 +45,6 @@ from launchpad.plugins.spec import (
 from launchpad.plugins.validate import MAX_ITEMS, MAX_MODELS, checked, listed
 from launchpad.wish import Wish
 
-T = TypeVar("T")
-S = TypeVar("S", Build, LocalModel, Model)
-
-_SLOW = 4  # times the usual limit: looks at disks and devices
 _REMOTE = 12  # times the usual limit: talks to a server
 
 
@@ -267,6 +268,42 @@ class GuardedBackend:
             None,
         )
 
+    @property
+    def installs(self) -> bool:
+        """Whether it can install its engine."""
+        return isinstance(self._backend, Installs)
+
+    def installation(self, machine: Machine, options: InstallOptions) -> Installation:
+        """What installing its engine would do. Raises `EngineError`."""
+        backend, stage = self._installer(), f"{self.name}.installation"
+        return _required(
+            self.plugin,
+            stage,
+            partial(backend.installation, machine, options),
+            lambda result: checked(result, Installation, stage),
+            lambda why: EngineError(f"{self.name} cannot be installed.", why=why, hint=_HINT),
+            _REMOTE * self.plugin.limit,
+        )
+
+    def install(self, installation: Installation, report: Report) -> str:
+        """Install its engine in the caller's thread, for as long as it takes. Raises `EngineError`."""
+        backend = self._installer()
+        return _required(
+            self.plugin,
+            f"{self.name}.install",
+            lambda: str(backend.install(installation, uncaptured(report))),
+            None,
+            lambda why: EngineError(f"{self.name} was not installed.", why=why, hint=_HINT),
+            None,
+        )
+
+    def _installer(self) -> Installs:
+        if not isinstance(self._backend, Installs):
+            raise EngineError(
+                f"launchpad does not install {self.name}.", hint="`launchpad engines` says how to get it."
+            )
+        return self._backend
+
     def dry_run(self, start: StartStep) -> EngineReport | None:
         """What the engine says that it would allocate; None when it cannot, does not, or failed."""
         backend = self._backend
@@ -344,40 +381,6 @@ _HINT = "`launchpad plugins` tells more."
 
 def _text(said: object) -> str | None:
     return None if said is None else str(said)[:300]
-
-
-def _items(
-    plugin: Plugin,
-    stage: str,
-    function: Callable[[], Iterable[S]],
-    type_: type[S],
-    most: int,
-    *,
-    limit: float | None = 0,
-) -> tuple[S, ...]:
-    """The call's items, all of them good, or none."""
-    return plugin.attempt(
-        stage,
-        lambda: tuple(listed(function(), stage, most)),
-        lambda _: (),
-        check=lambda items: validate.checked_all(items, type_, stage),
-        limit=_SLOW * plugin.limit if limit == 0 else limit,
-    )
-
-
-def _required(
-    plugin: Plugin,
-    stage: str,
-    function: Callable[[], T],
-    check: Callable[[T], T] | None,
-    error: Callable[[str], LaunchpadError],
-    limit: float | None,
-) -> T:
-    """The call's result; `error(<why>)` is raised when there is none."""
-    try:
-        return plugin.call(stage, function, check=check, limit=limit)
-    except CallFailed as failure:
-        raise error(f"The plugin {plugin.name} failed: {failure}.") from failure
 
 
 def _checked_server(plugin: Plugin, backend: str, running: RunningServer) -> RunningServer:

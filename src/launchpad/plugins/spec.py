@@ -201,7 +201,7 @@ class BackendStatus(Struct, frozen=True, kw_only=True):
     """Whether a backend can be used here.
 
     "ready"; "installable" (`hint` is the exact command); "unusable" (`why`, `hint`). `devices` is the engine's own
-    list.
+    list. `place` is the program, environment or address that would be used.
     """
 
     state: Literal["ready", "installable", "unusable"]
@@ -209,6 +209,31 @@ class BackendStatus(Struct, frozen=True, kw_only=True):
     why: str | None = None
     hint: str | None = None
     devices: tuple[EngineDevice, ...] | None = None
+    place: str | None = None
+
+
+class InstallOptions(Struct, frozen=True, kw_only=True):
+    """What the user wants of an engine's installation. None: the backend decides, by this machine."""
+
+    accelerator: Literal["cpu", "cuda", "rocm", "vulkan", "metal"] | None = None
+    version: str | None = None
+    find_links: tuple[str, ...] = ()  # folders or pages of wheels, before the package index
+
+
+class Installation(Struct, frozen=True, kw_only=True):
+    """What would be installed, and where. `download` and `disk` are bytes, about; None is unknown.
+
+    `done` says that it is there already; `command` is the main one that will be run, for the user to see.
+    """
+
+    engine: str
+    version: str
+    accelerator: str
+    folder: str
+    download: int | None = None
+    disk: int | None = None
+    command: tuple[str, ...] = ()
+    done: bool = False
 
 
 @runtime_checkable
@@ -264,6 +289,22 @@ class DryRuns(Protocol):
 
         `start.model_path` is a file whose header is true and whose weights may be missing. In a process of its own,
         within a few seconds.
+        """
+        ...
+
+
+@runtime_checkable
+class Installs(Protocol):
+    """What a `Backend` may have besides: it installs its engine, beside what is there, for this user alone."""
+
+    def installation(self, machine: Machine, options: InstallOptions) -> Installation:
+        """What would be done here; changes nothing. Raises `EngineError` where there is no build for this machine."""
+        ...
+
+    def install(self, installation: Installation, report: Report) -> str:
+        """Do it and prove that the engine is usable; returns its version. A failure leaves what was there before.
+
+        Raises `EngineError`.
         """
         ...
 

@@ -230,6 +230,10 @@ def check_arguments(arguments: object, what: str) -> dict[str, Any]:
             raise Invalid(
                 f"{what} returned {_short(name)} = {_kind(value)}: only str, int, float and bool can be passed"
             )
+        if name.strip("-").replace("_", "-").lower() == "trust-remote-code":
+            raise Invalid(
+                f"{what} returned {_short(name)}: only the user can let a model run code of its own"
+            )
     check_values(arguments, what, signed=True)
     return dict(arguments)
 

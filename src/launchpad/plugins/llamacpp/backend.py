@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from launchpad.plugins.llamacpp.find import Found
     from launchpad.plugins.llamacpp.program import Program
 
-_OTHER = "Use another engine: launchpad backends"
+_OTHER = "Use another engine: launchpad engines"
 
 
 class LlamaCpp(BackendBase):
