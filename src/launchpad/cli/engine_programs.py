@@ -96,7 +96,12 @@ def install(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Install an engine into an environment of its own. What is there stays; another version lies beside it."""
+    """Install an engine into an environment of its own. What is there stays; another version lies beside it.
+
+    \b
+    launchpad engines install vllm
+    launchpad engines install vllm --accelerator cpu --find-links ./wheels
+    """
     from launchpad.plugins.spec import InstallOptions
     from launchpad.survey import detect_machine
 

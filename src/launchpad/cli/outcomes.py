@@ -46,6 +46,8 @@ OUTCOMES: Mapping[str, Outcome] = {
     "stop": Outcome(("engines-stopped",), "5"),
     "restart": Outcome(("engines",), "3457"),
     "logs": Outcome(),
+    "engines": Outcome(("engine-programs",)),
+    "engines install": Outcome(("engine-installed",), "45"),
     "test": Outcome(("script-runs",), "13456"),
     "lint": Outcome(("lint",)),
     "batch": Outcome(("batch",), "3456"),

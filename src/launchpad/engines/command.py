@@ -55,6 +55,7 @@ _PUBLIC = frozenset({"0.0.0.0", "::", "[::]", "*"})  # noqa: S104  (to refuse th
 
 STDIN = "/dev/stdin"  # by which launchpad tells an engine its key
 READY_VARIABLE = "LAUNCHPAD_READY_FILE"
+ORPHAN_GRACE = 1.0  # s between TERM and KILL when launchpad has died
 
 _ALWAYS = {
     "DO_NOT_TRACK": "1",
@@ -95,6 +96,15 @@ def clean_environment() -> dict[str, str]:
         if not _SECRET.search(name) and not _SETTINGS.match(name)
     }
     return kept | _ALWAYS
+
+
+def how_to_end(command: EngineCommand) -> dict[str, object]:
+    """What the guard is told about stopping this engine."""
+    return {
+        "grace": command.grace,
+        "orphan_grace": min(ORPHAN_GRACE, command.grace),
+        "own_workers": command.own_workers,
+    }
 
 
 def refuse_options(command: EngineCommand) -> None:

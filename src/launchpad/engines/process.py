@@ -22,6 +22,7 @@ from launchpad.engines.command import (
     TOKEN_VARIABLE,
     EngineCommand,
     clean_environment,
+    how_to_end,
     refuse_options,
 )
 from launchpad.engines.failure import EngineExit, last_words, may_be_memory, missing, oom_kills
@@ -35,7 +36,6 @@ from launchpad.events import EngineLoading, EngineStarting, Report, ignore
 
 T = TypeVar("T")
 
-ORPHAN_GRACE = 1.0  # s between TERM and KILL when launchpad has died
 GUARD_LEEWAY = 5.0  # s that the guard gets beyond the engine's grace before it is killed itself
 POLL_SHARE = (
     0.02  # the wait between two looks at a loading engine, as a share of the time that it has taken so far
@@ -193,9 +193,8 @@ class EngineProcess:
     @property
     def state(self) -> State:
         """Where the engine is in its life; busy while anybody's request is on its way."""
-        if self._state is State.READY and use.is_held(self.token, "working"):
-            return State.BUSY
-        return self._state
+        busy = self._state is State.READY and use.is_held(self.token, "working")
+        return State.BUSY if busy else self._state
 
     def alive(self) -> bool:
         """False once the engine has ended."""
@@ -292,9 +291,7 @@ class EngineProcess:
             "log": str(self.log.path),
             "log_limit": EngineLog.LIMIT,
             "parent": os.getpid(),
-            "grace": self.command.grace,
-            "orphan_grace": min(ORPHAN_GRACE, self.command.grace),
-            "own_workers": self.command.own_workers,
+            **how_to_end(self.command),
         }
         self._tell_guard(json.dumps(job).encode() + b"\n")
 
