@@ -14,6 +14,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,8 +31,8 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks and signals")
 
 FILE = "tiny-Q4_K_M.gguf"
 Resolve = Callable[..., Resolved]
-SEVERAL = {
-    "piece_size": 32 << 10,
+SEVERAL: dict[str, Any] = {
+    "piece_size": 8 << 10,
     "connections": 3,
     "stall_seconds": 5.0,
     "backoff_seconds": 0.01,
@@ -40,6 +41,7 @@ SEVERAL = {
 ONE = {**SEVERAL, "piece_size": 1 << 20}
 KILLED = -9
 SIZE = 60_000_000
+SMALL = 3 * 8 * SEVERAL["piece_size"] + 1000
 
 
 class Nursery:
@@ -63,7 +65,7 @@ class Nursery:
             "fault": fault,
             "options": options,
             "count": count,
-            "sync_every": 128 << 10,
+            "sync_every": 64 << 10,
         }
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(json.dumps(order) + "\n")
@@ -92,9 +94,7 @@ class Nursery:
         if complete:
             assert [blob.name for blob in blobs] == [self.sha256]
             assert [p.read_bytes() for p in home.glob("hub/*/snapshots/*/*")] == [blobs[0].read_bytes()]
-            left = [path for path in home.glob("hub/*/.partial/*") if path.suffix != journal.SUFFIX]
-            # Only small notes of a process that was killed after its work; `launchpad gc` has them.
-            assert all(path.is_symlink() or path.stat().st_size < 500 for path in left)
+            assert not list(home.glob("hub/*/.partial/*")), "what a killed pull left goes when the work is done"
             for stamp in home.glob("own/state/verified/*.json"):
                 assert json.loads(stamp.read_bytes())["key"] == self.sha256
 
@@ -110,9 +110,23 @@ def started(tmp_path: Path, resolved: Resolved) -> Iterator[Nursery]:
 
 
 @pytest.fixture
-def nursery(tmp_path: Path, resolved: Resolve) -> Iterator[Nursery]:
-    with started(tmp_path, resolved()) as running:
+def nursery(hub: SimulatedHub, stores: Path, content: bytes, resolved: Resolve) -> Iterator[Nursery]:
+    """Pulls of a file that is large enough for three connections, small enough to be pulled a thousand times."""
+    small = content[:SMALL]
+    whole = resolved(urls=(hub.add(f"/{FILE}", small),), size=SMALL, sha256=hashlib.sha256(small).hexdigest())
+    with started(stores, whole) as running:
         yield running
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: a flush costs nothing there, and the nursery itself loses what was not flushed."""
+    memory = Path("/dev/shm")  # noqa: S108
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
 
 
 def every_call(nursery: Nursery, fault: str, options: dict[str, Any], step: int) -> int:
@@ -129,6 +143,7 @@ def every_call(nursery: Nursery, fault: str, options: dict[str, Any], step: int)
         second = nursery.pull(store, "", options)
         assert second["codes"] == [0], nursery.error(store)
         nursery.check(store, complete=True)
+        shutil.rmtree(nursery.base / store)
         number, tried = number + step, tried + 1
 
 
@@ -145,7 +160,7 @@ def test_d12_d17_a_sample_of_the_calls(nursery: Nursery, fault: str) -> None:
 @pytest.mark.parametrize("options", [SEVERAL, ONE], ids=["several", "one"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_d12_d17_each_call(nursery: Nursery, fault: str, options: dict[str, Any]) -> None:
-    assert every_call(nursery, fault, options, step=1) >= 50
+    assert every_call(nursery, fault, options, step=1) >= 40
 
 
 @pytest.mark.parametrize("options", [SEVERAL, ONE], ids=["several", "one"])
@@ -178,22 +193,29 @@ def test_d14_locks_that_lie_and_the_owner_dies(hub: SimulatedHub, nursery: Nurse
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-def test_d12_killed_at_random_times(hub: SimulatedHub, tmp_path: Path, resolved: Resolve) -> None:
-    """Fifty kills of a pull of 60 MB; the process itself counts what it received, up to its last byte."""
+@pytest.mark.parametrize(
+    "options", [{}, {"connections": 8, "piece_size": 512 << 10}], ids=["one_connection", "eight_connections"]
+)
+def test_d12_killed_at_random_times(
+    hub: SimulatedHub, stores: Path, resolved: Resolve, options: dict[str, Any]
+) -> None:
+    """Kills of a pull of 60 MB; the process itself counts what it received, up to its last byte."""
     content, chance, costs = random.Random(1).randbytes(SIZE), random.Random(12), []
     url = hub.add("/large.gguf", content)
     whole = resolved(urls=(url,), size=SIZE, sha256=hashlib.sha256(content).hexdigest())
-    with started(tmp_path, whole) as nursery:
-        calls = nursery.pull("whole", "", {})["calls"]
-        for number in range(50):
+    with started(stores, whole) as nursery:
+        before = hub.connections
+        calls = nursery.pull("whole", "", options)["calls"]
+        assert hub.connections - before == options.get("connections", 1)
+        for number in range(25):
             store = f"random{number}"
-            first = nursery.pull(store, f"kill@{chance.randrange(40, calls - 20)}", {})
+            first = nursery.pull(store, f"kill@{chance.randrange(40, calls - 40)}", options)
             assert first["codes"] == [KILLED]
             nursery.check(store, complete=False)
             if (here := nursery.here(store)) is not None:
                 costs.append(first["received"] - here)
-            assert nursery.pull(store, "", {})["codes"] == [0]
+            assert nursery.pull(store, "", options)["codes"] == [0]
             nursery.check(store, complete=True)
             shutil.rmtree(nursery.base / store)
     print(f"fetched again: median {statistics.median(costs):,}, most {max(costs):,} of {SIZE:,} bytes")
-    assert len(costs) >= 40 and max(costs) <= SIZE / 100
+    assert len(costs) >= 20 and max(costs) <= SIZE / 100

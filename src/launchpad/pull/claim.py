@@ -44,6 +44,17 @@ def claim(partial: Path) -> Iterator[Path]:
             record.unlink(missing_ok=True)
 
 
+def sweep(partial: Path) -> None:
+    """Take away what killed pulls left of `partial`, now that its content is in place. The caller holds its lock."""
+    if _is_alive(partial.with_name(partial.name + SUFFIX), partial):
+        return  # a lock that lies
+    for pattern in (f"{partial.name}*", f"{partial.name[:16]}.*.link"):
+        for path in partial.parent.glob(pattern):
+            if not any(part.isdecimal() and identify(int(part)) for part in path.name.split(".")[1:]):
+                with explained(path):
+                    path.unlink(missing_ok=True)
+
+
 def _create(record: Path) -> bool:
     """Leave our record; False when somebody's is there. It appears with its content, or not at all."""
     mine = identify(os.getpid())

@@ -13,7 +13,7 @@ from launchpad.events import PullFinished, PullStarted, Report
 from launchpad.plugins.spec import RemoteFile, Resolved
 from launchpad.pull import archive, journal, stamps
 from launchpad.pull.checking import intact
-from launchpad.pull.claim import claim
+from launchpad.pull.claim import claim, sweep
 from launchpad.pull.companions import weight_files
 from launchpad.pull.disk import check_space, explained, hold_lock, publish
 from launchpad.pull.http import client
@@ -193,6 +193,7 @@ def _obtain(pulling: _Pull, job: Job, file: RemoteFile, payload: Payload) -> str
             with claim(partial) as place:
                 _download(place, payload, file, job)
                 key = _finish(pulling, file, payload, place)
+        sweep(partial)
         progress.finish(payload.size or _size_of(repo.blob(key)))
         return key
 
