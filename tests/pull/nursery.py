@@ -29,7 +29,7 @@ import msgspec
 from launchpad.errors import LaunchpadError
 from launchpad.events import ignore
 from launchpad.plugins.spec import Resolved
-from launchpad.pull import crew, partial, stream
+from launchpad.pull import crew, partial, stream, wire
 from launchpad.pull.http import client
 from launchpad.pull.options import PullOptions
 from launchpad.pull.store import pull
@@ -151,6 +151,7 @@ def work(order: dict[str, Any], shared: mmap.mmap) -> int:
     os.environ["LAUNCHPAD_FAULT"] = order["fault"]
     crew._JOIN_EVERY = 0.0
     partial._SYNC_EVERY = order["sync_every"]
+    wire.READ = order["read"]
     if order["fault"] == "nolock":
         import fcntl
 

@@ -24,7 +24,7 @@ import msgspec
 import pytest
 
 from launchpad.plugins.spec import Resolved
-from launchpad.pull import journal
+from launchpad.pull import journal, wire
 from launchpad.testing.hub import Fault, SimulatedHub
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks and signals")
@@ -49,6 +49,7 @@ class Nursery:
 
     def __init__(self, tmp_path: Path, resolved: Resolved) -> None:
         self.base = tmp_path / "stores"
+        self.read = wire.READ
         self.resolved = msgspec.to_builtins(resolved)
         self.sha256 = str(resolved.files[0].sha256)
         script = Path(__file__).with_name("nursery.py")
@@ -66,6 +67,7 @@ class Nursery:
             "options": options,
             "count": count,
             "sync_every": 64 << 10,
+            "read": self.read,
         }
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(json.dumps(order) + "\n")
@@ -204,6 +206,8 @@ def test_d12_killed_at_random_times(
     url = hub.add("/large.gguf", content)
     whole = resolved(urls=(url,), size=SIZE, sha256=hashlib.sha256(content).hexdigest())
     with started(stores, whole) as nursery:
+        # Eight connections are for files of half a gigabyte: 60 MB need steps that are as much smaller.
+        nursery.read = wire.READ // options.get("connections", 1)
         before = hub.connections
         calls = nursery.pull("whole", "", options)["calls"]
         assert hub.connections - before == options.get("connections", 1)

@@ -6,8 +6,7 @@ import re
 import ssl
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from functools import cache
+from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
@@ -45,22 +44,15 @@ def client(options: PullOptions) -> httpx2.Client:
     import httpx2
 
     from launchpad import __version__
+    from launchpad.pull.wire import read_in_large_steps
 
-    _read_more_at_once()
-    return httpx2.Client(
+    made = httpx2.Client(
         headers={"User-Agent": f"launchpad/{__version__}", "Accept-Encoding": "identity"},
         timeout=httpx2.Timeout(options.stall_seconds, connect=options.connect_seconds),
         follow_redirects=False,
     )
-
-
-@cache
-def _read_more_at_once() -> None:
-    """Have the HTTP library ask the system for 256 KiB at once instead of 64: a third less work for each byte."""
-    with suppress(ImportError):
-        from httpcore2._sync import http11
-
-        http11.HTTP11Connection.READ_NUM_BYTES = 256 << 10
+    read_in_large_steps(made)
+    return made
 
 
 @contextmanager
