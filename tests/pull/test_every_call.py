@@ -96,7 +96,9 @@ class Nursery:
         if complete:
             assert [blob.name for blob in blobs] == [self.sha256]
             assert [p.read_bytes() for p in home.glob("hub/*/snapshots/*/*")] == [blobs[0].read_bytes()]
-            assert not list(home.glob("hub/*/.partial/*")), "what a killed pull left goes when the work is done"
+            assert not list(home.glob("hub/*/.partial/*")), (
+                "what a killed pull left goes when the work is done"
+            )
             for stamp in home.glob("own/state/verified/*.json"):
                 assert json.loads(stamp.read_bytes())["key"] == self.sha256
 
@@ -123,7 +125,7 @@ def nursery(hub: SimulatedHub, stores: Path, content: bytes, resolved: Resolve) 
 @pytest.fixture
 def stores(tmp_path: Path) -> Iterator[Path]:
     """A folder in memory where there is one: a flush costs nothing there, and the nursery itself loses what was not flushed."""
-    memory = Path("/dev/shm")  # noqa: S108
+    memory = Path("/dev/shm")
     if not os.access(memory, os.W_OK):
         yield tmp_path
         return

@@ -260,7 +260,9 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
     timeout = 30
-    disable_nagle_algorithm = True  # the head and the body are two writes: the second would wait 40 ms for an ACK
+    disable_nagle_algorithm = (
+        True  # the head and the body are two writes: the second would wait 40 ms for an ACK
+    )
 
     def setup(self) -> None:
         """A connection was accepted."""
