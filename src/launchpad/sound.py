@@ -37,7 +37,7 @@ def sound(plan: Plan, report: Report) -> Plan:
         raise VerifyError(
             f"{pick.model.name} cannot be started: one of its files is not right.",
             why=f"{wrong.path}: {wrong.why}.",
-            hint="Run it again without --offline: it is fetched anew.",
+            hint=f"`launchpad pull {pick.model.id}` fetches it anew.",
         )
     report(Notice(message=f"{wrong.path} is not used: {wrong.why}. It is fetched anew{_whose(local)}."))
     start = replace(plan.start, model_path=None, projector_path=None)

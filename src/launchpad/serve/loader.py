@@ -12,6 +12,7 @@ from launchpad.reuse import for_plan
 from launchpad.room import with_room, worse
 from launchpad.run import RealEffects
 from launchpad.serve.models import Offer, per_conversation
+from launchpad.sound import sound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +54,7 @@ class PlanLoader:
         offer = replace(offer, plan=self._done.get(offer.name, offer.plan))
         if (shared := self._shared(offer)) is not None:
             return shared
-        plan = self._plan(offer)
+        plan = sound(self._plan(offer), self._report)
         if not alone and (lack := worse(plan, offer.plan)):
             raise NoModelFits(f"{offer.name} would get {lack} beside the models that are loaded.")
         if plan.pull is not None:
