@@ -141,6 +141,12 @@ class LlamacppConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             description="`embedded`, or the path of a `llama-server`, `llama`, or Python with xllamacpp; unset: the best one here"
         ),
     ] = None
+    index_url: Annotated[
+        str | None,
+        Meta(
+            description="The index that `launchpad engines install llama.cpp` takes wheels from, `{accelerator}` in it replaced; unset: the project's own"
+        ),
+    ] = None
 
 
 class VllmConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from launchpad.catalog.model import Build, LocalModel, Model
 from launchpad.choose import Choice
-from launchpad.cli.engine_documents import EngineInstalled, EnginePrograms
+from launchpad.cli.engine_documents import EngineInstalled, EnginePrograms, EngineRolledBack
 from launchpad.cli.script_documents import BatchReport, LintReport, ScriptRuns
 from launchpad.cli.talk_documents import Answer, SessionExport, SessionList, SessionsRemoved
 from launchpad.doctor.model import Diagnosis
@@ -354,6 +354,7 @@ KINDS: dict[str, type[Struct]] = {
     "diagnosis": Diagnosis,
     "engine-installed": EngineInstalled,
     "engine-programs": EnginePrograms,
+    "engine-rolled-back": EngineRolledBack,
     "engines": EngineList,
     "engines-stopped": EnginesStopped,
     "error": ErrorDocument,

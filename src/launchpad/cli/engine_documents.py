@@ -27,3 +27,10 @@ class EngineInstalled(Struct, frozen=True, kw_only=True):
 
     installation: Installation
     installed: bool
+
+
+class EngineRolledBack(Struct, frozen=True, kw_only=True):
+    """`engines rollback --json`."""
+
+    engine: str
+    removed: str

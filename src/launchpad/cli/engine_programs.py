@@ -63,10 +63,29 @@ def _list(app: App) -> None:
         [_row(backend, status) for backend, status in found],
         spare=("place",),
     )
+    _list_programs(app, [status for _, status in found])
     for backend, status in found:
         if status.why:
             do = f" To change that: {status.hint}" if status.hint else ""
             app.output.note(f"{backend.name}: {status.why}{do}")
+
+
+def _list_programs(app: App, found: list[BackendStatus]) -> None:
+    """Where a backend has several programs to choose from, all of them."""
+    programs = [program for status in found if len(status.programs) > 1 for program in status.programs]
+    if programs:
+        app.output.line("")
+        rows = [
+            [
+                "used" if one.used else "refused" if one.why else "here",
+                one.version or "-",
+                ", ".join(one.devices) or "-",
+                one.owner or one.why or "-",
+                one.place,
+            ]
+            for one in programs
+        ]
+        app.output.table(["", "program", "devices", "from", "place"], rows, spare=("place",))
 
 
 def _row(backend: GuardedBackend, status: BackendStatus) -> list[str]:
@@ -100,12 +119,13 @@ def install(
 
     \b
     launchpad engines install vllm
+    launchpad engines install llama.cpp --accelerator vulkan
     launchpad engines install vllm --accelerator cpu --find-links ./wheels
     """
     from launchpad.plugins.spec import InstallOptions
     from launchpad.survey import detect_machine
 
-    backend = app.host.backend(engine)
+    backend = app.host.backend(_name(engine))
     machine = detect_machine(app.host, measure_bandwidth=False)
     options = InstallOptions(accelerator=accelerator, version=version, find_links=find_links)  # type: ignore[arg-type]
     found = backend.installation(machine, options)
@@ -156,3 +176,28 @@ def _show(app: App, found: Installation, *, dry_run: bool) -> None:
         app.output.line(
             f"installed and checked {found.engine} {found.version} ({found.accelerator}): {found.folder}"
         )
+
+
+def _name(engine: str) -> str:
+    """`llama.cpp` is what people call it."""
+    return "llamacpp" if engine.lower() == "llama.cpp" else engine
+
+
+@engines.command()
+@click.argument("engine")
+@json_option
+@click.pass_obj
+def rollback(app: App, engine: str) -> None:
+    """Take away the last installation of an engine, so that what was there before it is used again.
+
+    \b
+    launchpad engines rollback llama.cpp
+    """
+    backend = app.host.backend(_name(engine))
+    removed = backend.rollback()
+    if app.output.json_mode:
+        from launchpad.cli.engine_documents import EngineRolledBack
+
+        app.output.data(EngineRolledBack(engine=backend.name, removed=removed))
+        return
+    app.output.line(f"took away {removed}")

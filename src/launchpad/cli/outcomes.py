@@ -48,6 +48,7 @@ OUTCOMES: Mapping[str, Outcome] = {
     "logs": Outcome(),
     "engines": Outcome(("engine-programs",)),
     "engines install": Outcome(("engine-installed",), "45"),
+    "engines rollback": Outcome(("engine-rolled-back",), "5"),
     "test": Outcome(("script-runs",), "13456"),
     "lint": Outcome(("lint",)),
     "batch": Outcome(("batch",), "3456"),

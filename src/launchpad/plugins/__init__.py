@@ -138,10 +138,12 @@ if TYPE_CHECKING:
     from launchpad.plugins.spec import Listing as Listing
     from launchpad.plugins.spec import Listings as Listings
     from launchpad.plugins.spec import ModelSource as ModelSource
+    from launchpad.plugins.spec import ProgramHere as ProgramHere
     from launchpad.plugins.spec import Pulls as Pulls
     from launchpad.plugins.spec import Reachability as Reachability
     from launchpad.plugins.spec import RemoteFile as RemoteFile
     from launchpad.plugins.spec import Resolved as Resolved
+    from launchpad.plugins.spec import RollsBack as RollsBack
     from launchpad.plugins.spec import hookimpl as hookimpl
     from launchpad.pull.elsewhere import models_elsewhere as models_elsewhere
     from launchpad.pull.gguf_names import is_model as is_model
@@ -173,6 +175,8 @@ _EXPORTS = {
     "revision_of": "launchpad.code_requests",
     "vllm_cpu_fit": "launchpad.fit.vllm_cpu",
     "vllm_fit": "launchpad.fit.vllm",
+    "RollsBack": "launchpad.plugins.spec",
+    "ProgramHere": "launchpad.plugins.spec",
     "Installs": "launchpad.plugins.spec",
     "InstallOptions": "launchpad.plugins.spec",
     "Installation": "launchpad.plugins.spec",

@@ -22,6 +22,7 @@ from launchpad.plugins.base import BackendBase
 from launchpad.plugins.guarded_calls import SLOW as _SLOW
 from launchpad.plugins.guarded_calls import items as _items
 from launchpad.plugins.guarded_calls import required as _required
+from launchpad.plugins.guarded_calls import rolled_back as _rolled_back
 from launchpad.plugins.isolation import uncaptured
 from launchpad.plugins.plugin import Plugin
 from launchpad.plugins.spec import (
@@ -296,6 +297,10 @@ class GuardedBackend:
             lambda why: EngineError(f"{self.name} was not installed.", why=why, hint=_HINT),
             None,
         )
+
+    def rollback(self) -> str:
+        """Take away the last installation; returns its name. Raises `EngineError`."""
+        return _rolled_back(self.plugin, self.name, self._backend)
 
     def _installer(self) -> Installs:
         if not isinstance(self._backend, Installs):

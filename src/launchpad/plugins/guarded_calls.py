@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from launchpad.catalog.model import Build, LocalModel, Model
-from launchpad.errors import LaunchpadError
+from launchpad.errors import EngineError, LaunchpadError
 from launchpad.plugins import validate
 from launchpad.plugins.isolation import CallFailed
 from launchpad.plugins.plugin import Plugin
+from launchpad.plugins.spec import Backend, RollsBack
 from launchpad.plugins.validate import listed
 
 T = TypeVar("T")
@@ -50,3 +51,14 @@ def required(
         return plugin.call(stage, function, check=check, limit=limit)
     except CallFailed as failure:
         raise error(f"The plugin {plugin.name} failed: {failure}.") from failure
+
+
+def rolled_back(plugin: Plugin, name: str, backend: Backend) -> str:
+    """The name of the installation that the backend took away. Raises `EngineError`."""
+    if not isinstance(backend, RollsBack):
+        raise EngineError(f"launchpad takes back no installation of {name}.")
+
+    def failed(why: str) -> EngineError:
+        return EngineError(f"The installation of {name} was not taken back.", why=why)
+
+    return required(plugin, f"{name}.rollback", lambda: str(backend.rollback()), None, failed, None)

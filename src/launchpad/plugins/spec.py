@@ -197,11 +197,22 @@ class EngineDevice(Struct, frozen=True, kw_only=True):
     memory_free: int | None = None
 
 
+class ProgramHere(Struct, frozen=True, kw_only=True):
+    """One of several programs that a backend could use. `why`: why it cannot be."""
+
+    place: str
+    version: str | None = None
+    owner: str | None = None
+    devices: tuple[str, ...] = ()
+    used: bool = False
+    why: str | None = None
+
+
 class BackendStatus(Struct, frozen=True, kw_only=True):
     """Whether a backend can be used here.
 
     "ready"; "installable" (`hint` is the exact command); "unusable" (`why`, `hint`). `devices` is the engine's own
-    list. `place` is the program, environment or address that would be used.
+    list. `place` is the program, environment or address that would be used, `programs` are all that are here.
     """
 
     state: Literal["ready", "installable", "unusable"]
@@ -210,6 +221,7 @@ class BackendStatus(Struct, frozen=True, kw_only=True):
     hint: str | None = None
     devices: tuple[EngineDevice, ...] | None = None
     place: str | None = None
+    programs: tuple[ProgramHere, ...] = ()
 
 
 class InstallOptions(Struct, frozen=True, kw_only=True):
@@ -306,6 +318,15 @@ class Installs(Protocol):
 
         Raises `EngineError`.
         """
+        ...
+
+
+@runtime_checkable
+class RollsBack(Protocol):
+    """What a `Backend` that installs its engine may have besides."""
+
+    def rollback(self) -> str:
+        """Take away the last installation, so that what was there before is used; returns its name. Raises `EngineError`."""
         ...
 
 

@@ -69,7 +69,7 @@ def test_an_engine_that_cannot_list_its_devices(monkeypatch: pytest.MonkeyPatch,
     status = LlamaCpp().status(HERE)
     assert status.state == "unusable"
     assert "libcuda.so.1" in str(status.why)
-    assert "xllamacpp" in str(status.hint)
+    assert "launchpad engines install llama.cpp" in str(status.hint)
 
 
 def test_an_engine_that_hangs_listing_its_devices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_gpu_that_this_build_leaves_idle_is_said() -> None:
         assert status.why is None
     else:
         assert "build for cuda" in str(status.why)
-        assert "whl/cu128" in str(status.hint)
+        assert status.hint == "launchpad engines install llama.cpp --accelerator cuda"
 
 
 def test_which_build_would_use_the_gpu() -> None:

@@ -15,10 +15,16 @@ def program(owner: str, *apis: Api, build: int = 11549) -> Program:
     return Program(kind=kind, argv=(owner,), version="1", build=build, owner=owner, devices=devices)  # type: ignore[arg-type]
 
 
-def test_the_embedded_one_where_all_are_alike() -> None:
-    here = [program("the PATH"), program(MANAGED), program(EMBEDDED)]
-    assert best(here) == here[2]
-    assert reason(here[2], here) is None
+def test_the_embedded_one_before_one_of_the_path() -> None:
+    here = [program("the PATH"), program(EMBEDDED)]
+    assert best(here) == here[1]
+    assert reason(here[1], here) is None
+
+
+def test_what_was_installed_last_before_the_embedded_one() -> None:
+    here = [program(EMBEDDED), program(MANAGED, build=9000), program(MANAGED, build=10000)]
+    assert best(here) == here[1]
+    assert "is used" in str(reason(here[1], here))
 
 
 def test_one_that_uses_the_gpu_before_one_that_leaves_it_idle() -> None:
@@ -32,7 +38,7 @@ def test_one_that_uses_the_gpu_before_one_that_leaves_it_idle() -> None:
 def test_the_fastest_api_then_the_nearest_then_the_newest() -> None:
     here = [program(EMBEDDED, "vulkan"), program(MANAGED, "cuda"), program("the PATH", "cuda", build=12000)]
     assert best(here) == here[1]
-    assert best([here[0], program(MANAGED, "vulkan")]) == here[0]
+    assert best([program("the PATH", "vulkan"), here[0]]) == here[0]
     assert best([program("the PATH", build=9000), program("elsewhere", build=9001)]).build == 9001  # type: ignore[union-attr]
 
 

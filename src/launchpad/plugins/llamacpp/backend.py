@@ -14,7 +14,10 @@ from launchpad.plugins import (
     EngineArguments,
     EngineReport,
     Fit,
+    Installation,
+    InstallOptions,
     Machine,
+    ProgramHere,
     Report,
     RunningServer,
     StartStep,
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from launchpad.plugins.llamacpp.program import Program
 
 _OTHER = "Use another engine: launchpad engines"
+_INSTALL = "launchpad engines install llama.cpp"
 
 
 class LlamaCpp(BackendBase):
@@ -110,6 +114,30 @@ class LlamaCpp(BackendBase):
 
         return launch(start, report, self._to_start())
 
+    def installation(self, machine: Machine, options: InstallOptions) -> Installation:
+        """The right wheel for this machine, in an environment of its own."""
+        from launchpad.plugins.llamacpp.managed import installation
+
+        return installation(machine, options)
+
+    def install(self, installation: Installation, report: Report) -> str:
+        """Make the environment and prove it."""
+        from launchpad.plugins.llamacpp.managed import install
+
+        self._forget()
+        return install(installation, report)
+
+    def rollback(self) -> str:
+        """Take away the last installation."""
+        from launchpad.plugins.llamacpp.managed import rollback
+
+        self._forget()
+        return rollback()
+
+    def _forget(self) -> None:
+        self._status.clear()
+        self._used = None
+
     def _to_start(self) -> Program | None:
         """The program that was chosen; a plan that was kept is started without a new look at the machine's GPUs."""
         if self._used is None:
@@ -123,15 +151,41 @@ def _ready(machine: Machine, used: Program, found: Found) -> BackendStatus:
     why, hint = reason(used, found.programs), None
     if better := install.better_api(machine, set(used.apis)):
         why = f"{used.name} cannot use this machine's GPU; the build for {better} can."
-        hint = install.command(better)
+        hint = f"{_INSTALL} --accelerator {better}"
     version = used.version if used.kind == "wheel" else f"b{used.build}"
-    return BackendStatus(state="ready", version=version, devices=used.devices, why=why, hint=hint)
+    return BackendStatus(
+        state="ready",
+        version=version,
+        devices=used.devices,
+        why=why,
+        hint=hint,
+        place=used.place,
+        programs=_listed(used, found),
+    )
+
+
+def _listed(used: Program | None, found: Found) -> tuple[ProgramHere, ...]:
+    """All that are here, the one that is used first."""
+    here = [
+        ProgramHere(
+            place=program.place,
+            version=program.name,
+            owner=program.owner,
+            devices=tuple(device.name for device in program.devices),
+            used=program is used,
+        )
+        for program in found.programs
+    ]
+    refused = [ProgramHere(place=one.place, why=one.why) for one in found.refused]
+    return (*sorted(here, key=lambda one: not one.used), *refused)
 
 
 def _absent(machine: Machine, found: Found) -> BackendStatus:
     if found.refused:
         first = found.refused[0]
-        return BackendStatus(state="unusable", why=f"{first.place}: {first.why}", hint=install.command())
+        return BackendStatus(
+            state="unusable", why=f"{first.place}: {first.why}", hint=_INSTALL, programs=_listed(None, found)
+        )
     if why := install.no_wheel(machine.os, machine.cpu.architecture, install.on_musl()):
         return BackendStatus(state="unusable", why=why, hint=_OTHER)
     why = "The package xllamacpp is not installed."

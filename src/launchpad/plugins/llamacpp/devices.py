@@ -28,10 +28,10 @@ def devices(version: str, machine: Machine, python: str = sys.executable) -> tup
     cache = cache_dir() / f"llamacpp-devices{other}.json"
     rows = _cached(cache, key)
     if rows is None:
-        rows = _ask(python)
+        rows = ask(python)
         _keep(cache, {"key": key, "devices": rows})
     found = tuple(_device(row, fresh=False) for row in rows)
-    return tuple(_device(row, fresh=True) for row in _ask(python)) if _wanted(found, machine) else found
+    return tuple(_device(row, fresh=True) for row in ask(python)) if _wanted(found, machine) else found
 
 
 def _wanted(found: Sequence[EngineDevice], machine: Machine) -> bool:
@@ -70,7 +70,8 @@ def _keep(cache: Path, kept: dict[str, Any]) -> None:
         return  # it is only a cache
 
 
-def _ask(python: str) -> list[dict[str, Any]]:
+def ask(python: str) -> list[dict[str, Any]]:
+    """What the engine of this Python lists, now. Raises `EngineError`."""
     command = [python, "-P", str(CHILD), "devices"]
     try:
         done = subprocess.run(

@@ -8,11 +8,7 @@ import sys
 from launchpad.plugins import Api, Machine
 
 PACKAGE = "xllamacpp"
-INDEXES: dict[Api, str] = {
-    "cuda": "https://xorbitsai.github.io/xllamacpp/whl/cu128",
-    "rocm": "https://xorbitsai.github.io/xllamacpp/whl/rocm-7.2.4",
-    "vulkan": "https://xorbitsai.github.io/xllamacpp/whl/vulkan",
-}
+BUILT: tuple[Api, ...] = ("cuda", "rocm", "vulkan")  # what there is a build for beside the standard one
 WHEELS = {
     ("linux", "x86_64"),
     ("linux", "aarch64"),
@@ -38,13 +34,11 @@ def on_musl() -> bool:
     return "musl" in (sysconfig.get_config_var("HOST_GNU_TYPE") or "")
 
 
-def command(api: Api | None = None) -> str:
-    """The exact command that installs the build for this API (None: the standard one) beside launchpad."""
+def command() -> str:
+    """The exact command that installs the standard build beside launchpad."""
     words = [sys.executable, "-m", "pip", "install"]
     if importlib.util.find_spec("pip") is None:  # in environments that uv made
         words = ["uv", "pip", "install", "--python", sys.executable]
-    if api in INDEXES:
-        words += ["--force-reinstall", "--index-url", INDEXES[api]]
     return " ".join([*words, PACKAGE])
 
 
@@ -52,5 +46,5 @@ def better_api(machine: Machine, usable: set[Api]) -> Api | None:
     """The API whose build would use an accelerator that this one leaves idle; None when there is none."""
     for accelerator in machine.accelerators:
         if accelerator.apis and not usable.intersection(accelerator.apis):
-            return next((api for api in INDEXES if api in accelerator.apis), None)
+            return next((api for api in BUILT if api in accelerator.apis), None)
     return None

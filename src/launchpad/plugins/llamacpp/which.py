@@ -1,7 +1,7 @@
 """Which llama.cpp runs, when several are here: PURE. The reasons: docs/how-to/llama-cpp.md.
 
-The one that uses a GPU before those that leave it idle, by the fastest API; then the one that comes with launchpad, which is
-tested with it and needs no port of its own; then what launchpad installed; then the user's own, the newest first.
+The one that uses a GPU before those that leave it idle, by the fastest API; then what launchpad was asked to install, the last
+first; then the one that comes with launchpad, which is tested with it; then the user's own, the newest first.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def best(programs: Sequence[Program]) -> Program | None:
 def _rank(program: Program) -> tuple[int, int, int]:
     apis = program.apis
     speed = API_ORDER.index(apis[0]) if apis else len(API_ORDER)
-    near = {NAMED: 0, EMBEDDED: 1, MANAGED: 2}.get(program.owner, 3)
-    return speed, near, -program.build
+    near = {NAMED: 0, MANAGED: 1, EMBEDDED: 2}.get(program.owner, 3)
+    return speed, near, 0 if program.owner == MANAGED else -program.build  # of those installed, the last
 
 
 def reason(used: Program, programs: Sequence[Program]) -> str | None:
