@@ -112,8 +112,11 @@ def _block(
 ) -> int:
     """The widest live set of one block."""
     widest = kind.width * column
+    states = FLOAT * settings.parallel * kind.scan_floats
+    if 2 * states < layout.hidden * column:  # larger ones leave room behind for the feed-forward
+        widest += kind.scan_beside * column
     if kind.scan_width:
-        widest = max(widest, kind.scan_width * column + FLOAT * settings.parallel * kind.scan_floats)
+        widest = max(widest, kind.scan_width * column + states)
     if not kind.attends:
         return widest
     number = sizes.windowed if kind.windowed else sizes.full

@@ -171,6 +171,7 @@ class _Reader:
                     ),
                     scan_width=recurrence.scan if recurrent[block] else 0,
                     scan_floats=recurrence.floats if recurrent[block] else 0,
+                    scan_beside=recurrence.beside if recurrent[block] else 0,
                     query_width=attention.query,
                     copied_width=attention.copied + beside,
                     scored_room=self.heads[block] * self._latent_value() if indexer and k_dim else 0,
@@ -263,7 +264,10 @@ class _Reader:
         if self.architecture in architectures.DELTA_NET:
             return widths.delta_net(inner, groups, size, state)
         heads = figures.count("ssm.time_step_rank", 0)
-        return widths.selective_scan(inner, groups, size, heads, state)
+        found = widths.selective_scan(inner, groups, size, heads, state)
+        if self.architecture in architectures.PARALLEL_RECURRENT:
+            return widths.scan_beside_attention(self.hidden, inner, groups, size, found)
+        return found
 
     def _has_experts(self, block: int) -> bool:
         experts = self.sums.experts

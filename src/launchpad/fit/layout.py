@@ -21,7 +21,8 @@ class BlockKind(Struct, frozen=True, kw_only=True):
     `heads` are those of the queries (0 = as many as the model's most). `k_dim` and `v_dim` count elements of one cell of the KV cache (0 = none). `conv_state` and `scan_state` count
     floats that a recurrent block keeps per conversation. All widths are floats per token that are alive at once:
     `width` in the widest place of the block, `scan_width` around a recurrent scan; `scan_floats` are those of the states
-    that are alive with it, per conversation. Again per token,
+    that are alive with it, per conversation; `scan_beside` is alive beside the feed-forward while those states are small.
+    Again per token,
     `query_width` while attention scores are materialized, `copied_width` while a converted copy of the cache is
     alive. `ffn` is the feed-forward length of a dense block. `scored_room` is positive where sparse attention scores every cell
     first: one score per token and cell is alive beside the rest unless it fits into so many floats per token.
@@ -36,6 +37,7 @@ class BlockKind(Struct, frozen=True, kw_only=True):
     width: int = 0
     scan_width: int = 0
     scan_floats: int = 0
+    scan_beside: int = 0
     query_width: int = 0
     copied_width: int = 0
     scored_room: int = 0

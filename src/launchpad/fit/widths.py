@@ -57,13 +57,14 @@ def sparse_latent_attention(heads: int, rope: int, rank: int, value: int) -> Att
 
 class Recurrence(NamedTuple):
     """The state of a recurrent block, and floats alive: per token in its `mixer` and around its `scan`, and per
-    conversation as `floats` of states beside the scan.
+    conversation as `floats` of states beside the scan. `beside` is alive with the feed-forward behind them.
     """
 
     state: State
     mixer: int = 0
     scan: int = 0
     floats: int = 0
+    beside: int = 0
 
 
 def selective_scan(inner: int, groups: int, size: int, heads: int, state: State) -> Recurrence:
@@ -74,6 +75,13 @@ def selective_scan(inner: int, groups: int, size: int, heads: int, state: State)
         return Recurrence(state, mixer, 5 * inner, sum(state))
     # One scan's result is alive while the next block projects: seen with a feed-forward between them, too.
     return Recurrence(state, mixer, mixer + inner, sum(state))
+
+
+def scan_beside_attention(hidden: int, inner: int, groups: int, size: int, found: Recurrence) -> Recurrence:
+    """Attention and Mamba-2 side by side (Falcon-H1): where the scan is narrower than the residual stream (the 34B), what it
+    leaves behind is too small for that, and the feed-forward lies beside it. From dry runs of five such shapes.
+    """
+    return found._replace(beside=found.mixer + 2 * groups * size) if inner < hidden else found
 
 
 def delta_net(inner: int, groups: int, size: int, state: State) -> Recurrence:
