@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
-from gguf_bytes import MODEL_KEYS, STRING, U32, array, gguf, key, tensor
+from gguf_bytes import I32, MODEL_KEYS, STRING, U16, U32, array, gguf, key, tensor
 from launchpad.cli.options import KV_TYPES
 from launchpad.fit import layout_from_gguf
 from launchpad.fit.kv import kv_bytes
@@ -163,3 +163,58 @@ def test_an_unlisted_repository_needs_its_source(launchpad):
 
 def test_every_type_of_cache_can_be_asked_for():
     assert get_args(KvType) == KV_TYPES
+
+
+def test_the_shards_of_a_repository_are_one_model(launchpad, hub):
+    def shard(number: int, *tensors: bytes, data: int) -> bytes:
+        split = (
+            key("split.no", U16, number),
+            key("split.count", U16, 2),
+            key("split.tensors.count", I32, 2),
+        )
+        return gguf((*(MODEL_KEYS if number == 0 else ()), *split), tensors, data=data)
+
+    hub.add_model(
+        "org/big-GGUF",
+        {
+            "big-Q8_0-00001-of-00002.gguf": shard(0, tensor("token_embd.weight", (64, 32)), data=8192),
+            "big-Q8_0-00002-of-00002.gguf": shard(
+                1, tensor("blk.0.ffn_up.weight", (64, WEIGHTS // 256)), data=WEIGHTS
+            ),
+        },
+    )
+    ran = launchpad("fit", "hf://org/big-GGUF:Q8_0", *MACHINE, "--json", env={"HF_ENDPOINT": hub.endpoint})
+    assert ran.code == 0, ran.err
+    (fit,) = ran.document["fits"]
+    assert fit["build"]["size"] > 8192 + WEIGHTS
+    assert terms(fit)["weights"] >= WEIGHTS + 8192
+    assert hub.bytes_sent(".gguf") < WEIGHTS // 2
+
+
+def test_cards_of_different_sizes_each_keep_to_their_own_memory(launchpad):
+    on = ("--on", "RTX 3090 + RTX 4060 8GB + 96GB")
+    ran = launchpad("fit", "llama-3.3-70b-instruct:Q4_K_M", *on, "--json")
+    assert ran.code == 0, ran.err
+    fit = ran.document["fits"][0]["fit"]
+    used = {device["device"]: sum(term["bytes"] for term in device["terms"]) for device in fit["devices"]}
+    assert fit["placement"]["kind"] == "partial"
+    assert used["nvidia:0"] > 16 << 30
+    assert 4 << 30 < used["nvidia:1"] < 8 << 30
+    assert used["cpu"] > 8 << 30
+
+
+def test_experts_lie_in_main_memory_and_everything_else_on_the_card(launchpad):
+    ran = launchpad("fit", "qwen3-30b-a3b:Q4_K_M", "--on", "RTX 3060 12GB + 64GB", "--json")
+    assert ran.code == 0, ran.err
+    fit = ran.document["fits"][0]["fit"]
+    assert fit["placement"]["gpu_layers"] == fit["placement"]["layers"]
+    assert fit["settings"]["cpu_moe_layers"] > 0
+    assert {device["device"] for device in fit["devices"]} == {"nvidia:0", "cpu"}
+
+
+def test_what_would_swap_is_refused_until_it_is_allowed(launchpad):
+    asked = ("plan", "llama-3.3-70b-instruct:Q4_K_M", "--on", "cpu 46GB 8 cores 60GB/s", "--min-speed", "0.1")
+    refused = launchpad(*asked)
+    assert refused.code == 3
+    assert "main memory" in refused.err
+    assert launchpad(*asked, "--allow-swap").code == 0
