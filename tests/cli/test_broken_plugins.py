@@ -52,6 +52,30 @@ COMMANDS = {
     "rm": ("rm", "no-such-model-at-all"),
     "plugins": ("plugins",),
     "config": ("config",),
+    "chat": ("chat", "--offline", "-p", "hello there"),
+    "serve": ("serve", "--offline", "no-such-model-at-all"),
+    "start": ("start", "--offline", "no-such-model-at-all"),
+    "test": ("test", "--offline", "--strict-model", "."),
+    "batch": ("batch", "--offline", "in.jsonl", "-o", "out.jsonl"),
+    "generate": ("generate", "systemd", "no-such-model-at-all"),
+    "verify": ("verify", "--all"),
+    "du": ("du",),
+    "gc": ("gc", "--dry-run"),
+    "doctor": ("doctor",),
+    "bundle": ("bundle", "export", "no-such-model-at-all", "x.tar"),
+}
+# What these do needs no plugin, and none is loaded.
+ALONE = {
+    "sessions": ("sessions",),
+    "connect": ("connect",),
+    "env": ("env",),
+    "ps": ("ps",),
+    "stop": ("stop", "--all"),
+    "restart": ("restart", "nobody"),
+    "logs": ("logs", "nobody"),
+    "lint": ("lint", "."),
+    "transcript": ("transcript", "export", "none.jsonl"),
+    "completion": ("completion", "bash"),
 }
 TIMEOUT = {"LAUNCHPAD_PLUGINS_TIMEOUT": "0.5"}
 
@@ -93,7 +117,18 @@ def single_file(folder: Path) -> Install:
 def test_every_command_is_tried():
     from launchpad.cli.table import COMMANDS as KNOWN
 
-    assert {arguments[0] for arguments in COMMANDS.values()} == set(KNOWN)
+    assert {arguments[0] for arguments in (COMMANDS | ALONE).values()} == set(KNOWN)
+
+
+@pytest.mark.parametrize("command", ALONE)
+def test_what_needs_no_plugin_loads_none(launchpad, tmp_path, command):
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    before = launchpad(*ALONE[command])
+    for kind, source in KINDS.items():
+        env = installed(folder)(kind, source)
+    after = launchpad(*ALONE[command], env=env)
+    assert (after.code, after.out, after.err) == (before.code, before.out, before.err)
 
 
 @pytest.mark.parametrize("kind", KINDS)
