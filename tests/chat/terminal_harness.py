@@ -12,7 +12,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,14 @@ class RecordingScreen(pyte.Screen):
 class Terminal:
     """One process in one terminal."""
 
-    def __init__(self, *arguments: str, columns: int = 80, lines: int = 60, **environ: str) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        columns: int = 80,
+        lines: int = 60,
+        program: Sequence[str] = (str(PROCESS),),
+        **environ: str,
+    ) -> None:
         self.fd, self.slave = pty.openpty()
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.modes = termios.tcgetattr(self.slave)
@@ -51,7 +58,7 @@ class Terminal:
         self.screen = RecordingScreen(columns, lines, self.fd)
         self._stream = pyte.ByteStream(self.screen)
         self.process = subprocess.Popen(
-            [sys.executable, str(PROCESS), *arguments],
+            [sys.executable, *program, *arguments],
             stdin=self.slave,
             stdout=self.slave,
             stderr=self.slave,

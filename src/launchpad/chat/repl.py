@@ -14,7 +14,7 @@ from launchpad.chat.modes import signals_leave, terminal_restored
 from launchpad.chat.reader import Names, Reader, make_reader
 from launchpad.chat.session import Session
 from launchpad.chat.stats import stats_line
-from launchpad.chat.terminal import DIM, PLAIN, can_style, write_text
+from launchpad.chat.terminal import DIM, PLAIN, can_style, wrapped, write_text
 from launchpad.chat.transcript import list_sessions
 from launchpad.chat.view import AnswerView
 from launchpad.errors import EngineError, LaunchpadError
@@ -73,7 +73,7 @@ class Repl:
     def say(self, text: str) -> None:
         """Tell the user something that is not an answer."""
         start, end = (DIM, PLAIN) if can_style(self._err) else ("", "")
-        write_text(self._err, f"{start}{text}{end}\n")
+        write_text(self._err, f"{start}{wrapped(self._err, text)}{end}\n")
         self._err.flush()
 
     def answer(self, deltas: Generator[Delta]) -> None:

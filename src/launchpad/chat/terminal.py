@@ -45,12 +45,28 @@ def markdown_for(stream: TextIO) -> Renderer | None:
 
     from launchpad.chat.markdown import Markdown
 
-    def columns() -> int:
-        with contextlib.suppress(OSError, ValueError):
-            return os.get_terminal_size(stream.fileno()).columns or FALLBACK_COLUMNS
-        return FALLBACK_COLUMNS
+    return Markdown(lambda: columns(stream), get_cwidth) if columns(stream) >= LEAST_COLUMNS else None
 
-    return Markdown(columns, get_cwidth) if columns() >= LEAST_COLUMNS else None
+
+def columns(stream: TextIO) -> int:
+    """The width of the terminal behind a stream, as it is now."""
+    with contextlib.suppress(OSError, ValueError):
+        return os.get_terminal_size(stream.fileno()).columns or FALLBACK_COLUMNS
+    return FALLBACK_COLUMNS
+
+
+def wrapped(stream: TextIO, text: str) -> str:
+    """Our own lines, broken at words where a terminal would break them anywhere."""
+    if not stream.isatty() or (width := columns(stream)) < LEAST_COLUMNS:
+        return text
+    import textwrap
+
+    return "\n".join(
+        textwrap.fill(line, width, break_on_hyphens=False, break_long_words=False)
+        if len(line) > width
+        else line
+        for line in text.split("\n")
+    )
 
 
 class Writer:

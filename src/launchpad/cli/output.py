@@ -128,10 +128,7 @@ class Output:
 
     def error(self, error: LaunchpadError) -> None:
         """What happened, why, and what to do next: a line each; in JSON mode a document on stdout."""
-        if self.json_mode:
-            from launchpad.cli.documents import ErrorDocument
-
-            self.data(ErrorDocument(error=error_record(error)))
+        if self.json_mode and self._error_document(error):
             return
         self._stderr(f"error: {error.what}", ("red",))
         if error.why:
@@ -141,6 +138,20 @@ class Output:
         for note in getattr(error, "__notes__", ()):
             for line in note.splitlines():
                 self._stderr(f"  | {line}", ("dim",))
+
+    def _error_document(self, error: LaunchpadError) -> bool:
+        """Write it on stdout; False when nothing can be written there (any more)."""
+        from launchpad.cli.documents import ErrorDocument
+
+        try:
+            self.data(ErrorDocument(error=error_record(error)))
+            sys.stdout.flush()
+        except (OSError, ValueError):
+            from launchpad.chat.terminal import silence
+
+            silence(sys.stdout)
+            return False
+        return True
 
     def usage_error(self, error: click.ClickException, *, wants_json: bool) -> None:
         """A mistake on the command line. It can happen before `--json` was understood, hence `wants_json`."""

@@ -19,6 +19,7 @@ MAX_NODES = 100_000  # after aliases were resolved
 MAX_ALIASES = 100
 
 _NULL = re.compile(r"(?:~|null|Null|NULL|)\Z")
+_NOT_YAML = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})\Z")
 _FLOAT = re.compile(
@@ -82,11 +83,16 @@ def parse_yaml(text: str, label: str) -> Node:
         ) from error
     except yaml.YAMLError as error:  # characters that YAML does not allow
         raise UsageError(
-            f"{label}: not valid YAML.",
+            f"{label}:{_place(text, _NOT_YAML.search(text))}: not valid YAML.",
             why=str(error).splitlines()[0],
             hint="Remove control characters.",
         ) from error
     return builder.finish()
+
+
+def _place(text: str, found: re.Match[str] | None) -> str:
+    before = text[: found.start()] if found else ""
+    return f"{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
 
 
 class _Open:
@@ -206,12 +212,12 @@ class _Builder:
                 parent.merged.setdefault(key, value)
 
     def _check_tag(self, event: Any) -> None:
-        tag = event.tag
+        tag, mark = event.tag, event.start_mark
         if tag in _PLAIN_TAGS:
             return
         if "python" in tag:
             raise RefusedError(
-                f"{self._label}:{event.start_mark.line + 1}: the tag {tag!r} is refused.",
+                f"{self._label}:{mark.line + 1}:{mark.column + 1}: the tag {tag!r} is refused.",
                 why="It would make YAML run code.",
                 hint="Use plain values.",
             )
