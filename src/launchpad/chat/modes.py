@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -48,9 +48,10 @@ def typing_hidden(*, by_lines: bool) -> Iterator[None]:
         yield
 
 
-def key_pressed() -> str:
-    """Wait for one key. What was typed before is dropped: nobody agrees to what they had not seen yet."""
+def key_pressed(ask: Callable[[], None]) -> str:
+    """Ask, and wait for one key. What was typed before is dropped: nobody agrees to what they had not seen yet."""
     if os.name != "posix":
+        ask()
         return sys.stdin.readline()[:1]
     import termios
 
@@ -60,6 +61,7 @@ def key_pressed() -> str:
         modes[3] &= ~(termios.ECHO | termios.ICANON)
         modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
         termios.tcsetattr(fd, termios.TCSAFLUSH, modes)
+        ask()
         return os.read(fd, 1).decode("ascii", "replace")
 
 

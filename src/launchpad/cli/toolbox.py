@@ -71,9 +71,11 @@ def _asked(tell: Callable[[str], None]) -> Callable[[str], bool]:
     from launchpad.chat.modes import key_pressed
 
     def agrees(shown: str) -> bool:
-        tell(f"The model wants to call: {shown}")
-        tell("y allows it, any other key does not.")
-        return key_pressed() in ("y", "Y")
+        def ask() -> None:
+            tell(f"The model wants to call: {shown}")
+            tell("y allows it, any other key does not.")
+
+        return key_pressed(ask) in ("y", "Y")
 
     return agrees
 
