@@ -78,22 +78,28 @@ def turn(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def file_turns() -> float:
+def file_turns() -> dict[str, float]:
     """Milliseconds for each of 2,000 cases, beyond a run of 100."""
-    few, many = run_cases(100)[0], run_cases(2_100)[0]
-    return round((many - few) / 2_000 * 1000, 2)
+    few, many = run_cases(100), run_cases(2_100)
+    return {
+        name: round((many[at] - few[at]) / 2_000 * 1000, 2) for name, at in (("wall", 0), ("of a core", 2))
+    }
 
 
 def cases(options: argparse.Namespace) -> dict[str, Any]:
     return {
-        f"{count} cases": {"seconds": round(seconds, 1), "peak MiB": round(peak / 2**20)}
+        f"{count} cases": {
+            "seconds": round(seconds, 1),
+            "peak MiB": round(peak / 2**20),
+            "seconds of a core": round(cpu, 1),
+        }
         for count in (100, 10_000)
-        for seconds, peak in [run_cases(count)]
+        for seconds, peak, cpu in [run_cases(count)]
     }
 
 
-def run_cases(count: int) -> tuple[float, int]:
-    """Seconds and peak memory (bytes) of a prompt file with so many cases and a transcript."""
+def run_cases(count: int) -> tuple[float, int, float]:
+    """Seconds, peak memory (bytes) and seconds of a core of a prompt file with so many cases and a transcript."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder, "cases.jsonl")
         data.write_text("".join(json.dumps({"n": n, "text": f"text {n} " * 20}) + "\n" for n in range(count)))
@@ -109,8 +115,8 @@ def run_cases(count: int) -> tuple[float, int]:
             _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         assert process.returncode == 0
-        assert sum(1 for _ in Path(folder, "out").open()) == count
-        return time.monotonic() - begin, usage.ru_maxrss * 1024
+        assert Path(folder, "out").read_bytes().count(b"\n") == count
+        return time.monotonic() - begin, usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime
 
 
 def spaces(options: argparse.Namespace) -> dict[str, Any]:
