@@ -49,3 +49,11 @@ def test_splitting_never_changes_the_result(chunks: list[str]) -> None:
 
 def test_an_answer_is_not_held_back() -> None:
     assert list(ThinkSplitter().feed("H")) == [Text("H")]
+
+
+@pytest.mark.parametrize("before", ["", "<think>hm</think>", "<think>"])
+def test_an_engine_that_sends_only_white_space_is_heard(before: str) -> None:
+    splitter = ThinkSplitter()
+    list(splitter.feed(before))
+    heard = sum(len(piece.text) for _ in range(400) for piece in splitter.feed(" "))
+    assert heard > 300

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from launchpad.chat.delta import Reasoning, Text
 
 TAGS = (("<think>", "</think>"), ("[THINK]", "[/THINK]"))
+MOST_BLANKS = (
+    64  # that can come before a tag, or are dropped after one; a model that sends more has lost its way
+)
 
 
 class ThinkSplitter:
@@ -21,6 +24,7 @@ class ThinkSplitter:
         self._closing: str | None = None  # set while inside thoughts
         self._decided = False  # True once no opening tag can come
         self._trim = False  # drop white space that follows a tag
+        self._dropped = 0
 
     def feed(self, text: str) -> Iterator[Text | Reasoning]:
         """The pieces that are certain so far."""
@@ -54,7 +58,8 @@ class ThinkSplitter:
                 self._waiting = start[len(opening) :]
                 self._closing, self._trim = closing, True
                 return
-        self._decided = not any(opening.startswith(start) for opening, _ in TAGS)
+        lost = len(self._waiting) - len(start) > MOST_BLANKS
+        self._decided = lost or not any(opening.startswith(start) for opening, _ in TAGS)
 
     def _thoughts(self, closing: str) -> Iterator[Text | Reasoning]:
         thoughts, found, rest = self._waiting.partition(closing)
@@ -71,10 +76,14 @@ class ThinkSplitter:
             yield Text(text)
 
     def _trimmed(self, text: str) -> str:
-        if self._trim:
-            text = text.lstrip()
-            self._trim = not text
-        return text
+        if not self._trim:
+            return text
+        bare = text.lstrip()
+        self._dropped += len(text) - len(bare)
+        if self._dropped > MOST_BLANKS:
+            bare = text
+        self._trim = not bare
+        return bare
 
 
 def _overlap(text: str, tag: str) -> int:
