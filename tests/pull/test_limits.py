@@ -68,3 +68,18 @@ def test_c5_too_few_file_descriptors(hub: SimulatedHub, resolved: Resolve, tmp_p
     done = run(resolved(), "import resource, httpx2; resource.setrlimit(resource.RLIMIT_NOFILE, (7, 7))")
     assert done.returncode in (0, 4), done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc for what is in use")
+@pytest.mark.parametrize("more", [12, 40], ids="{} MiB more".format)
+def test_c5_little_address_space(hub: SimulatedHub, resolved: Resolve, content: bytes, more: int) -> None:
+    """Threads and buffers may be refused: the pull gets there with fewer, or says what it lacks."""
+    limit = (
+        "import resource, httpx2; used = int(open('/proc/self/statm').read().split()[0]) * 4096; "
+        f"resource.setrlimit(resource.RLIMIT_AS, (used + ({more} << 20),) * 2)"
+    )
+    done = run(resolved(), limit)
+    assert done.returncode in (0, 4), done.stderr
+    assert "Traceback" not in done.stderr
+    blobs = list(hub_cache().glob("*/blobs/*"))
+    assert [blob.read_bytes() for blob in blobs] == ([content] if done.returncode == 0 else [])
