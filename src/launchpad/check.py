@@ -9,9 +9,9 @@ TOLERANCE = 0.03
 ROUNDING = 4 << 20  # engines tell whole MiB for each of their sums
 
 _PARTS = {
-    "weights": ("weights",),
-    "context": ("kv_cache", "recurrent_state"),
-    "compute": ("compute", "output"),
+    "weights": ("weights", "draft_weights", "lora"),
+    "context": ("kv_cache", "recurrent_state", "draft_kv_cache", "draft_recurrent_state"),
+    "compute": ("compute", "output", "draft_compute", "draft_output"),
 }
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from launchpad import engine_choice
+from launchpad.beside import with_beside
 from launchpad.catalog.filters import check_filters
 from launchpad.catalog.load import labs
 from launchpad.catalog.lookalike import refuse_lookalike
@@ -151,13 +152,15 @@ def make_plan_for(
     if pick is not None and any(here.pulls(pick.build) for here in chosen):
         pulled_by = backend
     remarks = [_remark(here.status) for here in chosen]
-    plan = make_plan(
-        made.survey.machine,
-        made.wish,
-        made.choice,
-        lambda fit: chosen[0].backend.arguments(fit),
-        [line for line in remarks if line],
-        pulled_by,
+    plan = with_beside(
+        make_plan(
+            made.survey.machine,
+            made.wish,
+            made.choice,
+            lambda fit: chosen[0].backend.arguments(fit),
+            [line for line in remarks if line],
+            pulled_by,
+        )
     )
     if starts_next and plan.pull is None:
         return plan

@@ -38,7 +38,8 @@ class PullStep(Struct, frozen=True, kw_only=True):
 class StartStep(Struct, frozen=True, kw_only=True):
     """Start this engine. `arguments` are exactly what it is told; `model_path` is None until the pull is done.
 
-    `projector_path` is the vision projector that goes with the model, None where there is none.
+    `projector_path` is the vision projector that goes with the model, None where there is none. `draft_path` is a small model
+    that guesses ahead, `loras` are adapters: files that the user named.
     """
 
     backend: str
@@ -54,6 +55,8 @@ class StartStep(Struct, frozen=True, kw_only=True):
     web_ui: bool = False  # let the engine offer its own web page, for the gateway to show
     defaults: Defaults | None = None  # how the model answers best, unless the user says otherwise
     projector_path: str | None = None
+    draft_path: str | None = None
+    loras: tuple[str, ...] = ()
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -97,6 +100,8 @@ def make_plan(
         build=option.build.ref,
         model_path=(local.path or None) if local else None,
         projector_path=local.projector if local and wish.projector else None,
+        draft_path=wish.draft,
+        loras=wish.loras,
         settings=option.fit.settings,
         arguments=arguments(option.fit),
         fit=option.fit,

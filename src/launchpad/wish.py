@@ -17,7 +17,8 @@ class Wish(Struct, frozen=True, kw_only=True):
     `context` in tokens, shared by the `parallel` conversations; `ubatch` in tokens; `min_speed` in decode tokens/s, `max_download` in bytes. Licenses and countries hold lower-case
     license ids or classes ("osi", "commercial") and ISO 3166 alpha-2 codes. `model` limits the choice to one reference.
     `projector` fetches the vision projector with a model that has one; `allow_unpinned` keeps a file for which nobody
-    states a hash.
+    states a hash. `draft` is the file of a small model that guesses ahead, `loras` are files of adapters: named by the user alone,
+    never by a catalog.
     """
 
     model: str | None = None
@@ -39,3 +40,5 @@ class Wish(Struct, frozen=True, kw_only=True):
     allow_swap: bool = False
     projector: bool = True
     allow_unpinned: bool = False
+    draft: str | None = None
+    loras: tuple[str, ...] = ()

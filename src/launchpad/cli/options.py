@@ -164,6 +164,11 @@ _WISHES: dict[str, tuple[str, dict[str, Any]]] = {
         "--policy",
         {"metavar": "FILE", "help": "Keep this policy (TOML) instead of the configured one."},
     ),
+    "draft": (
+        "--draft",
+        {"metavar": "FILE", "help": "A small GGUF model of the same vocabulary that guesses ahead."},
+    ),
+    "loras": ("--lora", {"multiple": True, "metavar": "FILE", "help": "A GGUF adapter to put on the model."}),
     "require_gpu": ("--require-gpu", {"is_flag": True, "help": "Refuse to run on the CPU."}),
     "allow_swap": (
         "--allow-swap",
@@ -265,6 +270,8 @@ def make_wish(
         offline=offline or run.offline,
         projector=projector,
         allow_unpinned=allow_unpinned,
+        draft=wishes["draft"],
+        loras=tuple(wishes["loras"]),
     )
 
 

@@ -47,6 +47,10 @@ def parameters(xllamacpp: Any, settings: dict[str, Any]) -> Any:
     if settings.get("projector"):
         params.mmproj.path = settings["projector"]
     params.model_alias = {settings["alias"]}
+    if settings.get("draft"):
+        _guess_ahead(xllamacpp, params, settings["draft"], settings["arguments"])
+    if settings.get("loras"):
+        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 1.0) for path in settings["loras"]]
     _keep_private(params, settings)
     params.ctx_shift = False  # a full context is an error that the user sees, never a silent cut
     params.use_jinja = True
@@ -62,6 +66,13 @@ def parameters(xllamacpp: Any, settings: dict[str, Any]) -> Any:
     if settings.get("pooling") is not None:
         _make_embedder(xllamacpp, params, settings["pooling"])
     return params
+
+
+def _guess_ahead(xllamacpp: Any, params: Any, path: str, arguments: dict[str, Any]) -> None:
+    """A small model writes a few tokens, which the large one checks at once; all of it is where the large one's output is."""
+    params.speculative.draft.mparams.path = path
+    params.speculative.draft.n_gpu_layers = 999 if arguments.get("n-gpu-layers") else 0
+    params.speculative.types = [xllamacpp.common_speculative_type.COMMON_SPECULATIVE_TYPE_DRAFT_SIMPLE]
 
 
 def _make_embedder(xllamacpp: Any, params: Any, pooling: int) -> None:

@@ -37,6 +37,8 @@ def dry_run(start: StartStep, program: Program | None = None) -> EngineReport | 
     """
     if start.model_path is None or (program is not None and program.kind != "wheel"):
         return None  # a `llama-server` has no dry run
+    if start.draft_path is not None or start.loras:
+        return None  # it would size the large model alone
     read_header(Path(start.model_path))  # llama.cpp never sees a file that is malformed
     table, ending = _ask(start, program.argv[0] if program else sys.executable)
     buffers = read_table(table)

@@ -62,6 +62,12 @@ def command(
         words.value(("--mmproj",), start.projector_path)
     else:
         words.quietly("--no-mmproj")
+    if start.draft_path is not None:
+        words.value(("--spec-draft-model", "--model-draft"), start.draft_path)
+        words.value(("--spec-draft-ngl", "--n-gpu-layers-draft"), 999 if start.settings.gpu_layers else 0)
+        words.quietly("--spec-type", "draft-simple")
+    for lora in start.loras:
+        words.value(("--lora",), lora)
     if pooling is not None:
         words.switch(("--embedding", "--embeddings"))
         words.value(("--pooling",), POOLING[pooling])
@@ -77,6 +83,7 @@ def command(
         argv=(*program.argv, *words.argv),
         stdin=f"{key}\n" if by_stdin else "",
         size=start.fit.total or None,
+        of_user=("--lora",) if start.loras else (),
     )
 
 

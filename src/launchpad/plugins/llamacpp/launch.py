@@ -45,6 +45,9 @@ def launch(start: StartStep, report: Report, program: Program | None = None) -> 
     header = read_header(Path(start.model_path))
     if start.projector_path is not None:
         read_header(Path(start.projector_path))
+    for beside in (start.draft_path, *start.loras):
+        if beside is not None:
+            read_header(Path(beside))
     pooling = _pooling(header)
     if program is not None and program.kind == "server":
         inspect = partial(_inspect, start=start, engine=program.name)
@@ -82,6 +85,8 @@ def _command(
     settings = {
         "model": start.model_path,
         "projector": start.projector_path,
+        "draft": start.draft_path,
+        "loras": start.loras,
         "alias": start.model_id,
         "api_key": key,
         "arguments": start.arguments,

@@ -1,0 +1,53 @@
+"""What runs beside a model: a small one that guesses ahead, which is a whole second sum, and adapters. PURE."""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from launchpad.fit.layout import Layout
+from launchpad.fit.memory import Gpu, Host, memory
+from launchpad.fit.result import DeviceMemory, Fit, Settings, Term
+
+
+def draft_settings(fit: Fit, draft: Layout) -> Settings:
+    """The small model has the context of the large one, is wholly where that has its output, and keeps its cache in 16 bits."""
+    layers = draft.layers + 1 if fit.settings.gpu_layers else 0
+    return structs.replace(
+        fit.settings,
+        gpu_layers=layers,
+        cpu_moe_layers=0,
+        tensor_split=(),
+        kv_type_k="f16",
+        kv_type_v="f16",
+        repack=fit.settings.repack and not layers,
+    )
+
+
+def with_draft(fit: Fit, draft: Layout) -> Fit:
+    """The fit with the sum of a second model beside it, on the first GPU in use and in main memory."""
+    settings = draft_settings(fit, draft)
+    host = Host(free=None, reserve=0, repacks=any(device.term("repack") for device in fit.devices))
+    on = fit.devices[0].device
+    gpus = () if on == "cpu" else (Gpu(device=on, api="vulkan", free=None, reserve=0),)
+    sums = {device.device: device for device in memory(draft, settings, gpus, host)}
+    devices = tuple(_beside(device, sums.get(device.device)) for device in fit.devices)
+    return structs.replace(fit, devices=devices)
+
+
+def _beside(device: DeviceMemory, other: DeviceMemory | None) -> DeviceMemory:
+    """The driver and the process are there once."""
+    if other is None:
+        return device
+    terms = [
+        Term(name=f"draft_{term.name}", bytes=term.bytes, basis=term.basis)
+        for term in other.terms
+        if term.name != "overhead"
+    ]
+    return structs.replace(device, terms=(*device.terms, *terms))
+
+
+def with_loras(fit: Fit, size: int) -> Fit:
+    """The fit with the adapters' weights where the first layers are."""
+    first, *rest = fit.devices
+    term = Term(name="lora", bytes=size, basis="exact")
+    return structs.replace(fit, devices=(structs.replace(first, terms=(*first.terms, term)), *rest))
