@@ -67,3 +67,22 @@ def test_a_size_that_is_not_stated_is_the_usual_one_of_its_quantization() -> Non
     found = vllm_fit(QWEN3_8B, build, simulate("H100"), Wish())
     assert found.runs
     assert found.devices[0].term("weights") == int(1.03 * (QWEN3_8B.parameters or 0))
+
+
+def test_heads_that_cannot_be_shared_out_make_stages_and_the_plan_says_so() -> None:
+    odd = replace(LLAMA, heads=14)
+    four = machine(64, *(nvidia(24, number, name="H100") for number in range(4)))
+    found = groups(four, odd, ("cuda",))
+    assert [(group.tensor_parallel, group.pipeline_parallel) for group in found] == [(1, 1), (2, 1), (1, 4)]
+    assert "14 attention heads" in (found[-1].why or "")
+    assert found[1].why is None
+
+
+def test_without_nvlink_stages_are_preferred_and_the_plan_says_so() -> None:
+    pair = machine(64, *(nvidia(24, number, name="NVIDIA GeForce RTX 4090") for number in range(2)))
+    found = vllm_fit(QWEN3_8B, build_of("q", 30 * GIB, "BF16"), pair, Wish())
+    assert (found.placement.tensor_parallel, found.placement.pipeline_parallel) == (1, 2)
+    assert any("no NVLink" in note for note in found.notes)
+    linked = machine(64, *(nvidia(24, number, name="A100 SXM") for number in range(2)))
+    shared = vllm_fit(QWEN3_8B, build_of("q", 30 * GIB, "BF16"), linked, Wish())
+    assert (shared.placement.tensor_parallel, shared.placement.pipeline_parallel) == (2, 1)

@@ -105,7 +105,8 @@ def placement(fit: Fit) -> str:
     if where.kind == "cpu":
         return "CPU"
     if where.kind == "gpu":
-        on = f" on {where.pipeline_parallel} nodes" if where.pipeline_parallel > 1 else ""
+        nodes = len({device.partition("/")[0] for device in where.devices if "/" in device}) + 1
+        on = f" on {nodes} nodes" if nodes > 1 else ""
         return "GPU" if len(where.devices) < 2 else f"{len(where.devices)} GPUs{on}"
     if where.kind == "partial":
         return f"GPU {where.gpu_layers}/{where.layers} layers + CPU"

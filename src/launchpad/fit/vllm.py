@@ -258,6 +258,7 @@ def _on(
         notes=(
             f"gpu_memory_utilization {options.utilization:g}, {_parallel(group)}",
             f"room for {found.tokens} tokens of all conversations",
+            *([group.why] if group.why else []),
             *layout.notes,
         ),
     )

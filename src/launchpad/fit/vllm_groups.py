@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
@@ -12,16 +13,22 @@ from launchpad.fit.pool import Usable, pool
 from launchpad.hardware.machine import Machine, Node
 
 SPLITS = (1, 2, 4, 8)
+# Cards that have no NVLink (nor AMD's XGMI) in any form; of others it is not known whether it is there.
+_NO_LINK = re.compile(
+    r"RTX (?:40|50)\d\d|RTX \d{4} Ada|RTX PRO|\b(?:L4|L40S?|A2|A10G?|A16|T4)\b|Radeon", re.IGNORECASE
+)
 
 
 class Group(Struct, frozen=True, kw_only=True):
     """GPUs of one kind in equal stages: the layers are shared out over the stages, each layer within its stage.
 
     `interconnect` is what the network between the stages carries, in bytes/s (None: not known, or there is one stage).
+    `why` says why the GPUs of one machine are stages, where they could have shared each layer.
     """
 
     stages: tuple[tuple[Usable, ...], ...]
     interconnect: float | None = None
+    why: str | None = None
 
     @property
     def gpus(self) -> tuple[Usable, ...]:
@@ -42,17 +49,44 @@ class Group(Struct, frozen=True, kw_only=True):
 def groups(machine: Machine, layout: Layout, apis: Sequence[str], *, allow_swap: bool = False) -> list[Group]:
     """From the fewest GPUs up: within the machine, then over two, three, … nodes of the cluster that it heads."""
     own = pool(machine, apis, allow_swap=allow_swap).gpus
-    found = [Group(stages=(gpus,)) for gpus in _sets(own, layout)]
+    found = list(_within(own, layout))
     if machine.cluster:
         found += _across(machine.cluster.nodes, layout, apis, machine.cluster.interconnect)
     return found
 
 
+def _within(gpus: Sequence[Usable], layout: Layout) -> Iterator[Group]:
+    """One, two, four or eight of one kind: each layer shared out, or as stages where that cannot be or does not pay."""
+    for same in _alike(gpus):
+        why = _against_sharing(same, layout)
+        if why is None:
+            yield Group(stages=(same,))
+        elif len(same) <= layout.layers:
+            yield Group(stages=tuple((gpu,) for gpu in same), why=why)
+
+
+def _against_sharing(gpus: Sequence[Usable], layout: Layout) -> str | None:
+    """Why these GPUs should be stages; None where they should share each layer."""
+    number, name = len(gpus), gpus[0].accelerator.name
+    if number == 1:
+        return None
+    if layout.heads % number:
+        return f"the layers are shared out over {number} stages: {layout.heads} attention heads cannot be over {number} GPUs"
+    if _NO_LINK.search(name):
+        return f"the layers are shared out over {number} stages: {name} has no NVLink, over which GPUs could share each layer"
+    return None
+
+
 def _sets(gpus: Sequence[Usable], layout: Layout) -> list[tuple[Usable, ...]]:
     """The roomiest GPU alone, then two, four or eight of one kind, where the heads can be shared out."""
+    return [same for same in _alike(gpus) if layout.heads % len(same) == 0]
+
+
+def _alike(gpus: Sequence[Usable]) -> list[tuple[Usable, ...]]:
+    """The roomiest GPU alone, then two, four or eight of one kind."""
     by_room = sorted(gpus, key=lambda item: item.gpu.free or 0, reverse=True)
     same = [item for item in by_room if item.accelerator.name == by_room[0].accelerator.name]
-    return [tuple(same[:number]) for number in SPLITS if number <= len(same) and layout.heads % number == 0]
+    return [tuple(same[:number]) for number in SPLITS if number <= len(same)]
 
 
 def _across(
