@@ -54,7 +54,7 @@ def running(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAUNCHPAD_HOME", str(home))
         # A model of random weights writes blanks for ever where a schema allows them.
-        no_blanks = {"structured-outputs-config.disable_any_whitespace": "true"}
+        no_blanks = {"structured-outputs-config": '{"backend": "xgrammar", "disable_any_whitespace": true}'}
         server = launch(step(tiny_llama, **no_blanks), ignore, found)
     yield server
     with pytest.MonkeyPatch.context() as patch:
