@@ -148,7 +148,10 @@ def schemas(options: argparse.Namespace) -> dict[str, Any]:
 
 def shares(answerer: Any, tokens: int) -> dict[str, Any]:
     """How many of the schemas were satisfied at the first try, after another, or not at all."""
-    outcomes = {name: asked(answerer, schema, tokens) for name, schema in SCHEMAS.items()}
+    outcomes: dict[str, tuple[int | str, float]] = {}
+    for name, schema in SCHEMAS.items():
+        outcomes[name] = asked(answerer, schema, tokens)
+        print(name, *outcomes[name], sep="\t", file=sys.stderr, flush=True)
     tries = [outcome for outcome, _ in outcomes.values()]
     return {
         "first try": tries.count(1),
