@@ -13,6 +13,13 @@ from msgspec import Struct
 from launchpad.catalog.model import Build, LocalModel, Model
 from launchpad.choose import Choice
 from launchpad.cli.engine_documents import EngineInstalled, EnginePrograms, EngineRolledBack
+from launchpad.cli.plugin_documents import (
+    FrozenPlugins,
+    PluginChecked,
+    PluginList,
+    PluginsChanged,
+    PluginWritten,
+)
 from launchpad.cli.script_documents import BatchReport, LintReport, ScriptRuns
 from launchpad.cli.talk_documents import Answer, SessionExport, SessionList, SessionsRemoved
 from launchpad.doctor.model import Diagnosis
@@ -208,34 +215,6 @@ class CatalogRemoved(Struct, frozen=True, kw_only=True):
     path: str
 
 
-class PluginRecord(Struct, frozen=True, kw_only=True):
-    """One plugin, where it comes from, and how it is doing."""
-
-    name: str
-    state: str
-    origin: str
-    distribution: str | None
-    version: str | None
-    hooks: tuple[str, ...]
-    load_seconds: float | None
-
-
-class FailureRecord(Struct, frozen=True, kw_only=True):
-    """Something that went wrong with a plugin."""
-
-    plugin: str
-    stage: str
-    message: str
-    hint: str | None
-
-
-class PluginList(Struct, frozen=True, kw_only=True):
-    """`plugins --json`."""
-
-    plugins: tuple[PluginRecord, ...]
-    failures: tuple[FailureRecord, ...]
-
-
 class EngineList(Struct, frozen=True, kw_only=True):
     """`ps --json`, and the one engine of `start --json` and `restart --json`."""
 
@@ -369,7 +348,11 @@ KINDS: dict[str, type[Struct]] = {
     "machine": Machine,
     "models": ModelList,
     "plan": Plan,
+    "plugin-check": PluginChecked,
+    "plugin-written": PluginWritten,
     "plugins": PluginList,
+    "plugins-changed": PluginsChanged,
+    "plugins-frozen": FrozenPlugins,
     "pulled": Pulled,
     "recommendation": Recommendation,
     "removed": Removed,

@@ -129,6 +129,16 @@ def _entry_points() -> list[EntryPoint]:
     return sorted(found.values(), key=lambda entry: (entry.name, entry.value))
 
 
+def entry_points_of(distribution: str, group: str) -> frozenset[str]:
+    """The names of the plugins that a distribution brings."""
+    wanted = _normalized(distribution)
+    return frozenset(
+        entry.name
+        for entry in _entry_points()
+        if entry.group == group and entry.dist is not None and _normalized(entry.dist.name) == wanted
+    )
+
+
 def _normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 

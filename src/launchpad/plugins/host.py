@@ -223,6 +223,7 @@ class Host:
             self._refuse_namesakes(wanted)
             self._plugins += strangers
             self._note_absent()
+            self._note_lost()
 
     def _refuse_namesakes(self, strangers: Sequence[Plugin]) -> None:
         for plugin in strangers:
@@ -247,6 +248,14 @@ class Host:
                 else "Correct the setting plugins.disabled or LAUNCHPAD_PLUGINS."
             )
             self._log.add(name, "discover", "no plugin has this name.", hint)
+
+    def _note_lost(self) -> None:
+        """Installed once, and lost by an upgrade: silence would look like a defect."""
+        from launchpad.plugins import record
+
+        for lost in record.missing() if record.path().is_file() else ():
+            hint = "`launchpad plugins restore` installs it again, `launchpad plugins uninstall` forgets it."
+            self._log.add(lost.distribution, "discover", "it was installed and is no longer here.", hint)
 
     def _with_hook(self, hook: str) -> list[Plugin]:
         """The plugins that implement the hook, loaded: in the order that `tryfirst` and `trylast` ask for, then by name."""

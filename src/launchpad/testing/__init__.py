@@ -8,7 +8,7 @@ A plugin's tests subclass the contracts, and pytest runs every rule of them:
         def backend(self):
             return MyBackend()
 
-Names are imported when they are first used. The contracts need pytest.
+Names are imported when they are first used. `launchpad plugins check` runs the same rules without pytest.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from launchpad.testing.contract import CommandContract as CommandContract
     from launchpad.testing.contract import PluginContract as PluginContract
     from launchpad.testing.contract import ProbeContract as ProbeContract
+    from launchpad.testing.model_files import write_gguf as write_gguf
     from launchpad.testing.source_contract import SourceContract as SourceContract
 
 _EXPORTS = {
@@ -30,6 +31,7 @@ _EXPORTS = {
     "CommandContract": "launchpad.testing.contract",
     "PluginContract": "launchpad.testing.contract",
     "ProbeContract": "launchpad.testing.contract",
+    "write_gguf": "launchpad.testing.model_files",
     "SourceContract": "launchpad.testing.source_contract",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import unittest
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -205,11 +206,9 @@ class BackendContract:
                         yield model, build, machine, fit
 
     def _model_file(self) -> Path:
-        import pytest
-
         path = self.model_file()
         if path is None:
-            pytest.skip("model_file() names no model, so the engine is not started")
+            raise unittest.SkipTest("model_file() names no model, so the engine is not started")
         return path
 
     def _start(self, path: Path) -> StartStep:
