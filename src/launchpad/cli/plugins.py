@@ -8,41 +8,16 @@ import click
 
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option
+from launchpad.cli.plugins_manage import disable, enable, freeze, install, restore, uninstall
+from launchpad.cli.plugins_new import check, new
 from launchpad.cli.render import duration
 
 if TYPE_CHECKING:
     from launchpad.cli.plugin_documents import PluginList
     from launchpad.plugins.host import Host
 
-_COMMANDS = {
-    "new": ("launchpad.cli.plugins_new:new", "Write a plugin of your own that passes the kit."),
-    "check": ("launchpad.cli.plugins_new:check", "Run the conformance kit on an installed plugin."),
-    "install": ("launchpad.cli.plugins_manage:install", "Install plugins beside launchpad."),
-    "uninstall": ("launchpad.cli.plugins_manage:uninstall", "Uninstall plugins."),
-    "disable": ("launchpad.cli.plugins_manage:disable", "Switch a plugin off without importing it."),
-    "enable": ("launchpad.cli.plugins_manage:enable", "Switch a plugin on again."),
-    "freeze": ("launchpad.cli.plugins_manage:freeze", "Print and record which plugins are installed."),
-    "restore": ("launchpad.cli.plugins_manage:restore", "Install recorded plugins that an upgrade has lost."),
-}
 
-
-class _Group(click.Group):
-    """Subcommands by name, imported when they are used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        from importlib import import_module
-
-        if cmd_name not in _COMMANDS:
-            return None
-        module, _, attribute = _COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
-
-
-@click.group(cls=_Group, invoke_without_command=True)
+@click.group(invoke_without_command=True)
 @json_option
 @click.pass_context
 def plugins(context: click.Context) -> None:
@@ -74,6 +49,10 @@ def plugins(context: click.Context) -> None:
         for info in host.plugins
     ]
     app.output.table(["plugin", "state", "origin", "distribution", "load", "hooks"], rows, right=(4,))
+
+
+for _command in (new, check, install, uninstall, disable, enable, freeze, restore):
+    plugins.add_command(_command)
 
 
 def _document(host: Host) -> PluginList:
