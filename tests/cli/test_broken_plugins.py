@@ -62,6 +62,7 @@ COMMANDS = {
     "du": ("du",),
     "gc": ("gc", "--dry-run"),
     "doctor": ("doctor",),
+    "engines": ("engines",),
     "bundle": ("bundle", "export", "no-such-model-at-all", "x.tar"),
 }
 # What these do needs no plugin, and none is loaded.

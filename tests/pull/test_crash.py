@@ -101,7 +101,9 @@ def test_kill_9_costs_next_to_nothing(hub: SimulatedHub, big: Resolved) -> None:
     assert left == sorted(left)
     local = pull(big, ignore)
     starts = [seen.range_start for seen in hub.gets(FILE)]
-    assert starts == [0, *left], "each start goes on exactly where the last one was killed"
+    assert starts[0] == 0
+    # What was written and not yet noted down is fetched again: less than half a megabyte.
+    assert all(0 <= had - at < 1 << 19 for at, had in zip(starts[1:], left, strict=True)), (starts, left)
     assert hashlib.sha256(Path(local.path).read_bytes()).hexdigest() == local.sha256
     assert [blob.name for blob in hub_cache().glob("*/blobs/*")] == [local.sha256]
 

@@ -192,6 +192,7 @@ def test_launcher_killed_in_the_middle_of_an_answer(smollm2: Path, private_home:
     program = f"""
 import importlib.util, sys
 from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 spec = importlib.util.spec_from_file_location("test_launch", {__file__!r})
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)

