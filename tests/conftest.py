@@ -19,9 +19,10 @@ SMOLLM2_SIZE = 98_362_432
 
 @pytest.fixture(autouse=True, scope="session")
 def ordinary_signals() -> None:
-    """A run under nohup hands its ignored SIGHUP down to every process that a test starts."""
+    """A run under nohup, or behind a script's `&`, hands ignored signals down to every process that a test starts."""
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

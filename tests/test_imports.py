@@ -19,9 +19,9 @@ ALLOWED_OF_LAUNCHPAD = {
     "launchpad.cli.root",
     "launchpad.cli.table",
     "launchpad.errors",
-    "launchpad.paths",
+    "launchpad.folders",
     "launchpad.plugins",
-    "launchpad.plugins.discovery",
+    "launchpad.plugins.presence",
     "launchpad.sanitize",
 }
 # Of the standard library, what would be felt at every start.

@@ -5,23 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from launchpad.errors import ConfigError
+from launchpad.folders import folder
 
 
 def _base(kind: str) -> Path:
-    home = os.environ.get("LAUNCHPAD_HOME")
-    if home:
-        return Path(home).expanduser().absolute() / kind
-    import platformdirs
-
-    try:
-        return Path(getattr(platformdirs, f"user_{kind}_path")("launchpad", appauthor=False))
-    except RuntimeError as error:  # no HOME and no passwd entry
-        raise ConfigError(
-            "There is no home directory to keep launchpad's data in.",
-            why=str(error),
-            hint="Set LAUNCHPAD_HOME to a folder that you can write to.",
-        ) from error
+    return Path(folder(kind))
 
 
 def config_dir() -> Path:

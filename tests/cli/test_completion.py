@@ -59,6 +59,14 @@ def test_models_that_are_here_are_offered_for_removal(monkeypatch):
     assert offered("rm", "qwen") == []
 
 
+def test_sessions_are_offered(private_home):
+    folder = private_home / "launchpad" / "data" / "sessions"
+    folder.mkdir(parents=True)
+    (folder / "20261127-101500-a1b2c3.jsonl").touch()
+    for words in (("chat", "--session", "2026"), ("sessions", "export", "2026"), ("sessions", "rm", "")):
+        assert offered(*words) == ["20261127-101500-a1b2c3"], words
+
+
 def test_a_path_is_completed_where_no_model_begins_like_it():
     completion = names.Name(names.catalog_models, files=True)
     (item,) = completion.shell_complete(click.Context(cli), click.Argument(["model"]), "./models/")

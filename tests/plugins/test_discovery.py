@@ -12,9 +12,10 @@ import pytest
 from launchpad.config import user_config_path
 from launchpad.paths import config_dir
 from launchpad.plugins import discovery, spec
-from launchpad.plugins.discovery import any_third_party, third_party
+from launchpad.plugins.discovery import third_party
 from launchpad.plugins.host import Host
 from launchpad.plugins.plugin import FailureLog
+from launchpad.plugins.presence import any_third_party
 
 Install = Callable[..., Path]
 MakeHost = Callable[..., Host]

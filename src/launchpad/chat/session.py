@@ -70,6 +70,7 @@ class Session:
         self.options = options or ChatOptions()
         self.id = session or new_session_id()
         self.last: AnswerStats | None = None
+        self.first_token: float | None = None  # seconds that the first answer took to begin
         self._transcript = Transcript(self.id) if keep else None
         self._notices: list[str] = []
         self._unwritten: list[Record] = [_header(self.id, server, reference)]
@@ -245,6 +246,7 @@ class Session:
         if error is not None:
             ended["error"] = str(error)
         self._write(lambda transcript: transcript.end_answer(ended))
+        self.first_token = stats.first_token if self.last is None else self.first_token
         self.last = replace(stats, notices=tuple(self._notices))
         self._notices.clear()
 

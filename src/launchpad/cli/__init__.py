@@ -54,13 +54,14 @@ def _run(arguments: list[str]) -> int:
             raise
         app.output.error(error)
         return error.exit_code
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
+    except click.exceptions.Exit as done:
+        return done.exit_code
     except click.ClickException as error:
         app.output.usage_error(error, wants_json="--json" in arguments)
         return 2
-    except (KeyboardInterrupt, click.Abort):
-        app.output.note("stopped")
+    except (KeyboardInterrupt, click.Abort) as stop:
+        # At a question the cursor stands behind "^C".
+        app.output.stopped(within_a_line=isinstance(stop.__context__, (KeyboardInterrupt, EOFError)))
         return 130
     except BrokenPipeError:
         return _quiet_pipe()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     import click
 
+    from launchpad.cli.timeline import Timeline
     from launchpad.config import Config
     from launchpad.plugins.host import Host
     from launchpad.plugins.spec import CommandSpec
@@ -21,9 +23,19 @@ class App:
     """One run of the command line."""
 
     def __init__(self) -> None:
+        # The interpreter's own start counts by the processor's time that it took.
+        self.started = time.monotonic() - time.process_time()
         self.output = Output()
         self.third_party = True
         self.debug = False
+        self.introduces = False  # bare `launchpad`: tell a newcomer what this machine is, and what is picked
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """How long each step takes until the first token."""
+        from launchpad.cli.timeline import Timeline
+
+        return Timeline(self.started)
 
     @cached_property
     def config(self) -> Config:
@@ -59,7 +71,7 @@ class App:
 
     def plugin_commands(self) -> Mapping[str, CommandSpec]:
         """Commands of third-party plugins; none are looked for unless such a plugin is installed."""
-        from launchpad.plugins.discovery import any_third_party
+        from launchpad.plugins.presence import any_third_party
 
         if not self.third_party or not any_third_party():
             return {}

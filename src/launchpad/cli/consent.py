@@ -28,7 +28,9 @@ def consent(app: App, plan: Plan, *, yes: bool, interactive: bool) -> None:
     if yes:
         app.output.note(announcement, "bold")
     elif interactive:
-        if not click.confirm(announcement + " Pull it?", default=True, err=True):
+        app.output.note(announcement, "bold")
+        question = f"{announcement} Pull it?" if app.output.quiet else "Pull it?"
+        if not click.confirm(question, default=True, err=True):
             raise click.Abort
     else:
         limit = app.config.run.max_unattended_download

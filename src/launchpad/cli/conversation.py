@@ -63,6 +63,7 @@ def converse(app: App, partner: Partner, talk: Talk) -> int:
             from launchpad.learn import learn_from_answer  # slow to load: not before the answer
 
             learn_from_answer(partner.plan, partner.running, session.last)
+        app.timeline.first_token(session.first_token)
         session.close()
 
 

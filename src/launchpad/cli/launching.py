@@ -56,9 +56,12 @@ def launch(app: App, plan: Plan, *, yes: bool) -> tuple[Plan, RunningServer]:
 
     with app.output.progress() as progress:
         plan = sound(plan, with_engine_lines(app, progress))
+    app.timeline.mark("look and decide")
     consent(app, plan, yes=yes, interactive=sys.stdin.isatty() and sys.stderr.isatty())
+    app.timeline.skip()
     with app.output.progress() as progress:
-        report = with_engine_lines(app, progress)
+        before = "check the file" if plan.pull is None else "pull and verify"
+        report = app.timeline.watching(with_engine_lines(app, progress), before)
         return carry_out(plan, RealEffects(app.host, app.config), report)
 
 

@@ -41,9 +41,7 @@ def catalog_models() -> Iterator[str]:
     yield from (
         found[1].decode() for found in re.finditer(rb'^\{"model":\{"id":"([^"]+)"', data, re.MULTILINE)
     )
-    from launchpad.catalog.own import files
-
-    yield from (path.stem for path in files())
+    yield from own_models()
 
 
 def local_models() -> Iterator[str]:
@@ -64,7 +62,8 @@ def engines() -> Iterator[str]:
 
 def plugins() -> Iterator[str]:
     """The built-in plugins and those that are installed."""
-    from launchpad.plugins.discovery import BUILTINS, GROUP, any_third_party
+    from launchpad.plugins.discovery import BUILTINS, GROUP
+    from launchpad.plugins.presence import any_third_party
 
     yield from BUILTINS
     if any_third_party():
@@ -89,14 +88,26 @@ def settings() -> Iterator[str]:
     return iter(KEYS)
 
 
+def sessions() -> Iterator[str]:
+    """The conversations that were kept, the latest first."""
+    from launchpad.chat.transcript import list_sessions
+
+    return iter(list_sessions())
+
+
+def own_models() -> Iterator[str]:
+    """The models of one's own."""
+    from launchpad.catalog.own import files
+
+    return (path.stem for path in files())
+
+
 def agents() -> Iterator[str]:
     """The coding agents that can be connected."""
     from launchpad.connect.agents import agents as known
 
     return iter(known())
 
-
-_LOCAL = ("rm", "verify", "export")  # commands for models that are here
 
 _NAMES: Mapping[str, Name] = {
     "model": Name(catalog_models, files=True),
@@ -106,17 +117,23 @@ _NAMES: Mapping[str, Name] = {
     "plugin": Name(plugins),
     "key": Name(settings),
     "agent": Name(agents),
+    "session": Name(sessions),
+    # Where the name of the parameter does not tell, that of the command does.
+    "rm model": Name(local_models),
+    "verify model": Name(local_models),
+    "bundle export model": Name(local_models),
+    "sessions export name": Name(sessions),
+    "sessions rm names": Name(sessions),
+    "catalog remove name": Name(own_models),
 }
 
 
-def complete_names(command: click.Command) -> None:
+def complete_names(command: click.Command, path: str) -> None:
     """Let the shell complete the parameters of this command that stand for names."""
     for parameter in command.params:
-        name = parameter.name or ""
-        if name == "model" and command.name in _LOCAL:
-            parameter.type = Name(local_models)
-        elif name in _NAMES and isinstance(parameter.type, click.types.StringParamType):
-            parameter.type = _NAMES[name]
+        known = _NAMES.get(f"{path} {parameter.name}") or _NAMES.get(parameter.name or "")
+        if known is not None and isinstance(parameter.type, click.types.StringParamType):
+            parameter.type = known
     if isinstance(command, click.Group):
-        for below in command.commands.values():
-            complete_names(below)
+        for name, below in command.commands.items():
+            complete_names(below, f"{path} {name}")

@@ -122,6 +122,12 @@ class Output:
         if not self.quiet:
             self._stderr(text, styles or ("dim",))
 
+    def stopped(self, *, within_a_line: bool) -> None:
+        """The last word of a command that the user ended."""
+        if within_a_line and sys.stderr.isatty():
+            sys.stderr.write("\n")
+        self.note("stopped")
+
     def warn(self, text: str) -> None:
         """One line that the user should act upon."""
         self._stderr(f"warning: {text}", ("yellow",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,7 @@ class LazyGroup(click.Group):
             if command is not None and ctx.resilient_parsing:
                 from launchpad.cli.names import complete_names
 
-                complete_names(command)
+                complete_names(command, name or "")
             elif command is not None and not {"-h", "--help"}.isdisjoint(rest):
                 from launchpad.cli.outcomes import document
 
@@ -95,8 +96,10 @@ def _app(ctx: click.Context) -> App:
     help="How progress is shown on stderr.",
 )
 @click.pass_context
-def cli(ctx: click.Context, no_plugins: bool, quiet: bool, debug: bool, progress: str | None) -> None:
+def cli(ctx: click.Context, no_plugins: bool, quiet: bool, debug: bool, progress: str | None) -> int:
     """One command from a bare machine to a conversation with the best open-weight model it can run.
+
+    Without a command, on a terminal: what this machine can run, and whether to start it.
 
     \b
     launchpad run                     pick, pull, start, chat
@@ -109,5 +112,13 @@ def cli(ctx: click.Context, no_plugins: bool, quiet: bool, debug: bool, progress
     app.output.quiet = quiet
     if progress is not None:
         app.output.progress_style = progress
-    if ctx.invoked_subcommand is None:
+    if ctx.invoked_subcommand is not None:
+        return 0
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         click.echo(ctx.get_help())
+        return 0
+    from launchpad.cli.run import run
+
+    app.introduces = True
+    code: int = ctx.invoke(run)
+    return code

@@ -64,10 +64,13 @@ def talk(
     )
     partner = _partner(app, wish, keep=keep, yes=yes)
     try:
-        return converse(app, partner, asked)
+        code = converse(app, partner, asked)
     finally:
         if partner.running is not None:
             partner.running.stop()
+    if app.timeline.is_first_run and app.timeline.complete:
+        app.output.note(app.timeline.line)
+    return code
 
 
 def _partner(app: App, wish: Wish, *, keep: float | None, yes: bool) -> Partner:
@@ -82,12 +85,18 @@ def _partner(app: App, wish: Wish, *, keep: float | None, yes: bool) -> Partner:
     from launchpad.cli.plan_notices import tell
     from launchpad.named import is_auto
 
-    if (here := loaded(app, wish)) is not None:
+    if not app.introduces and (here := loaded(app, wish)) is not None:
         return real(*here)
     plan = make_plan(app, wish, starts=True)
     if is_auto(wish.model):
         note_age(app)
-    tell(app.output, plan)
+    app.timeline.is_first_run = app.introduces or plan.pull is not None
+    if app.introduces:
+        from launchpad.cli.introduction import introduce
+
+        introduce(app, plan)
+    else:
+        tell(app.output, plan)
     return real(*begin(app, plan, yes=yes, keep=keep_seconds(app, keep)))
 
 

@@ -1,15 +1,10 @@
-"""Which plugins there are: found by their metadata alone, nothing of them is imported here.
-
-`launchpad --help` imports this module, so it imports nothing heavy itself.
-"""
+"""Which plugins there are: found by their metadata alone, nothing of them is imported here."""
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -42,33 +37,6 @@ BUILTINS: dict[str, frozenset[str]] = {
     "vllm": frozenset({"launchpad_backends"}),
 }
 """launchpad's own plugins and their hooks, so that only those that are needed are imported."""
-
-
-def any_third_party() -> bool:
-    """Whether a third-party plugin may be there: a quick look for `--help`, which errs on the side of yes."""
-    folder = config_dir()
-    return bool(
-        os.environ.get("LAUNCHPAD_PLUGIN_PATH")
-        or (folder / "plugins").is_dir()
-        or _holds(folder / "config.toml", b"paths")
-        or any(_holds(file, b"launchpad.v") for file in _entry_point_files())
-    )
-
-
-def _entry_point_files() -> Iterator[Path]:
-    """Without importlib.metadata, whose import takes longer than all the rest of `--help`."""
-    for entry in dict.fromkeys(sys.path):
-        with suppress(OSError):
-            for name in os.listdir(entry or "."):  # noqa: PTH208 -- no Path for each of thousands of names
-                if name.endswith((".dist-info", ".egg-info")):
-                    yield Path(entry, name, "entry_points.txt")
-
-
-def _holds(file: Path, text: bytes) -> bool:
-    try:
-        return text in file.read_bytes()
-    except OSError:
-        return False
 
 
 def builtins() -> list[Found]:
