@@ -66,12 +66,15 @@ def launch(
 
 
 def planned(wish: Wish, max_download: int | None, report: Report) -> Plan:
-    """What will be started for `wish`. Raises `RefusedError` for a download without consent, and `LaunchpadError`."""
-    from launchpad.decide import make_plan_for
+    """What will be started for `wish`; kept engines that nobody uses make room for it.
+
+    Raises `RefusedError` for a download without consent, and `LaunchpadError`.
+    """
+    from launchpad import room
     from launchpad.sound import sound
 
     host, config = _host()
-    plan = sound(make_plan_for(host, config, wish, ask_sources=True), report)
+    plan = sound(room.planned(host, config, wish, report, starts=False), report)
     limit = config.run.max_unattended_download if max_download is None else max_download
     if plan.pull is not None and (plan.pull.size is None or plan.pull.size > limit):
         raise RefusedError(

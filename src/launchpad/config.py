@@ -134,6 +134,13 @@ def setting(key: str) -> Any:
     return load_config().get(key)
 
 
+def named_program(backend: str) -> str | None:
+    """The program that the settings name for a backend's engine, a path as a whole one; None: the best one here."""
+    key = f"{backend}.program"
+    named = setting(key) if key in KEYS else None
+    return str(Path(named).expanduser().absolute()) if named and os.sep in named else named
+
+
 def own_backends() -> dict[str, BackendConfig]:
     """What the user's own file says under `[backends.NAME]`, by name. Raises `ConfigError`."""
     return load_config().backends

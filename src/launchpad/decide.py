@@ -18,6 +18,7 @@ from launchpad.catalog.model import Model
 from launchpad.catalog.reference import parse
 from launchpad.catalog.select import select
 from launchpad.choose import Candidate, Choice
+from launchpad.config import named_program
 from launchpad.confirm import confirmed
 from launchpad.errors import EngineMissing, NoModelFits
 from launchpad.found import found_builds
@@ -152,7 +153,7 @@ def make_plan_for(
     if pick is not None and any(here.pulls(pick.build) for here in chosen):
         pulled_by = backend
     remarks = [_remark(here.status) for here in chosen]
-    plan = with_beside(
+    plan = _with_program(
         make_plan(
             made.survey.machine,
             made.wish,
@@ -162,9 +163,15 @@ def make_plan_for(
             pulled_by,
         )
     )
+    plan = with_beside(plan)
     if starts_next and plan.pull is None:
         return plan
     return confirmed(host, plan, connect=ask_sources and not wish.offline)
+
+
+def _with_program(plan: Plan) -> Plan:
+    """The plan with the engine that the user named: no other one that is loaded does what was asked for."""
+    return replace(plan, start=replace(plan.start, program=named_program(plan.start.backend)))
 
 
 def _remark(status: BackendStatus | None) -> str | None:

@@ -39,7 +39,8 @@ class StartStep(Struct, frozen=True, kw_only=True):
     """Start this engine. `arguments` are exactly what it is told; `model_path` is None until the pull is done.
 
     `projector_path` is the vision projector that goes with the model, None where there is none. `draft_path` is a small model
-    that guesses ahead, `loras` are adapters: files that the user named.
+    that guesses ahead, `loras` are adapters: files that the user named. `program` is the engine that the user named; None: the
+    best one here.
     """
 
     backend: str
@@ -57,6 +58,7 @@ class StartStep(Struct, frozen=True, kw_only=True):
     projector_path: str | None = None
     draft_path: str | None = None
     loras: tuple[str, ...] = ()
+    program: str | None = None
 
 
 class Plan(Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ file must be the one that it loaded, and after the computer slept it must prove 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,14 +14,18 @@ import msgspec
 from msgspec.structs import replace
 
 from launchpad.catalog.reference import parse
+from launchpad.config import named_program
 from launchpad.engines import kept, registry, stopping
 from launchpad.engines.clock import SLEPT, asleep
 from launchpad.events import Notice
 from launchpad.plan import Plan
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from launchpad.engines.kept import KeptServer
     from launchpad.events import Report
+    from launchpad.plan import StartStep
     from launchpad.wish import Wish
 
 
@@ -29,6 +34,8 @@ def for_wish(wish: Wish, report: Report) -> tuple[Plan, KeptServer] | None:
     for record in kept.usable():
         plan = stored_plan(record.token)
         if plan is None or not _same(plan, wish) or not _holds(record, plan, wish):
+            continue
+        if plan.start.program != named_program(plan.start.backend):
             continue
         server = _attached(record, plan, report)
         if server is not None:
@@ -43,11 +50,11 @@ def for_plan(plan: Plan, report: Report) -> KeptServer | None:
         had = stored_plan(record.token)
         if had is None or plan.pull is not None or had.start.model_path != wanted.model_path:
             continue
-        if (had.start.build, had.start.backend) != (wanted.build, wanted.backend):
+        if _named(had.start) != _named(wanted):
             continue
         if wanted.web_ui and not had.start.web_ui:
             continue
-        if had.start.projector_path != wanted.projector_path or not _has_gpu(record, plan.wish):
+        if not _has_gpu(record, plan.wish):
             continue
         if had.start.settings.context < wanted.settings.context or not _alike(had, plan):
             continue
@@ -63,6 +70,19 @@ def stored_plan(token: str) -> Plan | None:
         return msgspec.json.decode(data, type=Plan) if data else None
     except msgspec.MsgspecError:
         return None
+
+
+def _named(start: StartStep) -> tuple[object, ...]:
+    """What must be the same: the build, the engine that the user named, and every file beside the model."""
+    return start.build, start.backend, start.program, start.projector_path, start.draft_path, start.loras
+
+
+def _files(start: StartStep) -> Iterator[str]:
+    """What the engine was made of, as far as the user may have replaced it since."""
+    named = (start.model_path, start.projector_path, start.draft_path, *start.loras)
+    yield from (path for path in named if path is not None)
+    if start.program and os.sep in start.program:
+        yield start.program
 
 
 def _alike(had: Plan, plan: Plan) -> bool:
@@ -119,7 +139,7 @@ def _has_gpu(record: registry.Record, wish: Wish) -> bool:
 
 
 def _attached(record: registry.Record, plan: Plan, report: Report) -> KeptServer | None:
-    if _changed(plan.start.model_path, record.started):
+    if any(_changed(path, record.started) for path in _files(plan.start)):
         return None
     server = kept.attach(record.token)
     if server is None:
@@ -140,9 +160,7 @@ def _attached(record: registry.Record, plan: Plan, report: Report) -> KeptServer
     return server
 
 
-def _changed(path: str | None, since: float) -> bool:
-    if path is None:
-        return False
+def _changed(path: str, since: float) -> bool:
     try:
         return Path(path).stat().st_mtime > since
     except OSError:

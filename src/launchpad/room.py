@@ -20,8 +20,11 @@ from launchpad.events import Notice
 from launchpad.reuse import for_plan, stored_plan
 
 if TYPE_CHECKING:
+    from launchpad.config import Config
     from launchpad.events import Report
     from launchpad.plan import Plan
+    from launchpad.plugins.host import Host
+    from launchpad.wish import Wish
 
 Make = Callable[[Mapping[str, int]], "Plan"]  # plans as if so many bytes more were free, by device
 
@@ -93,6 +96,21 @@ def with_room(make: Make, report: Report, *, promised: Plan | None = None) -> Pl
             if now is not None and worse(now, best) is None:
                 break
     return _or_raise(now, refused)
+
+
+def planned(
+    host: Host, config: Config, wish: Wish, report: Report, *, starts: bool = True, makes_room: bool = True
+) -> Plan:
+    """The plan for `wish` on this machine, as commands and `launchpad.api` make it. Raises what `make_plan_for` raises.
+
+    With `makes_room` idle kept engines are unloaded as far as need be, else they are counted as if they would be.
+    """
+    from launchpad.decide import make_plan_for
+
+    def make(freed: Mapping[str, int]) -> Plan:
+        return make_plan_for(host, config, wish, ask_sources=True, starts_next=starts, freed=freed)
+
+    return with_room(make, report) if makes_room else foreseen(make, report)
 
 
 def foreseen(make: Make, report: Report) -> Plan:

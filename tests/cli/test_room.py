@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,21 @@ from launchpad.testing.processes import engine_processes, eventually
 MIB = 1 << 20
 
 
+SHORT = {
+    "LAUNCHPAD_PLUGIN_PATH": str(Path(__file__).with_name("simulated_backend.py")),
+    "SIMULATED_ENGINE": f"--hold {700 * MIB}",
+    "SIMULATED_MEMORY": str(1240 * MIB),
+    "LAUNCHPAD_PLUGINS_DISABLED": "probes",  # the real memory is not what this is about
+}
+
+IN_PYTHON = """
+import launchpad
+wish = launchpad.Wish(backend="simulated", context=1024)
+with launchpad.launch("two.gguf", wish=wish, report=lambda event: print(getattr(event, "message", ""))) as chat:
+    print(chat.ask("one two three").text)
+"""
+
+
 @pytest.fixture
 def short(launchpad, tmp_path, private_home):
     """A command on a machine that holds one engine of 700 MiB, but not two."""
@@ -21,13 +39,7 @@ def short(launchpad, tmp_path, private_home):
         (tmp_path / f"{name}.gguf").write_bytes(gguf())
 
     def run(*arguments: str):
-        env = {
-            "LAUNCHPAD_PLUGIN_PATH": str(Path(__file__).with_name("simulated_backend.py")),
-            "SIMULATED_ENGINE": f"--hold {700 * MIB}",
-            "SIMULATED_MEMORY": str(1240 * MIB),
-            "LAUNCHPAD_PLUGINS_DISABLED": "probes",  # the real memory is not what this is about
-        }
-        return launchpad(*arguments, "--backend", "simulated", "--context", "1024", env=env)
+        return launchpad(*arguments, "--backend", "simulated", "--context", "1024", env=SHORT)
 
     yield run
     launchpad("stop", "--all")
@@ -46,6 +58,18 @@ def test_an_idle_engine_is_unloaded_first_and_that_is_said(short, launchpad):
     assert line.startswith("one (")
     engines = json.loads(launchpad("ps", "--json").out)["engines"]
     assert [one["model"] for one in engines] == ["two"]
+
+
+def test_from_python_an_idle_engine_is_unloaded_too(short, tmp_path):
+    assert short("start", "one.gguf").code == 0
+    command = [sys.executable, "-c", IN_PYTHON]
+    ran = subprocess.run(
+        command, env={**os.environ, **SHORT}, cwd=tmp_path, capture_output=True, text=True, timeout=50
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "made room for two" in ran.stdout
+    assert "The answer is: one two three" in ran.stdout
+    assert list(kept.usable()) == []
 
 
 def test_a_busy_engine_is_never_unloaded(short):

@@ -10,8 +10,6 @@ from launchpad.cli.render import tokens
 from launchpad.errors import UnknownModel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from launchpad.cli.app import App
     from launchpad.engines.kept import KeptServer
     from launchpad.engines.server import RunningServer
@@ -25,16 +23,12 @@ def make_plan(app: App, wish: Wish, *, starts: bool, makes_room: bool | None = N
 
     What `starts` next `makes_room`, too, unless told otherwise: idle kept engines are unloaded as far as need be.
     """
-    from launchpad.decide import make_plan_for
-    from launchpad.room import foreseen, with_room
+    from launchpad.room import planned
 
-    def make(freed: Mapping[str, int]) -> Plan:
-        return make_plan_for(app.host, app.config, wish, ask_sources=True, starts_next=starts, freed=freed)
-
-    decide = with_room if (starts if makes_room is None else makes_room) else foreseen
+    room = starts if makes_room is None else makes_room
     try:
         with app.output.status("looking at this machine"):
-            return decide(make, notes(app))
+            return planned(app.host, app.config, wish, notes(app), starts=starts, makes_room=room)
     except UnknownModel as error:
         raise _or_a_question(error, wish.model) from error
 

@@ -270,8 +270,8 @@ def make_wish(
         offline=offline or run.offline,
         projector=projector,
         allow_unpinned=allow_unpinned,
-        draft=wishes["draft"],
-        loras=tuple(wishes["loras"]),
+        draft=_whole(wishes["draft"]) if wishes["draft"] else None,
+        loras=tuple(map(_whole, wishes["loras"])),
     )
 
 
@@ -282,6 +282,13 @@ def simulated(on: str | None) -> Machine | None:
     from launchpad.hardware.simulate import simulate
 
     return simulate(on)
+
+
+def _whole(path: str) -> str:
+    """A file that is named in one folder means the same one in another."""
+    from pathlib import Path
+
+    return str(Path(path).expanduser().absolute())
 
 
 def _words(values: tuple[str, ...], fold: Callable[[str], str]) -> tuple[str, ...]:
