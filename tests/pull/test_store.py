@@ -16,7 +16,7 @@ from launchpad.errors import PullError, RefusedError
 from launchpad.events import Event, PullStarted, ignore
 from launchpad.paths import hub_cache
 from launchpad.plugins.spec import RemoteFile, Resolved
-from launchpad.pull import layout
+from launchpad.pull import layout, store
 from launchpad.pull.options import PullOptions
 from launchpad.pull.store import find_local, pull
 from launchpad.testing.hub import SimulatedHub
@@ -129,6 +129,27 @@ def test_deep_hashes_again(hub: SimulatedHub, resolved: Resolve, fast: PullOptio
 def test_finding_by_reference(resolved: Resolve, fast: PullOptions, ref: str, found: bool) -> None:
     local = pull(resolved(), ignore, options=fast)
     assert find_local(ref) == (local if found else None)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_another_launcher_clears_away_what_we_work_on_where_locks_lie(
+    resolved: Resolve, fast: PullOptions, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    publish = store.publish
+
+    def late(partial: Path, final: Path) -> None:
+        if whole:
+            partial.rename(final)
+        else:
+            partial.unlink()
+        publish(partial, final)
+
+    monkeypatch.setattr(store, "publish", late)
+    if not whole:
+        with pytest.raises(PullError, match="cannot be used"):
+            pull(resolved(), ignore, options=fast)
+        return
+    assert pull(resolved(), ignore, options=fast).sha256 == resolved().files[0].sha256
 
 
 def test_several_files_become_one_model(hub: SimulatedHub, fast: PullOptions) -> None:

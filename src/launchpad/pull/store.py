@@ -191,10 +191,23 @@ def _obtain(pulling: _Pull, job: Job, file: RemoteFile, payload: Payload) -> str
         key = _present(pulling, file, payload)
         if key is None:
             with claim(partial) as place:
-                _download(place, payload, file, job)
-                key = _finish(pulling, file, payload, place)
+                key = _fetched(pulling, file, payload, job, place)
         sweep(partial)
         progress.finish(payload.size or _size_of(repo.blob(key)))
+        return key
+
+
+def _fetched(pulling: _Pull, file: RemoteFile, payload: Payload, job: Job, place: Path) -> str:
+    """Download into `place` and publish; where locks lie, another launcher may do that and clear away what we work on."""
+    try:
+        _download(place, payload, file, job)
+        return _finish(pulling, file, payload, place)
+    except PullError as error:
+        if (
+            not isinstance(error.__cause__, FileNotFoundError)
+            or (key := _present(pulling, file, payload)) is None
+        ):
+            raise
         return key
 
 
