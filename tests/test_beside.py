@@ -14,9 +14,9 @@ from launchpad.beside import with_beside
 from launchpad.choose import Availability, choose
 from launchpad.errors import BadModelFile, NoModelFits, UsageError
 from launchpad.fit.beside import with_draft
-from launchpad.fit.memory import Host, memory
+from launchpad.fit.memory import Gpu, Host, memory
 from launchpad.fit.result import DeviceMemory, Fit, Placement, Settings, Term
-from launchpad.hardware.machine import Machine
+from launchpad.hardware.machine import Accelerator, Machine
 from launchpad.plan import Plan, make_plan
 from launchpad.wish import Wish
 
@@ -55,7 +55,7 @@ def fit_on(*devices: str, gpu_layers: int) -> Fit:
 
 def test_a_draft_model_is_a_whole_second_sum_with_a_cache_in_16_bits() -> None:
     draft = next(iter(layouts().values()))
-    (cpu,) = with_draft(fit_on("cpu", gpu_layers=0), draft).devices
+    (cpu,) = with_draft(fit_on("cpu", gpu_layers=0), draft, Machine(name="x")).devices
     settings = Settings(context=4096, repack=False)
     (alone,) = memory(draft, settings, (), Host(free=None, reserve=0))
     for name in ("weights", "kv_cache", "compute", "output"):
@@ -66,9 +66,22 @@ def test_a_draft_model_is_a_whole_second_sum_with_a_cache_in_16_bits() -> None:
 
 def test_on_a_gpu_it_is_where_the_model_begins() -> None:
     draft = next(iter(layouts().values()))
-    gpu, cpu = with_draft(fit_on("nvidia:0", "cpu", gpu_layers=33), draft).devices
+    gpu, cpu = with_draft(fit_on("nvidia:0", "cpu", gpu_layers=33), draft, Machine(name="x")).devices
     assert gpu.term("draft_weights") > cpu.term("draft_weights")
     assert gpu.term("draft_kv_cache") > 0 == cpu.term("draft_kv_cache")
+
+
+def test_memory_that_a_gpu_shares_with_the_processor_is_one_sum() -> None:
+    draft = next(iter(layouts().values()))
+    gpu = Accelerator(index=0, vendor="apple", name="M4", apis=("metal",), unified=True)
+    (device,) = with_draft(
+        fit_on("apple:0", gpu_layers=33), draft, Machine(name="x", accelerators=(gpu,))
+    ).devices
+    settings = Settings(context=4096, gpu_layers=draft.layers + 1, repack=False)
+    seen = Gpu(device="apple:0", api="metal", free=None, reserve=0, unified=True)
+    (alone,) = memory(draft, settings, (seen,), Host(free=None, reserve=0))
+    assert device.term("draft_weights") == alone.term("weights") >= draft.weights
+    assert device.term("draft_compute") == alone.term("compute")
 
 
 def test_an_adapter_is_counted(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def with_beside(plan: Plan) -> Plan:
         from launchpad.fit.beside import with_draft
         from launchpad.model_file import read_layout
 
-        fit = with_draft(fit, read_layout(_file(start.draft_path, "--draft")))
+        fit = with_draft(fit, read_layout(_file(start.draft_path, "--draft")), plan.machine)
     if start.loras:
         from launchpad.fit.beside import with_loras
 

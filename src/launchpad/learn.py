@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from launchpad import measurements
 from launchpad.check import check_memory
+from launchpad.engines.others import cores_busy
 from launchpad.errors import LaunchpadError
 from launchpad.fit.calibration import Figures, Measurement, formula_speeds, placement_key
 from launchpad.survey import build_key
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 LEAST_DECODED = 16  # tokens; the speed of a shorter answer says little
 LEAST_PREFILLED = 64
+SLOWS = 0.25  # share of the cores; with so many at work for others, a measurement says more of them than of the engine
 
 Source = Literal["run", "bench", "dry-run"]
 
@@ -45,13 +47,27 @@ def keep(
     depth: float | None,
     prefill: float | None,
     source: Source,
+    busy: float | None = None,
 ) -> None:
-    """Keep one measurement of a running engine: decode at that depth, prefill, both in tokens/s."""
+    """Keep one measurement of a running engine: decode at that depth, prefill, both in tokens/s.
+
+    `busy` is what `slowed_by` said around it; None asks now.
+    """
     with suppress(LaunchpadError, OSError):  # a launch does not fail for want of a note about it
-        _keep(plan, server, Figures(decode=decode, depth=depth, prefill=prefill), source)
+        busy = slowed_by(plan, server) if busy is None else busy
+        _keep(plan, server, Figures(decode=decode, depth=depth, prefill=prefill), source, busy)
 
 
-def _keep(plan: Plan, server: RunningServer, speeds: Figures, source: Source) -> None:
+def slowed_by(plan: Plan, server: RunningServer) -> float:
+    """Cores on which others run now, 0 where too few do to slow this engine, which must be at rest."""
+    if plan.start.fit.placement.kind == "gpu":
+        return 0.0  # a GPU does not wait for the processor, and who else uses it is not told
+    cpu = plan.machine.cpu
+    busy = cores_busy(server.server.pid)
+    return busy if busy > SLOWS * (cpu.cores_physical or 1) else 0.0
+
+
+def _keep(plan: Plan, server: RunningServer, speeds: Figures, source: Source, busy: float) -> None:
     did = server.server.report
     measured = replace(
         speeds,
@@ -59,7 +75,8 @@ def _keep(plan: Plan, server: RunningServer, speeds: Figures, source: Source) ->
         process=did.process_memory,
         overhead=overhead_of(plan.start, did),
     )
-    _record(plan, did.engine, measured, source, memory=check_memory(plan.start.fit, did, loaded=True))
+    memory = check_memory(plan.start.fit, did, loaded=True)
+    _record(plan, did.engine, measured, source, memory=memory, busy=busy)
 
 
 def keep_confirmation(plan: Plan, confirmation: Confirmation) -> None:
@@ -68,7 +85,13 @@ def keep_confirmation(plan: Plan, confirmation: Confirmation) -> None:
 
 
 def _record(
-    plan: Plan, engine: str, measured: Figures, source: Source, *, memory: Confirmation | None
+    plan: Plan,
+    engine: str,
+    measured: Figures,
+    source: Source,
+    *,
+    memory: Confirmation | None,
+    busy: float = 0.0,
 ) -> None:
     start, build = plan.start, plan.choice.pick.build if plan.choice.pick else None
     local = plan.choice.pick.availability.local if plan.choice.pick else None
@@ -88,6 +111,7 @@ def _record(
             predicted=formula_speeds(start.fit.speed, measured.depth or start.fit.speed.depth),
             measured=measured,
             memory=memory,
+            busy=busy,
         )
     )
 

@@ -21,6 +21,9 @@ def test_bench_measures_and_the_next_fit_knows(launchpad, smollm2):
     assert record["predicted_memory"] == pytest.approx(record["engine"]["process_memory"], rel=0.10)
     (after,) = launchpad("fit", str(smollm2), "--context", "1024", "--json").document["fits"]
     decode = after["fit"]["speed"]["decode"]
+    if record["busy"]:  # the machine under the tests was: nothing was learned
+        assert decode["basis"] == "formula"
+        return
     assert decode["basis"] == "measured"
     assert (
         decode["low"] < point["decode_median"] < decode["high"] * 1.2

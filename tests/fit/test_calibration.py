@@ -117,6 +117,25 @@ def test_what_was_seen_once_under_load_has_a_wide_range_and_a_steady_one_a_narro
     assert once.high - once.low > often.high - often.low
 
 
+@pytest.mark.parametrize("build", ["key", "other"])
+def test_what_others_slowed_teaches_nothing_of_speed(build: str) -> None:
+    assert learned(seen(busy=1.5), build=build) == SPEED
+    quiet = learned(seen(), build=build)
+    assert (
+        learned(*[seen(busy=1.5, measured=Figures(decode=5, depth=512, load=60.0))] * 20, seen(), build=build)
+        == quiet
+    )
+    assert (
+        learned(seen(), *[seen(busy=1.5, measured=Figures(decode=5, depth=512, load=60.0))] * 30, build=build)
+        == quiet
+    )
+
+
+def test_what_others_slowed_still_tells_the_memory() -> None:
+    found = calibrate(FIT, [seen(busy=1.5)], build="key", size=100, engine=ENGINE)
+    assert found.devices[0].term("overhead") == 35 * MIB
+
+
 @pytest.mark.parametrize("decode", [1e-6, 1e9])
 def test_a_correction_of_another_model_is_bounded(decode: float) -> None:
     found = learned(seen(measured=Figures(decode=decode, depth=512)), build="other").decode

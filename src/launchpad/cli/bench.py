@@ -60,36 +60,37 @@ def bench(
     from launchpad.cli.launching import launch
     from launchpad.cli.plan_notices import tell
     from launchpad.decide import make_plan_for
+    from launchpad.learn import slowed_by
 
     wish = make_wish(app, wishes, model=model, offline=offline)
     with app.output.status("looking at this machine"):
         plan = make_plan_for(app.host, app.config, wish, ask_sources=True, starts_next=True)
     chosen = _depths(plan, depths)
     tell(app.output, plan)
-    _tell_of_load(app.output, plan)
     plan, server = launch(app, plan, yes=yes)
     try:
+        before = slowed_by(plan, server)
         with app.output.status("measuring"):
             points = list(measure(server.server, chosen, repeat, lambda _: None))
-        record = _record(plan, server, points)
-        _keep(plan, server, points)
+        busy = max(before, slowed_by(plan, server))
+        record = _record(plan, server, points, busy)
+        _keep(plan, server, points, busy)
     finally:
         server.stop()
+    _tell_of_load(app.output, record)
     if app.output.json_mode:
         app.output.data(record)
     else:
         _show(app.output, record)
 
 
-def _tell_of_load(out: Output, plan: Plan) -> None:
+def _tell_of_load(out: Output, record: Benchmark) -> None:
     """Say what the predictions do not count: other programs on the same cores."""
-    from launchpad.hardware.bandwidth import busy_cores
-
-    cpu = plan.machine.cpu
-    if plan.start.fit.placement.kind != "gpu" and (busy := busy_cores(cpu)):
-        cores = f" on {cpu.cores_physical} cores" if cpu.cores_physical else ""
+    if record.busy:
+        cores = record.machine.cpu.cores_physical
+        of = f" of {cores}" if cores else ""
         out.note(
-            f"other programs use this processor (load {busy:.1f}{cores}): what is measured now is slower than predicted",
+            f"other programs kept {record.busy:.1f}{of} cores busy: this is slower than the machine is, and nothing is learned from it",
             "yellow",
         )
 
@@ -109,7 +110,7 @@ def _depths(plan: Plan, asked: tuple[int, ...]) -> tuple[int, ...]:
     return found
 
 
-def _keep(plan: Plan, server: RunningServer, points: Sequence[Point]) -> None:
+def _keep(plan: Plan, server: RunningServer, points: Sequence[Point], busy: float) -> None:
     """Remember every depth; prefill is predicted for an empty context only."""
     from launchpad.learn import keep
 
@@ -121,10 +122,11 @@ def _keep(plan: Plan, server: RunningServer, points: Sequence[Point]) -> None:
             depth=point.depth + TEST_MIDDLE,
             prefill=None if point.depth else point.prefill_median,
             source="bench",
+            busy=busy,
         )
 
 
-def _record(plan: Plan, server: RunningServer, points: Sequence[Point]) -> Benchmark:
+def _record(plan: Plan, server: RunningServer, points: Sequence[Point], busy: float) -> Benchmark:
     from launchpad.check import check_memory
     from launchpad.cli.documents import Benchmark
 
@@ -139,6 +141,7 @@ def _record(plan: Plan, server: RunningServer, points: Sequence[Point]) -> Bench
         predicted_memory=start.fit.total,
         memory=check_memory(start.fit, did, loaded=True),
         points=tuple(_point(plan, point) for point in points),
+        busy=busy,
     )
 
 

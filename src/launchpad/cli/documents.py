@@ -240,7 +240,10 @@ class BenchmarkPoint(Struct, frozen=True, kw_only=True):
 
 
 class Benchmark(Struct, frozen=True, kw_only=True):
-    """`bench --json`. `predicted_memory` in bytes, beside the engine's `process_memory`."""
+    """`bench --json`. `predicted_memory` in bytes, beside the engine's `process_memory`.
+
+    `busy` counts cores that other programs used, where that slowed the measurement: then nothing is learned from it.
+    """
 
     model: str
     build: str
@@ -251,6 +254,7 @@ class Benchmark(Struct, frozen=True, kw_only=True):
     predicted_memory: int
     memory: Confirmation | None
     points: tuple[BenchmarkPoint, ...]
+    busy: float = 0.0
 
 
 class Environment(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,9 @@ from msgspec import structs
 
 from launchpad.fit.layout import Layout
 from launchpad.fit.memory import Gpu, Host, memory
+from launchpad.fit.pool import api_of, device_name
 from launchpad.fit.result import DeviceMemory, Fit, Settings, Term
+from launchpad.hardware.machine import Machine
 
 
 def draft_settings(fit: Fit, draft: Layout) -> Settings:
@@ -23,12 +25,19 @@ def draft_settings(fit: Fit, draft: Layout) -> Settings:
     )
 
 
-def with_draft(fit: Fit, draft: Layout) -> Fit:
-    """The fit with the sum of a second model beside it, on the first GPU in use and in main memory."""
+def with_draft(fit: Fit, draft: Layout, machine: Machine) -> Fit:
+    """The fit with the sum of a second model beside it, on the first GPU in use and in main memory.
+
+    Which of its APIs the engine uses is not kept in a fit: the preferred one counts. With a cache in 16 bits they differ in
+    nothing but whether its memory is the machine's own, which makes one sum of both.
+    """
     settings = draft_settings(fit, draft)
     host = Host(free=None, reserve=0, repacks=any(device.term("repack") for device in fit.devices))
     on = fit.devices[0].device
-    gpus = () if on == "cpu" else (Gpu(device=on, api="vulkan", free=None, reserve=0),)
+    first = next((one for one in machine.accelerators if device_name(one) == on), None)
+    api = (api_of(first) if first else None) or "cuda"
+    unified = first is not None and first.unified
+    gpus = () if on == "cpu" else (Gpu(device=on, api=api, free=None, reserve=0, unified=unified),)
     sums = {device.device: device for device in memory(draft, settings, gpus, host)}
     devices = tuple(_beside(device, sums.get(device.device)) for device in fit.devices)
     return structs.replace(fit, devices=devices)

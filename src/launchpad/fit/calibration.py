@@ -54,7 +54,8 @@ class Measurement(Struct, frozen=True, kw_only=True):
     """One launch: what the formulas alone predicted, and what was seen.
 
     `machine` is a fingerprint, `build` the key of the build, `size` the bytes of its files, `engine` the engine's own
-    name with its build, `placement` what `placement_key` says. `time` is UTC.
+    name with its build, `placement` what `placement_key` says. `time` is UTC. `busy` counts cores on which other programs
+    ran while it was measured, where those slowed it: its speeds and its load time are kept, and teach nothing.
     """
 
     version: int = VERSION
@@ -71,6 +72,7 @@ class Measurement(Struct, frozen=True, kw_only=True):
     predicted: Figures
     measured: Figures
     memory: Confirmation | None = None
+    busy: float = 0.0
 
 
 def placement_key(placement: Placement) -> str:
@@ -107,8 +109,10 @@ def calibrate(
     relevant = (same_engine or here)[-LATEST:]
     if not fit.runs or not relevant:
         return fit
-    same = [one for one in same_engine if _is_same(one, fit, build, size)][-LATEST:]
-    return replace(fit, speed=_speed(fit.speed, same, relevant, size), devices=_devices(fit, relevant))
+    quiet = [one for one in same_engine or here if not one.busy]
+    same = [one for one in same_engine if not one.busy and _is_same(one, fit, build, size)]
+    speed = _speed(fit.speed, same[-LATEST:], quiet[-LATEST:], size) if quiet else fit.speed
+    return replace(fit, speed=speed, devices=_devices(fit, relevant))
 
 
 def _is_same(one: Measurement, fit: Fit, build: str, size: int | None) -> bool:

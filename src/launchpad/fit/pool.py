@@ -67,7 +67,7 @@ def pool(machine: Machine, apis: Collection[str] | None, *, allow_swap: bool = F
     usable: list[Usable] = []
     notes: list[str] = []
     for accelerator in machine.accelerators:
-        api = _api(accelerator, apis)
+        api = api_of(accelerator, apis)
         if api is None:
             notes.append(f"{accelerator.name} is there, but this engine build cannot use it")
         elif accelerator.memory_free is None and not (accelerator.unified and free is not None):
@@ -81,7 +81,8 @@ def pool(machine: Machine, apis: Collection[str] | None, *, allow_swap: bool = F
     )
 
 
-def _api(accelerator: Accelerator, apis: Collection[str] | None) -> str | None:
+def api_of(accelerator: Accelerator, apis: Collection[str] | None = None) -> str | None:
+    """The API through which an engine with these uses an accelerator; None where it has none of them."""
     return next(
         (api for api in API_PREFERENCE if api in accelerator.apis and (apis is None or api in apis)), None
     )
