@@ -62,7 +62,7 @@ def test_an_engine_stays_is_used_again_and_stops_when_told(launchpad, model, kep
     engine = kept()
     assert engine["state"] == "ready"
     assert engine["idle"] == 1800
-    assert len(engine_processes(private_home)) == 3  # keeper, guard, engine
+    assert len(engine_processes(private_home)) == 4  # keeper, guard, its witness, engine
     ran = launchpad("run", model, "--backend", "simulated", "one two three")
     assert ran.out.strip() == "The answer is: one two three"
     assert f"using {engine['model']} ({engine['id']})" in ran.err
@@ -80,7 +80,7 @@ def test_run_ends_its_engine_unless_told_to_keep_it(launchpad, model, private_ho
     assert launchpad(*run).code == 0
     assert not engine_processes(private_home)
     assert launchpad(*run, env={"LAUNCHPAD_ENGINES_KEEP": "1h"}).code == 0
-    assert len(engine_processes(private_home)) == 3
+    assert len(engine_processes(private_home)) == 4
     assert "using" in launchpad(*run, "--keep", "0").err  # a loaded engine is used whoever loaded it
     assert launchpad("stop").code == 0
     assert launchpad(*run, "--keep", "0.4s").code == 0

@@ -45,7 +45,7 @@ def _program(stage: str, grace: float = 30.0) -> str:
 
 
 def _all_there(home: Path) -> bool:
-    return len(engine_processes(home)) == 5  # guard, engine, three workers
+    return len(engine_processes(home)) == 6  # guard, its witness, engine, three workers
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -98,13 +98,41 @@ def test_guard_killed(private_home: Path, ready: bool) -> None:
     engine.stop()
 
 
-def test_launcher_and_guard_killed_at_once_then_the_next_start_is_clean(
+@pytest.mark.parametrize("stage", STAGES)
+def test_launcher_and_guard_killed_at_once_leave_nothing(
+    launcher: Launcher, private_home: Path, stage: str
+) -> None:
+    """Every worker has a session of its own and is nobody's child by then: the witness ends it."""
+    process = launcher(_program(stage))
+    eventually(lambda: _all_there(private_home))
+    guard = next(child for child in psutil.Process(process.pid).children() if _is_guard(child))
+    process.send_signal(signal.SIGSTOP)  # so that it cannot sweep between the two
+    guard.kill()
+    process.kill()
+    eventually(lambda: not engine_processes(private_home), seconds=2.0)
+
+
+def test_a_witness_that_is_killed_is_not_missed(launcher: Launcher, private_home: Path) -> None:
+    process = launcher(_program("ready", grace=0.5))
+    eventually(lambda: _all_there(private_home))
+    guard = next(child for child in psutil.Process(process.pid).children() if _is_guard(child))
+    _witness(guard).kill()
+    process.terminate()
+    eventually(lambda: not engine_processes(private_home), seconds=5.0)
+
+
+def _witness(guard: psutil.Process) -> psutil.Process:
+    return next(child for child in guard.children() if _is_guard(child))
+
+
+def test_launcher_guard_and_witness_killed_at_once_then_the_next_start_is_clean(
     launcher: Launcher, private_home: Path
 ) -> None:
     process = launcher(_program("ready"))
     eventually(lambda: _all_there(private_home))
     guard = next(child for child in psutil.Process(process.pid).children() if _is_guard(child))
     process.send_signal(signal.SIGSTOP)  # so that it cannot sweep between the two
+    _witness(guard).kill()
     guard.kill()
     process.kill()
     process.wait()

@@ -83,7 +83,9 @@ def test_work_that_others_give_it_keeps_it_loaded(keep: Keep, private_home: Path
 @pytest.mark.parametrize("victim", ["launchpad.engines.keeper", "guard.py", "launchpad.testing.fake_engine"])
 def test_whoever_is_killed_nothing_is_left(keep: Keep, private_home: Path, victim: str) -> None:
     keep("--workers", "3", "--ignore-term").stop()
-    eventually(lambda: len(engine_processes(private_home)) == 6)  # keeper, guard, engine, three workers
+    eventually(
+        lambda: len(engine_processes(private_home)) == 7
+    )  # keeper, guard and witness, engine, three workers
     for pid in engine_processes(private_home):
         process = psutil.Process(pid)
         if victim in " ".join(process.cmdline()) and process.ppid() not in engine_processes(private_home)[2:]:
@@ -93,10 +95,23 @@ def test_whoever_is_killed_nothing_is_left(keep: Keep, private_home: Path, victi
     assert next(kept.usable(), None) is None
 
 
-def test_keeper_and_guard_killed_at_once_then_the_next_start_is_clean(keep: Keep, private_home: Path) -> None:
-    record = keep("--workers", "3").record
+def test_keeper_and_guard_killed_at_once_leave_nothing(keep: Keep, private_home: Path) -> None:
+    record = keep("--workers", "3", "--ignore-term").record
     assert record.guard is not None
     os.kill(record.launcher.pid, 19)  # stopped, so that it cannot sweep between the two
+    os.kill(record.guard.pid, 9)
+    os.kill(record.launcher.pid, 9)
+    gone(private_home)
+
+
+def test_keeper_guard_and_witness_killed_at_once_then_the_next_start_is_clean(
+    keep: Keep, private_home: Path
+) -> None:
+    record = keep("--workers", "3").record
+    assert record.guard is not None
+    os.kill(record.launcher.pid, 19)  # stopped, so that it cannot sweep between them
+    guard = psutil.Process(record.guard.pid)
+    next(child for child in guard.children() if child.cmdline() == guard.cmdline()).kill()
     os.kill(record.guard.pid, 9)
     os.kill(record.launcher.pid, 9)
     eventually(lambda: len(engine_processes(private_home)) == 3)

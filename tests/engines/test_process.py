@@ -208,7 +208,7 @@ def test_an_exception_in_the_readiness_check_stops_the_engine(start: Start, priv
 
 def test_deaf_engine_with_escaping_workers_is_gone_within_the_grace(start: Start, private_home: Path) -> None:
     engine = start("--ignore-term", "--workers", "3")
-    assert len(engine_processes(private_home)) == 5  # guard, engine, three workers
+    assert len(engine_processes(private_home)) == 6  # guard, its witness, engine, three workers
     begin = time.monotonic()
     engine.stop()
     assert not engine_processes(private_home)

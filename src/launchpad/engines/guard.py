@@ -1,6 +1,6 @@
 """The guard: a small process between launchpad and an engine that outlives neither of them.
 
-It is started by path (`python -I -S guard.py`), uses the standard library alone and imports nothing of launchpad, so
+It is started by path (`python -I -S guard.py`), uses the standard library and its neighbour `guard_processes.py` alone, so
 that it starts in milliseconds and keeps working while launchpad is being upgraded, killed or swapped out.
 
     launchpad ──stdin──▶ guard ──▶ engine ──▶ workers
@@ -14,7 +14,8 @@ process takes launchpad's place and the pipes. The end of stdin without `stop` m
 Why nothing survives (Linux): the guard is a *subreaper*, so that workers which fork twice or call setsid become its
 children when their parents die, and it leaves only when it has no descendant left. The engine itself is tied to the
 guard by a parent-death signal in case the guard is the one that is killed; what then remains carries the start token
-in its environment, and launchpad sweeps by that. macOS has neither of the two: there the guard ends the engine's
+in its environment. By that launchpad sweeps, and if it was killed in the same instant, the guard's witness: a fork in
+a session of its own, which waits for the end of a pipe that the guard alone holds (`guard_processes.py`). macOS has neither of the two: there the guard ends the engine's
 process group and all descendants that are still linked to it. Windows has `guard_windows.py`.
 """
 
@@ -31,14 +32,20 @@ import time
 
 TYPE_CHECKING = False  # the module `typing` takes longer to load than the guard to start
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import IO, Any
 
+    from launchpad.engines.guard_processes import become_subreaper, descendants, leave_witness, prctl
+else:
+    sys.path.insert(0, os.path.dirname(__file__))  # noqa: PTH120  (`-I` leaves it out)
+    from guard_processes import become_subreaper, descendants, leave_witness, prctl
+
+    del sys.path[0]
+
+READY_VARIABLE = "LAUNCHPAD_READY_FILE"  # as in `command`
 PR_SET_PDEATHSIG = 1
-PR_SET_CHILD_SUBREAPER = 36
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 LOADING_GRACE = 3.0  # s for an engine that is told to stop while it loads: it has nothing to lose
-LINUX = sys.platform == "linux"
 
 
 class BoundedLog:
@@ -77,17 +84,20 @@ class Guard:
         self._status: int | None = None
         self._deadline: float | None = None
         self._ready = False
+        self._witness = 0
         self._owner: int | None = None  # pidfd of the process that this guard will not outlive
 
     def run(self) -> int:
         """Start, watch, clean up. Returns the exit code to leave with: the engine's, or 128 + n after signal n."""
-        _become_subreaper()
+        become_subreaper()
         try:
             self._engine = self._spawn()
         except OSError as error:
             _tell(event="failed", errno=error.errno, message=error.strerror or str(error))
             return 127
         _tell(event="started", pid=self._engine.pid)
+        mark = f"{READY_VARIABLE}={os.environ[READY_VARIABLE]}"  # of this start; its keeper bears another
+        self._witness = leave_witness(mark.encode())
         self._watch_signals()
         self._watch_output()
         self._watch_control()
@@ -103,13 +113,13 @@ class Guard:
     # -- starting -----------------------------------------------------------------------------------------------
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        guard, prctl = os.getpid(), _prctl()
+        guard, control = os.getpid(), prctl()
 
         def tie_to_guard() -> None:
             """Runs between fork and exec. The guard has one thread, which lives as long as the guard does."""
-            if prctl is None:
+            if control is None:
                 return
-            prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            control(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             if os.getppid() != guard:
                 os._exit(1)
             with contextlib.suppress(
@@ -245,6 +255,8 @@ class Guard:
             while (found := os.waitpid(-1, os.WNOHANG))[0]:
                 if found[0] == self._engine.pid:
                     self._status = self._engine.returncode = found[1]
+                elif found[0] == self._witness:
+                    self._witness = 0
 
     # -- stopping -----------------------------------------------------------------------------------------------
 
@@ -274,66 +286,20 @@ class Guard:
 
     def _end_descendants(self) -> int:
         """Kill and reap whatever is left, the engine included; keep its last words. Returns its wait status."""
-        while (left := list(_descendants())) or self._status is None:
+        while (left := [pid for pid in descendants() if pid != self._witness]) or self._status is None:
             for pid in left:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
             self._deadline = None
             self._step(longest=0.02)
         self._drain()
+        if self._witness:
+            os.kill(self._witness, signal.SIGKILL)
+            os.waitpid(self._witness, 0)
         return self._status
 
 
 # -- the system ---------------------------------------------------------------------------------------------------
-
-
-def _prctl() -> Callable[..., int] | None:
-    if not LINUX:
-        return None
-    import ctypes
-
-    prctl: Callable[..., int] = ctypes.CDLL(None, use_errno=True).prctl
-    return prctl
-
-
-def _become_subreaper() -> None:
-    if prctl := _prctl():
-        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def _descendants() -> Iterator[int]:
-    """Pids of all living processes below this one."""
-    children: dict[int, list[int]] = {}
-    for pid, parent in _processes():
-        children.setdefault(parent, []).append(pid)
-    below = children.get(os.getpid(), [])
-    while below:
-        pid = below.pop()
-        yield pid
-        below += children.get(pid, [])
-
-
-def _processes() -> Iterator[tuple[int, int]]:
-    """(pid, parent) of every process that is not a zombie."""
-    if not LINUX:
-        yield from _processes_by_ps()
-        return
-    for folder in os.scandir("/proc"):
-        if folder.name.isdigit():
-            with contextlib.suppress(OSError):
-                # The name, in parentheses, may hold anything; state and parent follow the last one.
-                with open(f"{folder.path}/stat", "rb") as file:  # noqa: PTH123
-                    state, parent = file.read().rpartition(b")")[2].split()[:2]
-                if state not in b"ZX":
-                    yield int(folder.name), int(parent)
-
-
-def _processes_by_ps() -> Iterator[tuple[int, int]]:
-    with subprocess.Popen(["/bin/ps", "-axo", "pid=,ppid=,stat="], stdout=subprocess.PIPE, text=True) as ps:
-        assert ps.stdout is not None
-        for pid, parent, state in map(str.split, ps.stdout):
-            if int(pid) != ps.pid and not state.startswith("Z"):
-                yield int(pid), int(parent)
 
 
 def _read(fd: int) -> bytes | None:
