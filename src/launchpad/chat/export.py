@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from launchpad.chat.history import History, Record
 from launchpad.chat.options import Message, written
@@ -56,7 +57,7 @@ def read_messages(path: Path) -> tuple[Message, ...]:
         if isinstance(found := record.get("messages"), list):
             records = [{"type": "message", **message} for message in found if isinstance(message, dict)]
             break
-    messages = tuple(m for m in History(map(_plain, records)).messages if m.role != "tool" and not m.calls)
+    messages = History(_plain(records)).messages
     if not messages:
         raise UsageError(
             f"{path} holds no conversation.",
@@ -66,11 +67,39 @@ def read_messages(path: Path) -> tuple[Message, ...]:
     return messages
 
 
-def _plain(record: Record) -> Record:
-    """OpenAI's parts of a message as our own fields."""
-    parts = record.get("content")
-    if not isinstance(parts, list):
-        return record
-    texts = [str(part.get("text")) for part in parts if part.get("type") == "text"]
-    urls = [str(part["image_url"]["url"]) for part in parts if part.get("type") == "image_url"]
-    return {**record, "content": "\n".join(texts), "images": [url.partition(",")[2] for url in urls]}
+def _plain(records: Iterable[Record]) -> Iterator[Record]:
+    """OpenAI's parts of a message, its calls of tools and what these said, as our own fields."""
+    names: dict[
+        str, str
+    ] = {}  # of tools, by the call: in OpenAI's form an answer says only what call it is for
+    for record in records:
+        own = dict(record)
+        if isinstance(parts := record.get("content"), list):
+            own |= _parts(parts)
+        if isinstance(made := record.get("tool_calls"), list):
+            own["calls"] = [_call(call) for call in made if isinstance(call, dict)]
+            names |= {call["id"]: call["name"] for call in own["calls"]}
+        if (answered := record.get("tool_call_id")) is not None:
+            own |= {"call": answered, "tool": names.get(str(answered), "")}
+        yield own
+
+
+def _parts(parts: list[Any]) -> dict[str, Any]:
+    known = [part for part in parts if isinstance(part, dict)]
+    texts = [str(part.get("text")) for part in known if part.get("type") == "text"]
+    urls = [str(part["image_url"]["url"]) for part in known if part.get("type") == "image_url"]
+    return {"content": "\n".join(texts), "images": [url.partition(",")[2] for url in urls]}
+
+
+def _call(call: Mapping[str, Any]) -> dict[str, Any]:
+    function = call.get("function")
+    named = function if isinstance(function, dict) else {}
+    try:
+        arguments = json.loads(named.get("arguments") or "{}")
+    except (TypeError, ValueError):
+        arguments = {}
+    return {
+        "id": str(call.get("id") or ""),
+        "name": str(named.get("name")),
+        "arguments": arguments if isinstance(arguments, dict) else {},
+    }

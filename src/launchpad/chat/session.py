@@ -121,7 +121,7 @@ class Session:
         self._prompt_floor = 0
         self._record({"type": "clear"})
         for message in messages:
-            self._record(_message(message.role, message.content, message.images))
+            self._record({**_message(message.role, message.content, message.images), **_tool_fields(message)})
 
     def set_system(self, text: str) -> None:
         """Replace the system message; empty text removes it."""
@@ -234,9 +234,7 @@ class Session:
     def _settle(self, answer: _Answer, reason: str, error: LaunchpadError | None = None) -> None:
         stats = answer.stats(reason, self.server.report.context)
         self._watch_prompt(answer)
-        calls = [
-            {"name": call.name, "arguments": dict(call.arguments), "id": call.id} for call in answer.calls
-        ]
+        calls = _written_calls(answer.calls)
         self._history.apply({**_message("assistant", answer.text), "calls": calls})
         ended: dict[str, Any] = {"finish_reason": reason, "ms": round(stats.seconds * 1000)}
         if calls:
@@ -340,6 +338,16 @@ def _header(session: str, server: Server, reference: str | None) -> Record:
 def _message(role: str, content: str, images: Sequence[str] = ()) -> dict[str, Any]:
     more = {"images": list(images)} if images else {}
     return {"type": "message", "role": role, "content": content, **more, "time": _now()}
+
+
+def _tool_fields(message: Message) -> dict[str, Any]:
+    """What a message has to do with tools: the calls that it makes, or the call that it answers."""
+    calls = {"calls": _written_calls(message.calls)} if message.calls else {}
+    return calls | ({"tool": message.tool, "call": message.call} if message.role == "tool" else {})
+
+
+def _written_calls(calls: Sequence[ToolCall]) -> list[dict[str, Any]]:
+    return [{"name": call.name, "arguments": dict(call.arguments), "id": call.id} for call in calls]
 
 
 def _now() -> str:
