@@ -27,6 +27,10 @@ _OF_MEMORY = re.compile(
     r"|failed to create (?:context|llama_context)|ENOMEM|cannot allocate",
     re.IGNORECASE,
 )
+_PORT_TAKEN = re.compile(
+    r"address already in use|EADDRINUSE|couldn't bind|failed to bind|only one usage of each socket address",
+    re.IGNORECASE,
+)
 _SIGNALS_OF_MEMORY = ("SIGKILL", "SIGABRT", "SIGBUS", "SIGSEGV")
 
 
@@ -57,6 +61,11 @@ def may_be_memory(exit_: EngineExit, lines: tuple[str, ...]) -> bool:
     if exit_.out_of_memory or any(_OF_MEMORY.search(line) for line in lines):
         return True
     return exit_.signal is not None and _signal_name(exit_.signal) in _SIGNALS_OF_MEMORY
+
+
+def port_taken(lines: tuple[str, ...]) -> bool:
+    """Whether it ended because another program had taken its port: with another port it would start."""
+    return any(_PORT_TAKEN.search(line) for line in lines)
 
 
 def _signal_name(number: int) -> str:

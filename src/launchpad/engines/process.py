@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from launchpad.engines import guards, registry, use
+from launchpad.engines import failure, guards, registry, use
 from launchpad.engines.clock import asleep
 from launchpad.engines.command import (
     READY_VARIABLE,
@@ -25,7 +25,7 @@ from launchpad.engines.command import (
     how_to_end,
     refuse_options,
 )
-from launchpad.engines.failure import EngineExit, last_words, may_be_memory, missing, oom_kills
+from launchpad.engines.failure import EngineExit, last_words, missing, oom_kills
 from launchpad.engines.identity import Identity, identify
 from launchpad.engines.log import EngineLog
 from launchpad.engines.progress import Phase, StallTimer
@@ -247,9 +247,9 @@ class EngineProcess:
         if self.exit is None:
             return LaunchError(what, why="It was stopped while it was loading.")
         died = self.died(what)
-        crash = EngineCrashed(what, why=died.why, hint=died.hint)
-        crash.memory = may_be_memory(self.exit, self.log_tail())
-        crash.add_note("\n".join(self.log_tail()))
+        crash, tail = EngineCrashed(what, why=died.why, hint=died.hint), self.log_tail()
+        crash.retryable, crash.memory = failure.port_taken(tail), failure.may_be_memory(self.exit, tail)
+        crash.add_note("\n".join(tail))
         return crash
 
     def _tell_progress(self, fraction: float | None, line: tuple[str, ...]) -> None:

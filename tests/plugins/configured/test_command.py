@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 import pytest
@@ -12,7 +15,8 @@ import pytest
 import launchpad.plugins.configured
 from backend_starts import start
 from launchpad.config_sections import BackendConfig
-from launchpad.errors import LaunchError
+from launchpad.engines.loopback import free_port
+from launchpad.errors import EngineCrashed, LaunchError
 from launchpad.events import ignore
 from launchpad.hardware.machine import Machine
 from launchpad.plugins import CommandBackend
@@ -118,6 +122,65 @@ def test_what_does_not_work_is_said_and_leaves_nothing(
     assert not [
         p for p in psutil.Process().children(recursive=True) if "fake_engine" in " ".join(p.cmdline())
     ]
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """A server of somebody else, which says yes to everything and notes what it is asked."""
+
+    heard: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.heard.append(f"{self.command} {self.path} {dict(self.headers)}")
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"data": [{"id": "stranger"}]}')
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing is logged."""
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    """A port that was free when it was chosen, and on which a stranger answers when the engine comes."""
+    Stranger.heard.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def test_a_port_that_a_stranger_took_first_is_left_to_it(
+    model_file: Path, taken_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row E6: the engine cannot bind and ends; it is started with another port, and the stranger hears nothing."""
+    chosen = [taken_port]
+    monkeypatch.setattr(
+        "launchpad.plugins.command_backend.free_port", lambda: chosen.pop() if chosen else free_port()
+    )
+    server = backend().launch(start(backend(), "file:///x", model_file), ignore)
+    try:
+        assert not chosen
+        assert f":{taken_port}/" not in server.server.endpoint
+        assert server.server.model == "simulated"
+        assert Stranger.heard == []
+    finally:
+        server.stop()
+
+
+def test_where_every_port_is_taken_the_last_try_says_so(
+    model_file: Path, taken_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("launchpad.plugins.command_backend.free_port", lambda: taken_port)
+    with pytest.raises(EngineCrashed, match="could not load") as caught:
+        backend().launch(start(backend(), "file:///x", model_file), ignore)
+    assert "already in use" in str(caught.value.why)
+    assert caught.value.retryable
+    assert Stranger.heard == []
 
 
 def test_a_server_that_is_open_to_the_network_is_stopped(model_file: Path, tmp_path: Path) -> None:
