@@ -42,12 +42,12 @@ def hardware(app: App, on: str | None, evidence: bool) -> None:
         app.output.table(
             ["fact", "value", "evidence"], [[f.subject, _readable(f), f.evidence] for f in machine.facts]
         )
-    for warning in machine.warnings:
+    for warning in () if on else machine.warnings:  # --on has said its own already
         app.output.warn(warning)
 
 
 def _show(out: Output, machine: Machine) -> None:
-    rows = [["machine", machine.name + (" (simulated)" if machine.simulated else "")]]
+    rows = [["machine", machine.name + _origin(machine)]]
     rows.append(["system", machine.os or "unknown"])
     rows.append(["cpu", _cpu(machine.cpu)])
     rows.append(["memory", _memory(machine.memory)])
@@ -66,6 +66,12 @@ def _show(out: Output, machine: Machine) -> None:
         rows.append(["node", "; ".join([node.name, *each, f"memory {_memory(node.memory)}"])])
     for label, text in rows:
         out.field(label, text, column=9)
+
+
+def _origin(machine: Machine) -> str:
+    """What kind of machine it is, if it is not this one."""
+    live = machine.cluster is not None and machine.cluster.live is not None
+    return " (live)" if live else " (simulated)" if machine.simulated else ""
 
 
 def _readable(fact: Fact) -> str:

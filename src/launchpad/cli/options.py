@@ -226,7 +226,7 @@ def on_option(function: Callable[P, R]) -> Callable[P, R]:
     return click.option(
         "--on",
         metavar="MACHINE",
-        help='Simulate a machine: "RTX 4090", "2x H100 80GB", "M4 Max 64GB", machine.toml.',
+        help='Another machine: "RTX 4090", "2x H100 80GB", machine.toml; or a live cluster: ray, ray://HEAD.',
     )(function)
 
 
@@ -276,9 +276,19 @@ def make_wish(
 
 
 def simulated(on: str | None) -> Machine | None:
-    """The machine that `--on` describes, None without it."""
+    """The machine that `--on` describes, or the live cluster that it names; None without it."""
     if on is None:
         return None
+    from launchpad.hardware.ray_dashboard import dashboard, is_ray
+
+    if is_ray(on.strip()):
+        from launchpad.hardware.ray_cluster import read_cluster
+
+        machine = read_cluster(dashboard(on.strip()))
+        app = click.get_current_context().ensure_object(App)
+        for warning in machine.warnings:
+            app.output.warn(warning)
+        return machine
     from launchpad.hardware.simulate import simulate
 
     return simulate(on)

@@ -49,6 +49,7 @@ def clustered(
     *,
     addresses: Sequence[str | None] = (),
     interconnect: float | None = None,
+    said: str = "the description",
 ) -> Machine:
     """The first of `machines`, as the head of a cluster of all of them."""
     reached = [*addresses, *[None] * (len(machines) - len(addresses))]
@@ -66,12 +67,11 @@ def clustered(
         head,
         name=name,
         cluster=Cluster(nodes=nodes, interconnect=interconnect),
-        facts=(*head.facts, *_facts(nodes, interconnect)),
+        facts=(*head.facts, *_facts(nodes, interconnect, said)),
     )
 
 
-def _facts(nodes: Iterable[Node], interconnect: float | None) -> Iterable[Fact]:
-    said = "the description"
+def _facts(nodes: Iterable[Node], interconnect: float | None, said: str) -> Iterable[Fact]:
     for number, node in enumerate(nodes):
         cards = ", ".join(card.name for card in node.accelerators) or "no accelerator"
         yield Fact(subject=f"cluster.nodes.{number}", value=f"{node.name}: {cards}", evidence=said)

@@ -91,18 +91,20 @@ class Node(Struct, frozen=True, kw_only=True):
 class Cluster(Struct, frozen=True, kw_only=True):
     """Several computers that can hold one model together. The first node is the machine that the cluster belongs to.
 
-    `interconnect` is what the network between two nodes carries, in bytes/s (None: not known).
+    `interconnect` is what the network between two nodes carries, in bytes/s (None: not known). `live` is the dashboard
+    of the running cluster that told all this (None: a description did).
     """
 
     nodes: tuple[Node, ...]
     interconnect: float | None = None
+    live: str | None = None
 
 
 class Machine(Struct, frozen=True, kw_only=True):
     """Everything that a fit needs to know of one computer, and of the `cluster` that it is the head of, if it is of one.
 
     All other fields speak of this computer alone: an engine that cannot span nodes needs no more.
-    `simulated` machines (`--on`) come from a description; nothing of the computer at hand leaks into them.
+    `simulated` machines (`--on`) come from a description, or from a live cluster (`cluster.live`); nothing of the computer at hand leaks into them.
     `disk_free` is counted where models are stored.
     """
 
