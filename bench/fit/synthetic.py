@@ -15,18 +15,18 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from statistics import mean
 
 from facts import Row, load
-from msgspec import Struct, to_builtins
+from msgspec import Struct, structs, to_builtins
 from sparse_gguf import SparseTensor, natural_type, write
 
 from launchpad.fit.from_gguf import layout_from_gguf
 from launchpad.fit.memory import Host, memory
-from launchpad.fit.result import DeviceMemory, Settings
+from launchpad.fit.result import DeviceMemory, KvType, Settings
 from launchpad.fit.tensors import sum_weights
 
 MIB = 1 << 20
@@ -66,6 +66,20 @@ CASES: tuple[Settings, ...] = tuple(
         (8192, 1, True, "f16", 512, False),
         (32768, 2, True, "f16", 512, False),
     )
+)
+
+PAIRS: tuple[tuple[KvType, KvType], ...] = (
+    ("q4_0", "q4_0"),
+    ("q8_0", "q4_0"),
+    ("f16", "q8_0"),
+    ("q5_1", "q5_0"),
+    ("q4_1", "iq4_nl"),
+    ("bf16", "bf16"),
+)
+CACHES: tuple[Settings, ...] = tuple(
+    structs.replace(CASES[0], context=16384, parallel=slots, kv_unified=False, kv_type_k=k, kv_type_v=v)
+    for slots in (1, 4)
+    for k, v in PAIRS
 )
 
 
@@ -175,13 +189,14 @@ class Answer(Struct, frozen=True):
         """The case as `engine_cases.json` holds it."""
         told = self.settings
         numbers = (told.context, told.parallel, int(told.kv_unified), int(told.flash_attention), told.ubatch)
-        return [*numbers, told.kv_type_k, self.weights, self.kv, self.state, self.compute]
+        types = dict.fromkeys((told.kv_type_k, told.kv_type_v))  # "q8_0", or "q8_0/q4_0" where V has another
+        return [*numbers, "/".join(types), self.weights, self.kv, self.state, self.compute]
 
 
-def answers(engine: Engine, path: Path, file: File) -> Iterator[Answer]:
+def answers(engine: Engine, path: Path, file: File, cases: Iterable[Settings] = CASES) -> Iterator[Answer]:
     """Every case that the engine answers."""
     layout = layout_from_gguf(file)
-    for settings in CASES:
+    for settings in cases:
         log = engine.ask(path, settings)
         weights, compute = WEIGHTS.search(log), COMPUTE.findall(log)
         if not weights or not compute:
@@ -229,6 +244,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--record", type=Path, help="write the models with the engine's answers to this file")
     parser.add_argument("--cases", action="store_true", help="print every case")
+    parser.add_argument("--caches", action="store_true", help="ask for caches of other types instead")
     options = parser.parse_args()
     records: list[Row] = []
     print(f"{'model':24} {'cases':>5} {'weights MiB':>12} {'cache MiB':>10} {'compute %':>10}")
@@ -242,7 +258,7 @@ def main() -> None:
             except RuntimeError as error:
                 print(f"{model['name']:24} {error}", flush=True)
                 continue
-            found = list(answers(engine, path, file))
+            found = list(answers(engine, path, file, CACHES if options.caches else CASES))
             records.append(recorded(model, file, found))
             show(model["name"], found, cases=options.cases)
             if options.record:

@@ -21,7 +21,11 @@ from launchpad.fit.result import DeviceMemory, Settings
 from launchpad.fit.tensors import WeightSums
 
 MIB = 1 << 20
-FACTS: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "engine_cases.json").read_text())
+DATA = Path(__file__).parent / "data"
+FACTS: dict[str, Any] = json.loads((DATA / "engine_cases.json").read_text())
+CACHES: dict[str, list[Any]] = {
+    model["name"]: model["cases"] for model in json.loads((DATA / "cache_cases.json").read_text())["models"]
+}
 MODELS = {model["name"]: model for model in FACTS["models"]}
 
 
@@ -43,17 +47,19 @@ def layout_of(model: dict[str, Any]) -> Layout:
     )
 
 
-def predicted(model: dict[str, Any]) -> Iterator[tuple[DeviceMemory, dict[str, Any]]]:
+def predicted(
+    model: dict[str, Any], cases: list[Any] | None = None
+) -> Iterator[tuple[DeviceMemory, dict[str, Any]]]:
     """Our sum of each case beside the engine's figures."""
     layout = layout_of(model)
-    for values in model["cases"]:
+    for values in model["cases"] if cases is None else cases:
         case = dict(zip(FACTS["case"], values, strict=True))
         settings = Settings(
             context=case["context"],
             parallel=case["slots"],
             kv_unified=bool(case["unified"]),
-            kv_type_k=case["kv_type"],
-            kv_type_v=case["kv_type"],
+            kv_type_k=case["kv_type"].split("/")[0],
+            kv_type_v=case["kv_type"].split("/")[-1],
             ubatch=case["ubatch"],
             flash_attention=bool(case["flash_attention"]),
             mmap=False,
@@ -87,3 +93,17 @@ def test_no_architecture_s_compute_buffer_is_far_off(name: str) -> None:
         for device, case in predicted(MODELS[name])
     ]
     assert mean(errors) <= 0.06
+
+
+@pytest.mark.parametrize("name", CACHES)
+def test_caches_of_any_pair_of_types_are_exact(name: str) -> None:
+    """4 to 16 bits, K and V alike or not, one slot and four: windows, latent and recurrent caches among them."""
+    for device, case in predicted(MODELS[name], CACHES[name]):
+        assert device.term("kv_cache") / MIB == pytest.approx(case["kv_mib"], abs=0.03), case
+        assert device.term("compute") / MIB == pytest.approx(case["compute_mib"], rel=0.006), case
+
+
+def test_caches_were_asked_for_in_many_types() -> None:
+    types = {case[5] for cases in CACHES.values() for case in cases}
+    assert types == {"q4_0", "q8_0/q4_0", "f16/q8_0", "q5_1/q5_0", "q4_1/iq4_nl", "bf16"}
+    assert sum(map(len, CACHES.values())) == 76
