@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ray_facts import TWO, serving
 
 
@@ -31,3 +33,12 @@ def test_nobody_there_and_a_public_address_end_with_their_codes(launchpad):
     public = launchpad("plan", "--on", "ray://8.8.8.8")
     assert (public.code, public.out) == (7, "")
     assert "private network" in public.err
+
+
+@pytest.mark.parametrize("command", ["run", "serve"])
+@pytest.mark.parametrize(("on", "why"), [("RTX 4090", "only simulated"), ("ray", "not built yet")])
+def test_what_would_start_something_refuses_another_machine(launchpad, command: str, on: str, why: str):
+    refused = launchpad(command, "--on", on)
+    assert (refused.code, refused.out) == (7, "")
+    assert why in refused.err
+    assert f"launchpad plan --on '{on}'" in refused.err

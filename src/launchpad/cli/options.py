@@ -230,6 +230,29 @@ def on_option(function: Callable[P, R]) -> Callable[P, R]:
     )(function)
 
 
+def not_on_option(function: Callable[P, R]) -> Callable[P, R]:
+    """`--on` where something would be started: refused with what to do instead, not as an unknown option."""
+
+    def refuse(context: click.Context, _: click.Parameter, value: str | None) -> None:
+        if value is None or context.resilient_parsing:
+            return
+        from launchpad.errors import RefusedError
+        from launchpad.hardware.ray_dashboard import is_ray
+
+        live = is_ray(value.strip())
+        raise RefusedError(
+            f"{context.info_name} starts nothing on another machine.",
+            why="Starting a model across a Ray cluster is not built yet."
+            if live
+            else "That one is only simulated.",
+            hint=f"launchpad plan --on '{value}' shows what would run there."
+            if value.isprintable()
+            else None,
+        )
+
+    return click.option("--on", metavar="MACHINE", hidden=True, expose_value=False, callback=refuse)(function)
+
+
 def make_wish(
     app: App,
     wishes: dict[str, Any],
