@@ -103,11 +103,17 @@ def _candidates(host: Host, seen: Survey, wish: Wish, models: Sequence[Model]) -
     return shortlist(models, wish, lambda model: ways(seen, wish, model, known), too_large_for(seen, wish))
 
 
-def _no_engine_reads(model: Model, seen: Survey) -> NoModelFits:
-    """The error for a model that is known, in a form that no engine here runs."""
+def _no_engine_reads(model: Model, seen: Survey) -> NoModelFits | EngineMissing:
+    """The error for a model that is known, in a form that no engine here runs; what stands against one that could."""
+    forms_of = {build.format for build in model.builds}
+    for here in seen.backends:
+        broken = not here.usable and here.status is not None and here.status.state == "unusable"
+        if broken and here.status and forms_of & set(here.backend.capabilities.formats):
+            what = f"{here.backend.name}, which reads {model.name}, cannot be used here."
+            return EngineMissing(what, why=here.status.why, hint=here.status.hint)
     usable = [here.backend for here in seen.backends if here.usable]
     read = {form for backend in usable for form in backend.capabilities.formats}
-    forms = ", ".join(sorted({build.format for build in model.builds})) or "no form that can be run"
+    forms = ", ".join(sorted(forms_of)) or "no form that can be run"
     whole = next((one for one in seen.models if one.id == model.id), model)
     other = any(build.format in read for build in whole.builds)
     return NoModelFits(

@@ -98,6 +98,15 @@ def test_a_larger_context_or_another_file_is_not_served_by_it(launchpad, model, 
     assert "using" not in launchpad(*run, "--context", "512").err
 
 
+def test_a_named_program_that_is_not_there_is_the_cause(launchpad, model):
+    ran = launchpad(
+        "run", model, "--engine", "/no/such/llama-server", "hi", env={"LAUNCHPAD_PLUGIN_PATH": ""}
+    )
+    assert ran.code == 5
+    assert "/no/such/llama-server" in ran.err
+    assert "the engines here read nothing" not in ran.err
+
+
 def test_an_engine_that_died_is_told_and_then_replaced(launchpad, model, kept, private_home):
     engine = kept()
     os.kill(engine["pid"], signal.SIGSEGV)

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from engines.conftest import Keep, facts
+from launchpad.doctor.software import processes
 from launchpad.engines import kept, registry, stopping, use
 from launchpad.engines.health import answers
 from launchpad.engines.listing import engines, matching
@@ -116,6 +117,9 @@ def test_keeper_guard_and_witness_killed_at_once_then_the_next_start_is_clean(
     os.kill(record.launcher.pid, 9)
     eventually(lambda: len(engine_processes(private_home)) == 3)
     assert [view.state for view in engines()] == ["orphaned"]
+    check = next(processes())
+    assert (check.name, check.state) == ("orphaned processes", "fail")
+    assert (check.fix or "").startswith("launchpad stop ")
     assert [left.token for left in registry.sweep()] == [record.token]
     assert not engine_processes(private_home)
 
