@@ -107,13 +107,22 @@ def test_too_many_or_no_nodes_are_refused() -> None:
 
 
 def test_a_token_is_asked_for_and_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving(TWO, token="right") as port:
+    guarded = changed(lambda a: a.update({"/api/authentication_mode": {"authentication_mode": "token"}}))
+    with serving(guarded, token="right") as port:
         with pytest.raises(RefusedError) as refused:
             read_cluster(dashboard(f"ray://127.0.0.1:{port}"))
         assert "RAY_AUTH_TOKEN" in (refused.value.hint or "")
         monkeypatch.setenv("RAY_AUTH_TOKEN", "right")
         machine = read_cluster(dashboard(f"ray://127.0.0.1:{port}"))
     assert not any("without a token" in warning for warning in machine.warnings)
+
+
+def test_a_token_that_the_cluster_does_not_ask_for_makes_it_no_safer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "right")
+    machine = read(
+        changed(lambda a: a.update({"/api/authentication_mode": {"authentication_mode": "disabled"}}))
+    )
+    assert any("without a token" in warning for warning in machine.warnings)
 
 
 def test_nobody_there_is_said() -> None:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from launchpad.errors import UsageError
+from launchpad.errors import LaunchError, UsageError
 from launchpad.hardware.cluster import MOST_NODES, clustered
 from launchpad.hardware.devices import look_up
 from launchpad.hardware.machine import Accelerator, Cpu, Machine, Memory, Vendor, facts_about
@@ -138,8 +138,17 @@ def _aloud(at: Dashboard) -> Iterable[str]:
         yield f"{at.url} is reached over a public network: what is said to it can be read, and by consent only."
     elif not at.loopback:
         yield f"{at.url} is asked without encryption: keep this cluster inside a private network."
-    if not at.token:
-        yield f"{at.url} is asked without a token: whoever reaches it runs programs on every node."
+    if _open(at):
+        yield f"{at.url} is open without a token: whoever reaches it runs programs on every node."
+
+
+def _open(at: Dashboard) -> bool:
+    """Whether the cluster asks for no token. One that cannot say (older than tokens) is open."""
+    try:
+        mode = at.get("/api/authentication_mode")["authentication_mode"]
+    except (LaunchError, KeyError, TypeError):
+        return True
+    return bool(mode == "disabled")
 
 
 def _distinct(addresses: Iterable[str]) -> list[str | None]:
