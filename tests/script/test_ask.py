@@ -81,7 +81,7 @@ def test_wrong_json_is_asked_for_again_with_the_next_seed_and_good_advice() -> N
         (["nothing"], "not JSON"),
         (["[1]"], "no JSON object"),
         (['{"a": ', Finish(reason="length")], "limit of tokens"),
-        (["{", *[" \n"] * 200, "}"], "blanks in a row"),
+        (["{", *[" \n"] * 200, "}"], "nothing but blanks"),
         (["{", *['"x", '] * 800], "repeats itself"),
     ],
 )
@@ -104,6 +104,16 @@ def test_blanks_end_the_turn_at_once() -> None:
     with pytest.raises(FailedAnswer) as caught:
         put(Scripted(endless), OBJECT)
     assert len(caught.value.answer.text) < 1_000
+
+
+def test_blanks_of_a_slow_engine_end_the_turn_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("launchpad.script.ask.MOST_BLANK_SECONDS", 0.0)  # as if every piece took so long
+    model = Scripted(lambda messages: ["{", *[" "] * 100, "}"])
+    with pytest.raises(FailedAnswer) as caught:
+        put(model, OBJECT)
+    assert len(caught.value.answer.text) == 1 + 17
+    indented = Scripted(lambda messages: ["{", *["\n"] * 16, '"a":', *[" "] * 16, "1}"])
+    assert put(indented, OBJECT).tries == 1
 
 
 def test_an_answer_that_repeats_itself_is_stopped() -> None:

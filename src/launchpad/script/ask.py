@@ -22,6 +22,7 @@ from launchpad.script.model import JsonSchema, ResponseFormat
 
 JSON_RETRIES = 2
 MOST_WHITE_SPACE = 256  # characters in a row; a constrained model that lost its way sends nothing else
+MOST_BLANK_PIECES, MOST_BLANK_SECONDS = 16, 1.5  # both: a slow engine needs minutes for the characters
 _COMPACT = "\n\nAnswer with compact JSON only: no line breaks, no spaces between values, no other text."
 
 
@@ -109,7 +110,7 @@ def _wrong_json(answer: Answer, wanted: Wanted, referee: Referee) -> str | None:
     if not wanted.is_json:
         return None
     if answer.finish_reason == "white space":
-        return f"it sent more than {MOST_WHITE_SPACE} blanks in a row"
+        return "it sent nothing but blanks in the end"
     if answer.finish_reason == "repetition":
         return "it repeats itself without end"
     if answer.finish_reason == "length":
@@ -250,11 +251,14 @@ class Collected:
         self._finish: Finish | None = None
         self._calls: list[ToolCall] = []
         self._blanks = 0
+        self._blank_pieces = 0
+        self._last_word = time.monotonic()
 
     @property
     def blank(self) -> bool:
         """True when more white space came in a row than any answer needs."""
-        return self._blanks > MOST_WHITE_SPACE
+        slow = time.monotonic() - self._last_word > MOST_BLANK_SECONDS
+        return self._blanks > MOST_WHITE_SPACE or (slow and self._blank_pieces > MOST_BLANK_PIECES)
 
     def take(self, delta: Delta) -> None:
         """Take a piece."""
@@ -271,9 +275,15 @@ class Collected:
             self._reasoning.append(delta.text)
         elif isinstance(delta, Text):
             self._text.append(delta.text)
-            bare = delta.text.rstrip()
-            trailing = len(delta.text) - len(bare)
-            self._blanks = trailing if bare else self._blanks + trailing
+            self._count_blanks(delta.text)
+
+    def _count_blanks(self, text: str) -> None:
+        bare = text.rstrip()
+        if bare:
+            self._blanks, self._blank_pieces, self._last_word = 0, 0, time.monotonic()
+        else:
+            self._blank_pieces += 1
+        self._blanks += len(text) - len(bare)
 
     def answer(self, reason: str | None = None) -> Answer:
         """What came, and what it took until now."""
