@@ -71,7 +71,7 @@ def test_c5_too_few_file_descriptors(hub: SimulatedHub, resolved: Resolve, tmp_p
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc for what is in use")
-@pytest.mark.parametrize("more", [12, 40], ids="{} MiB more".format)
+@pytest.mark.parametrize("more", [0, 1, 3, 6, 12, 40], ids="{} MiB more".format)
 def test_c5_little_address_space(hub: SimulatedHub, resolved: Resolve, content: bytes, more: int) -> None:
     """Threads and buffers may be refused: the pull gets there with fewer, or says what it lacks."""
     limit = (

@@ -207,10 +207,6 @@ class Partial:
         with explained(self.path):
             os.fsync(self._file)
 
-    def untouched(self) -> bool:
-        """Say whether the file is as our last write left it."""
-        return self._look is None or self._look == Look.of(self._file)
-
     _look: Look | None = None
 
     def _put(self, start: int, chunks: list[bytes]) -> tuple[int, OSError | None]:

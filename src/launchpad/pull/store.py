@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from time import monotonic
 
@@ -39,6 +40,19 @@ def pull(resolved: Resolved, report: Report, *, options: PullOptions = _DEFAULTS
     """
     if not resolved.files:
         return _already_local(resolved)
+    try:
+        return _bring(resolved, report, options)
+    except (MemoryError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.ENOMEM:
+            raise
+        raise PullError(
+            f"No memory was left for the download of {resolved.ref}.",
+            why="The system refused more: the limit of this process (ulimit -v, RLIMIT_AS) or of the machine is reached.",
+            hint="Raise the limit, or need less: --connections 1. What was fetched is kept.",
+        ) from error
+
+
+def _bring(resolved: Resolved, report: Report, options: PullOptions) -> LocalModel:
     repo = Repo.of(resolved)
     payloads = [of_archive(file) if file.member else of_file(file) for file in resolved.files]
     progress = Progress(resolved.ref, _total(payloads), report)
