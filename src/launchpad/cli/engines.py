@@ -9,7 +9,7 @@ import click
 
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option
-from launchpad.cli.render import duration, gib, tokens
+from launchpad.cli.render import duration, gib, placed, tokens
 from launchpad.errors import EngineError, RefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -67,12 +67,7 @@ def _row(view: EngineView) -> list[str]:
 
 
 def _placement(view: EngineView) -> str:
-    did = view.report
-    if did is None:
-        return "?"
-    if not did.gpu_layers:
-        return "CPU"
-    return f"GPU {did.gpu_layers}/{did.layers}" if did.layers else f"GPU {did.gpu_layers}"
+    return "?" if view.report is None else placed(view.report)
 
 
 def _ends(view: EngineView) -> str:

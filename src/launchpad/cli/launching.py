@@ -6,7 +6,7 @@ import sys
 from math import isinf
 from typing import TYPE_CHECKING
 
-from launchpad.cli.render import tokens
+from launchpad.cli.render import placed, tokens
 from launchpad.errors import UnknownModel
 
 if TYPE_CHECKING:
@@ -138,10 +138,9 @@ def notes(app: App, *styles: str) -> Report:
 def _note_kept(app: App, server: KeptServer) -> None:
     """One line on what is used: a loaded engine was not started now, so it has not said what it did."""
     record, did = server.record, server.server.report
-    where = f"GPU {did.gpu_layers} layers" if did.gpu_layers else "CPU"
     parts = [
         f"using {record.model} ({record.token[:8]}), loaded",
-        where,
+        placed(did),
         f"context {tokens(did.context)}",
         did.engine,
     ]

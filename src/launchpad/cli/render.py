@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from launchpad.catalog.model import License, Quality
     from launchpad.choose import Option
+    from launchpad.engines.server import EngineReport
     from launchpad.fit.result import Band, Confirmation, DeviceMemory, Fit
     from launchpad.hardware.machine import Machine
 
@@ -152,3 +153,13 @@ def option_row(label: str, option: Option) -> list[str]:
 
 OPTION_HEADERS = ["", "model", "quant", "quality", "file", "memory", "speed", "context", "runs on", "license"]
 OPTION_RIGHT = (3, 4, 5, 6, 7)
+
+
+def placed(did: EngineReport) -> str:
+    """Where an engine says that its model is: layers; else its share of accelerators, else its buffers; never a guess."""
+    if did.gpu_layers:
+        return f"GPU {did.gpu_layers}/{did.layers}" if did.layers else f"GPU {did.gpu_layers}"
+    if did.gpu_share:
+        return f"GPU {100 * did.gpu_share:.0f} %"
+    on_cpu = did.buffers and all(buffers.device == "cpu" for buffers in did.buffers)
+    return "CPU" if did.gpu_layers == 0 or did.gpu_share == 0 or on_cpu else "?"

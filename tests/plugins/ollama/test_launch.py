@@ -85,6 +85,22 @@ def test_rule_4_the_context_reaches_v1_through_a_model_that_goes_again() -> None
     assert not running.alive()
 
 
+def test_rule_10_what_is_asked_of_keep_alive_is_what_the_server_takes() -> None:
+    """Recorded: "-1" as text is refused, a length of time is taken, 0 unloads."""
+    traffic = exchanges("keep-alive", "/api/generate")
+    answers = {repr(e["request"]["json"]["keep_alive"]): e["response"]["status"] for e in traffic[:6]}
+    assert answers["'-1'"] == 400
+    assert (answers["'10s'"], answers["0"]) == (200, 200)
+    with Replay(usual(ps(), ps(model("x", 4096)))) as replay:
+        begin(replay, start()).stop()
+        load, unload = (asked["keep_alive"] for asked in replay.asked("/api/generate"))
+    assert isinstance(load, str)
+    assert load[:-1].isdigit()
+    assert load[-1] in "smh"
+    assert unload == 0
+    assert not isinstance(unload, str)
+
+
 def test_a_model_whose_own_context_is_the_plans_needs_no_other_name() -> None:
     """`smol` was made with num_ctx 2048."""
     with Replay(usual(ps(), ps(model("smol:latest", 2048)))) as replay:
@@ -315,6 +331,18 @@ def test_rule_6_what_create_says_of_a_file(gguf: tuple[Path, str], index: int, w
         pytest.raises(PullError, match=what),
     ):
         begin(replay, start("file:///a.gguf", context=2048, path=str(path)))
+
+
+def test_rule_6_the_copy_has_a_digest_of_its_own_and_is_found_by_the_files(gguf: tuple[Path, str]) -> None:
+    path, digest = gguf
+    recorded = recording("create-stream")["exchanges"][0]
+    (sent,) = recorded["request"]["json"]["files"].values()
+    assert WEIGHTS not in sent  # what Ollama stores is not the file that was sent
+    with Replay(importing(digest, blob(digest, "HEAD", 200), created=recorded)) as replay:
+        running = begin(replay, start("file:///a.gguf", context=2048, path=str(path)))
+        running.stop()
+        (created,) = replay.asked("/api/create")
+    assert created["model"].endswith(digest[:12])
 
 
 def test_the_vision_projector_comes_along(gguf: tuple[Path, str], tmp_path: Path) -> None:

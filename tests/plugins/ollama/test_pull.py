@@ -61,7 +61,9 @@ def failure(name: str, index: int) -> LaunchpadError:
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["as recorded", "bytes"])
-def test_one_progress_over_all_layers(clock: list[float], whole: bool) -> None:
+def test_rule_19_one_progress_over_all_layers_however_the_bytes_are_cut(
+    clock: list[float], whole: bool
+) -> None:
     split = (lambda chunks: chunks) if whole else in_bytes
     with Replay(exchanges("pull-local", "/api/pull")[:1], split=split) as replay:
         events = run(replay)
