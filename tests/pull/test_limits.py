@@ -54,6 +54,27 @@ def test_d10_a_disk_of_5_mb(hub: SimulatedHub, resolved: Resolve) -> None:
     assert not hub.gets("/large.gguf"), "it was known before"
 
 
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0 or shutil.which("unshare") is None,
+    reason="only root may mount",
+)
+def test_d11_a_cache_on_another_device(
+    hub: SimulatedHub, resolved: Resolve, content: bytes, tmp_path: Path
+) -> None:
+    """A real tmpfs below the cache's name: launchpad's own data lies on another file system, no rename may cross over."""
+    hub_cache().mkdir()
+    script = (
+        'mount -t tmpfs -o size=50m,mode=0755 tmpfs "$HF_HUB_CACHE" && "$@" && cp "$HF_HUB_CACHE"/*/blobs/* "$COPY" '
+        '&& stat -c %d "$HF_HUB_CACHE" "$(dirname "$COPY")"'
+    )
+    copy = tmp_path / "copy"
+    done = run(resolved(), "", "env", f"COPY={copy}", "unshare", "-m", "sh", "-c", script, "sh")
+    assert done.returncode == 0, done.stderr
+    cache, rest = done.stdout.split()
+    assert cache != rest, "two devices"
+    assert copy.read_bytes() == content
+
+
 @pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
 def test_c5_few_file_descriptors(hub: SimulatedHub, resolved: Resolve, content: bytes) -> None:
     """With 32 it gets there."""
