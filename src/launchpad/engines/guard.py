@@ -7,16 +7,17 @@ that it starts in milliseconds and keeps working while launchpad is being upgrad
               ◀─stdout──       ◀─output pipe─
 
 Protocol, one JSON object per line. In: the job (`argv`, `env`, `cwd`, `stdin`, `log`, `log_limit`, `parent`, `grace`,
-`orphan_grace`, `own_workers`), then lines: `stop`; `ready` when the engine has loaded; `sync`, to have in the log all that the engine wrote; `owner <pid>` when another
-process takes launchpad's place and the pipes. The end of stdin without `stop` means that the owner died. Out: `started`
-(pid), `failed` (errno, message), `synced`, `owner` (pid), `exited` (code or signal).
+`orphan_grace`, `own_workers`), then lines: `stop`; `ready` when the engine has loaded; `sync`, to have in the log all
+that the engine wrote; `owner <pid>` when another process takes launchpad's place and the pipes. The end of stdin
+without `stop` means that the owner died. Out: `started` (pid), `failed` (errno, message), `synced`, `owner` (pid),
+`exited` (code or signal).
 
 Why nothing survives (Linux): the guard is a *subreaper*, so that workers which fork twice or call setsid become its
 children when their parents die, and it leaves only when it has no descendant left. The engine itself is tied to the
 guard by a parent-death signal in case the guard is the one that is killed; what then remains carries the start token
 in its environment. By that launchpad sweeps, and if it was killed in the same instant, the guard's witness: a fork in
-a session of its own, which waits for the end of a pipe that the guard alone holds (`guard_processes.py`). macOS has neither of the two: there the guard ends the engine's
-process group and all descendants that are still linked to it. Windows has `guard_windows.py`.
+a session of its own, which waits for the end of a pipe that the guard alone holds (`guard_processes.py`). macOS has
+neither of the two: there the guard ends the engine's process group and all descendants that are still linked to it. Windows has `guard_windows.py`.
 """
 
 from __future__ import annotations
