@@ -9,6 +9,7 @@ import pytest
 
 from launchpad.serve.ollama_prompt import refuse_too_long
 from launchpad.serve.problem import Problem
+from launchpad.serve.upstream import EngineGone
 from launchpad.testing.replay import Replay
 from ollama_traffic import exchanges, only, server_at
 
@@ -58,7 +59,14 @@ def test_what_cannot_be_too_long_is_not_measured() -> None:
         assert replay.requests == []
 
 
-def test_other_trouble_is_for_the_request_itself() -> None:
+def test_what_is_not_measured_is_for_the_request_itself() -> None:
     with Replay(only("not-found", 0)) as replay:
         ask(replay, BODIES["chat"])
-    ask(replay, BODIES["chat"])  # nobody listens any more
+
+
+def test_where_it_cannot_be_measured_nothing_is_sent() -> None:
+    with Replay(only("busy-v1", 4)) as replay, pytest.raises(Problem, match="server busy") as caught:
+        ask(replay, BODIES["chat"])
+    assert (caught.value.status, caught.value.code) == (503, "not_measured")
+    with pytest.raises(EngineGone):
+        ask(replay, BODIES["chat"])  # nobody listens any more

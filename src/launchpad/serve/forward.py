@@ -101,10 +101,10 @@ class Forward:
 
     async def _ask(self, offer: Offer, server: Server, body: dict[str, Any], answering: _Answering) -> None:
         begin = asyncio.get_running_loop().time()
-        if server.dialect == "ollama":
-            await refuse_too_long(server, body, self._api.dialect)
         told = {**body, "model": server.model}
         try:
+            if server.dialect == "ollama":
+                await refuse_too_long(server, body, self._api.dialect)
             exchange = await request(
                 server.endpoint, server.api_key, self._api.path, msgspec.json.encode(told)
             )

@@ -14,15 +14,19 @@ import msgspec
 
 from launchpad.chat.wire import too_long_figures
 from launchpad.engines.server import Server
-from launchpad.serve.problem import Dialect, too_long
-from launchpad.serve.upstream import EngineGone, request
+from launchpad.serve.problem import Dialect, Problem, too_long
+from launchpad.serve.upstream import request
 
 MAX_ANSWER = 1 << 16
 TEMPLATE = 16  # bytes that a chat template adds to each message, at least
 
 
 async def refuse_too_long(server: Server, body: Mapping[str, Any], dialect: Dialect) -> None:
-    """Raise `Problem` with both numbers when the prompt is longer than the context of an Ollama server."""
+    """Raise `Problem` with both numbers when the prompt is longer than the context of an Ollama server.
+
+    Where the server cannot say (it is busy, its runner died, nobody is there), the request is refused with that as the
+    reason: it could be cut. What it refuses to measure at all (no model for chat) is for the request itself to meet.
+    """
     context = server.settings.context // server.settings.parallel
     messages = list(_messages(body))
     size = sum(len(m["content"].encode()) + TEMPLATE for m in messages)
@@ -44,11 +48,8 @@ async def refuse_too_long(server: Server, body: Mapping[str, Any], dialect: Dial
 
 
 async def _ask(server: Server, asked: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    """What the engine says of a prompt that is too long. Any other trouble is for the real request to meet."""
-    try:
-        exchange = await request(server.endpoint, server.api_key, "/api/chat", msgspec.json.encode(asked))
-    except EngineGone:
-        return None, None
+    """The lengths of the prompt and of the context when it is too long, else None. Raises `Problem`, `EngineGone`."""
+    exchange = await request(server.endpoint, server.api_key, "/api/chat", msgspec.json.encode(asked))
     try:
         status, _ = await exchange.head()
         text = b""
@@ -57,9 +58,16 @@ async def _ask(server: Server, asked: Mapping[str, Any]) -> tuple[int | None, in
         if status < 400:
             while await exchange.read():  # the whole prompt has been read once this ends
                 pass
-        return too_long_figures(text.decode("utf-8", "replace"))
-    except EngineGone:
-        return None, None
+        said = text.decode("utf-8", "replace")
+        found = too_long_figures(said)
+        if status >= 500 and found[1] is None:
+            raise Problem(
+                503,
+                f"Whether the prompt fits could not be found out: {said.strip() or status}",
+                code="not_measured",
+                retry_after=5,
+            )
+        return found
     finally:
         exchange.close()
 
