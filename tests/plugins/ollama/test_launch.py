@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -250,10 +251,13 @@ def importing(digest: str, *blobs: Mapping[str, Any], created: Any = None) -> li
 
 
 def blob(digest: str, method: str, status: int) -> Mapping[str, Any]:
-    answer = says(f"/api/blobs/sha256:{digest}", "", method=method, status=status)
-    answer["response"]["framing"] = "none" if method == "HEAD" else "length"
-    answer["response"]["chunks"] = []
-    return answer
+    """What the recorded server said of a blob in that way, for a digest of ours."""
+    said = [*exchanges("blob-upload"), *exchanges("blob-missing")]
+    answer = next(x for x in said if (x["request"]["method"], x["response"]["status"]) == (method, status))
+    return {
+        "request": {"method": method, "path": f"/api/blobs/sha256:{digest}"},
+        "response": deepcopy(answer["response"]),
+    }
 
 
 def test_a_file_is_asked_for_then_uploaded_and_made_a_model(gguf: tuple[Path, str]) -> None:
