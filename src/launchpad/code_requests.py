@@ -11,8 +11,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from launchpad.errors import RefusedError
+from launchpad.plugins.spec import Resolved
 from launchpad.pull.names import quote
 
 _SETTINGS = ("config.json", "tokenizer_config.json", "processor_config.json", "preprocessor_config.json")
@@ -32,6 +34,12 @@ def refuse_code(folder: Path, allowed: Collection[str] = ()) -> None:
                 hint="Take a GGUF build of it. If your engine supports the model by itself and you trust this revision: "
                 f"launchpad config set run.allow_auto_map {revision_of(folder) or folder}",
             )
+
+
+def settings_of(resolved: Resolved) -> Resolved | None:
+    """The settings files of `resolved` alone, to be read before the weights are fetched; None where it has none."""
+    files = tuple(file for file in resolved.files if file.path in _SETTINGS)
+    return replace(resolved, files=files, branch=None) if files and resolved.entry == "." else None
 
 
 def revision_of(folder: Path) -> str | None:

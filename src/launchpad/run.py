@@ -85,7 +85,9 @@ class RealEffects:
         """
         if step.by is not None:
             return self._host.backend(step.by).pull(step.build, report)
+        from launchpad.code_requests import settings_of
         from launchpad.download_rate import remember
+        from launchpad.events import ignore
         from launchpad.pull.companions import without_projector
         from launchpad.pull.options import PullOptions
         from launchpad.pull.store import pull
@@ -111,18 +113,26 @@ class RealEffects:
             resolved = without_projector(resolved)
         if step.allow_unpinned:
             resolved = pinned(resolved, noting, options)
+        if small := settings_of(resolved):
+            self._refuse_code(pull(small, ignore, options=options).path)
         return pull(resolved, noting, options=options)
 
     def verify(self, path: str) -> None:
         """Read the headers of a model: a malformed or incomplete one must not reach an engine."""
         from pathlib import Path
 
-        from launchpad.code_requests import refuse_code
         from launchpad.engines.guards import prepare
         from launchpad.model_file import check
 
         prepare()  # the guard starts up while the file is read
         check(Path(path))
+        self._refuse_code(path)
+
+    def _refuse_code(self, path: str) -> None:
+        from pathlib import Path
+
+        from launchpad.code_requests import refuse_code
+
         consented = (*self._config.run.allow_auto_map, *self._config.vllm.trust_remote_code)
         refuse_code(Path(path), consented)
 

@@ -94,6 +94,10 @@ def test_s4_what_is_code_is_refused(
     assert "Traceback" not in done.stderr
     assert asked_for_code(hub) == []
     assert not [path for path in private_home.glob("hub/*/snapshots/**/*") if path.name in code_files()]
+    if b"auto_map" in files.get(
+        "config.json", b""
+    ):  # refused before the weights, of which the header alone was read
+        assert not [s for s in hub.requests if s.path.endswith(".safetensors") and "range" not in s.headers]
 
 
 def test_s4_a_file_that_is_two_things(hub: SimulatedHub, private_home: Path) -> None:
