@@ -1,4 +1,4 @@
-"""For the tests of plugins and of launchpad itself: the conformance kit, the fake engine, simulated servers.
+"""For the tests of plugins and of launchpad itself: the conformance kit, the fake engine, machines, hostile servers.
 
 A plugin's tests subclass the contracts, and pytest runs every rule of them:
 
@@ -17,22 +17,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from launchpad.hardware.simulate import simulate as simulate
     from launchpad.testing.backend_contract import BackendContract as BackendContract
+    from launchpad.testing.cli import CliRun as CliRun
+    from launchpad.testing.cli import fake_engine as fake_engine
+    from launchpad.testing.cli import run_cli as run_cli
     from launchpad.testing.contract import CatalogContract as CatalogContract
     from launchpad.testing.contract import CommandContract as CommandContract
     from launchpad.testing.contract import PluginContract as PluginContract
     from launchpad.testing.contract import ProbeContract as ProbeContract
+    from launchpad.testing.hub import Fault as Fault
+    from launchpad.testing.hub import SimulatedHub as SimulatedHub
     from launchpad.testing.model_files import write_gguf as write_gguf
     from launchpad.testing.source_contract import SourceContract as SourceContract
 
 _EXPORTS = {
     "BackendContract": "launchpad.testing.backend_contract",
     "CatalogContract": "launchpad.testing.contract",
+    "CliRun": "launchpad.testing.cli",
     "CommandContract": "launchpad.testing.contract",
+    "Fault": "launchpad.testing.hub",
     "PluginContract": "launchpad.testing.contract",
     "ProbeContract": "launchpad.testing.contract",
-    "write_gguf": "launchpad.testing.model_files",
+    "SimulatedHub": "launchpad.testing.hub",
     "SourceContract": "launchpad.testing.source_contract",
+    "fake_engine": "launchpad.testing.cli",
+    "run_cli": "launchpad.testing.cli",
+    "simulate": "launchpad.hardware.simulate",
+    "write_gguf": "launchpad.testing.model_files",
 }
 
 __all__ = sorted(_EXPORTS)
