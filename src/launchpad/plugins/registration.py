@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pluggy
 
 from launchpad.plugins.plugin import Plugin
-from launchpad.plugins.spec import Hooks
+from launchpad.plugins.spec import DEPRECATED, Hooks
 from launchpad.plugins.validate import Invalid
 
 T = TypeVar("T")
@@ -18,7 +18,7 @@ HOOKS = tuple(name for name in vars(Hooks) if name.startswith("launchpad_"))
 
 
 def register(name: str, plugin: object) -> tuple[dict[str, Any], Mapping[str, str]]:
-    """The plugin's hooks, callable by name, and remarks about functions that look like hooks and are none.
+    """The plugin's hooks, callable by name, and remarks about functions that look like hooks and are none, or are deprecated.
 
     Each plugin gets a manager of its own: pluggy then checks the signatures, a misspelt hook is laid at the right door
     and no plugin can wrap another's hooks. Raises `Invalid`.
@@ -35,6 +35,8 @@ def register(name: str, plugin: object) -> tuple[dict[str, Any], Mapping[str, st
     for attribute in dir(plugin):
         if attribute in HOOKS and attribute not in hooks:
             remarks[attribute] = "it is not marked with @hookimpl, so it is never called"
+    for hook in hooks.keys() & DEPRECATED.keys():
+        remarks[hook] = f"this hook is deprecated; its place takes {DEPRECATED[hook]}"
     if not hooks and not remarks:
         raise Invalid("it implements no hook; does the entry point name the right module?")
     return hooks, remarks

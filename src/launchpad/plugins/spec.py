@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 GROUP = "launchpad.v1"
 
+DEPRECATED: dict[str, str] = {}
+"""Hooks that are about to go, and what takes the place of each: a plugin that has one is told."""
+
 hookspec = pluggy.HookspecMarker("launchpad")
 hookimpl = pluggy.HookimplMarker("launchpad")
 
