@@ -65,7 +65,7 @@ def listeners(pid: int) -> set[tuple[str, int]]:
 def require_private(engine: str, pid: int, port: int) -> None:
     """Raise `LaunchError` unless it is this engine that listens on the port, and on loopback only."""
     found = listeners(pid)
-    if public := sorted(f"{address}:{number}" for address, number in found if not _is_loopback(address)):
+    if public := sorted(f"{address}:{number}" for address, number in found if not is_loopback(address)):
         raise LaunchError(
             f"{engine} listens beyond this machine and was stopped.",
             why=f"It listens on {', '.join(public)}.",
@@ -80,5 +80,6 @@ def require_private(engine: str, pid: int, port: int) -> None:
         )
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """Whether only this machine reaches what listens there."""
     return address.startswith(("127.", "::ffff:127.")) or address == "::1"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from time import time
 
 from launchpad.catalog.model import Build, LocalModel, Model
 from launchpad.engines.server import EngineReport, RunningServer, Server
@@ -24,6 +25,7 @@ from launchpad.plugins.guarded_calls import items as _items
 from launchpad.plugins.guarded_calls import required as _required
 from launchpad.plugins.guarded_calls import rolled_back as _rolled_back
 from launchpad.plugins.isolation import uncaptured
+from launchpad.plugins.open_engines import refuse_open_engines
 from launchpad.plugins.plugin import Plugin
 from launchpad.plugins.spec import (
     Backend,
@@ -325,11 +327,12 @@ class GuardedBackend:
 
     def launch(self, start: StartStep, report: Report) -> RunningServer:
         """Start in the caller's thread, for as long as it takes. Raises `LaunchError`."""
+        since = time()
 
         def launch() -> RunningServer:
             return self._backend.launch(start, uncaptured(report))
 
-        return _required(
+        running = _required(
             self.plugin,
             f"{self.name}.launch",
             launch,
@@ -337,6 +340,9 @@ class GuardedBackend:
             lambda why: LaunchError(f"The backend {self.name} could not start.", why=why, hint=_HINT),
             None,
         )
+        if not self.plugin.builtin:  # our own look for themselves, and know what the user agreed to
+            refuse_open_engines(self.name, running, since)
+        return running
 
 
 class GuardedServer:

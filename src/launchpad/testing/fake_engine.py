@@ -31,6 +31,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--host", default="127.0.0.1", help="0.0.0.0: open to the network, as many servers are"
     )
+    parser.add_argument(
+        "--trust-remote-code", action="store_true", help="does nothing; that it is there counts"
+    )
     parser.add_argument("--load-seconds", type=float, default=0.0, help="simulated loading, with log lines")
     parser.add_argument("--exit-at-load", type=int, metavar="CODE")
     parser.add_argument("--signal-at-load", metavar="NAME", help="die by this signal while loading")
