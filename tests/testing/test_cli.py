@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import launchpad.testing
-from launchpad.testing import Fault, SimulatedHub, fake_engine, run_cli, simulate
+from launchpad.testing import Fault, SimulatedHub, fake_engine_command, run_cli, simulate
 
 ECHO = Path(__file__).parents[2] / "examples" / "plugin_echo.py"
 
@@ -45,7 +45,7 @@ def test_a_refusal_is_an_exit_code_and_three_lines() -> None:
 def test_the_fake_engine_is_a_process(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     environment = {**os.environ, "LAUNCHPAD_READY_FILE": str(ready)}
-    command = fake_engine("--exit-at-load", "7")
+    command = fake_engine_command("--exit-at-load", "7")
     assert (
         subprocess.run(
             command, input='{"api_key": "x"}', text=True, env=environment, capture_output=True, timeout=30

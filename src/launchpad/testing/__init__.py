@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from launchpad.hardware.simulate import simulate as simulate
     from launchpad.testing.backend_contract import BackendContract as BackendContract
     from launchpad.testing.cli import CliRun as CliRun
-    from launchpad.testing.cli import fake_engine as fake_engine
+    from launchpad.testing.cli import fake_engine_command as fake_engine_command
     from launchpad.testing.cli import run_cli as run_cli
     from launchpad.testing.contract import CatalogContract as CatalogContract
     from launchpad.testing.contract import CommandContract as CommandContract
@@ -41,7 +41,7 @@ _EXPORTS = {
     "ProbeContract": "launchpad.testing.contract",
     "SimulatedHub": "launchpad.testing.hub",
     "SourceContract": "launchpad.testing.source_contract",
-    "fake_engine": "launchpad.testing.cli",
+    "fake_engine_command": "launchpad.testing.cli",
     "run_cli": "launchpad.testing.cli",
     "simulate": "launchpad.hardware.simulate",
     "write_gguf": "launchpad.testing.model_files",

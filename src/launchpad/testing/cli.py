@@ -67,6 +67,6 @@ def run_cli(
     return CliRun(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
 
-def fake_engine(*options: str) -> list[str]:
+def fake_engine_command(*options: str) -> list[str]:
     """The command that starts the simulated engine, a real process; its `--help` lists the faults it can have."""
     return [sys.executable, "-m", "launchpad.testing.fake_engine", *options]
