@@ -66,7 +66,7 @@ class Writer:
         self._chunks.append(chunk)
         self._size += len(chunk)
         if (
-            self._size >= self._most
+            self._size + len(chunk) > self._most  # one more like it would be too much to lose
             or len(self._chunks) >= _MOST_CHUNKS
             or monotonic() - self._since > _LONGEST_KEPT
         ):
@@ -83,10 +83,10 @@ class Writer:
 
 
 def write_size(size: int | None, connections: int) -> int:
-    """Bytes of one write: what all connections together hold unwritten must stay below 1 % of the file."""
+    """Bytes of one write: what all connections hold unwritten, and are just receiving, must stay below 1 % of the file."""
     if size is None:
         return _LEAST_WRITE
-    return min(max(size // (128 * connections), _LEAST_WRITE), _LARGEST_WRITE)
+    return min(max(size // (256 * connections), _LEAST_WRITE), _LARGEST_WRITE)
 
 
 def stream(file: Partial, job: Job, address: Address, part: Part, connections: int, stop: Event) -> None:
