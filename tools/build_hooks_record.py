@@ -61,7 +61,8 @@ def _interface(protocol: type) -> dict[str, str]:
         if name.startswith("_"):
             continue
         if isinstance(value, property):
-            members[name] = str(inspect.signature(value.fget).return_annotation)  # type: ignore[arg-type]
+            assert value.fget is not None
+            members[name] = str(inspect.signature(value.fget).return_annotation)
         elif inspect.isfunction(value):
             signature = inspect.signature(value)
             arguments = ", ".join(_argument(one) for one in list(signature.parameters.values())[1:])

@@ -56,7 +56,7 @@ def _processes() -> Iterator[tuple[int, int]]:
         if folder.name.isdigit():
             with contextlib.suppress(OSError):
                 # The name, in parentheses, may hold anything; state and parent follow the last one.
-                with open(f"{folder.path}/stat", "rb") as file:  # noqa: PTH123
+                with open(f"{folder.path}/stat", "rb") as file:  # noqa: PTH123  (pathlib is slow to load)
                     state, parent = file.read().rpartition(b")")[2].split()[:2]
                 if state not in b"ZX":
                     yield int(folder.name), int(parent)
@@ -124,7 +124,7 @@ def _kill_if(pid: int, mark: bytes) -> bool:
     with contextlib.suppress(OSError):
         folder = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY)
         try:
-            with open(os.open("environ", os.O_RDONLY, dir_fd=folder), "rb") as file:  # noqa: PTH123
+            with open(os.open("environ", os.O_RDONLY, dir_fd=folder), "rb") as file:  # noqa: PTH123  (a descriptor, no path)
                 if mark in file.read().split(b"\0"):
                     signal.pidfd_send_signal(folder, signal.SIGKILL)
                     return True
