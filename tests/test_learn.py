@@ -97,6 +97,13 @@ def test_a_launch_under_load_is_kept_and_says_so(monkeypatch: pytest.MonkeyPatch
     assert [(one.measured.decode, one.busy) for one in kept] == [(5.0, 3.0), (9.0, 0.0)]
 
 
+def test_nobody_waits_for_a_look_where_no_speed_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("launchpad.learn.cores_busy", lambda ours: pytest.fail("it takes time"))
+    keep(plan(), Ready(), decode=None, depth=None, prefill=None, source="run")
+    (kept,) = measurements.load(plan().machine)
+    assert (kept.measured.load, kept.busy) == (None, 0.0)
+
+
 def test_a_process_at_work_is_seen() -> None:
     """A real one: it spins for as long as it is looked at."""
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:

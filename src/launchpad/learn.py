@@ -51,10 +51,12 @@ def keep(
 ) -> None:
     """Keep one measurement of a running engine: decode at that depth, prefill, both in tokens/s.
 
-    `busy` is what `slowed_by` said around it; None asks now.
+    `busy` is what `slowed_by` said around it; None asks now, if there is a speed that others can have slowed: that takes
+    time, in which somebody waits for the command's end.
     """
     with suppress(LaunchpadError, OSError):  # a launch does not fail for want of a note about it
-        busy = slowed_by(plan, server) if busy is None else busy
+        if busy is None and not (decode is None and prefill is None):
+            busy = slowed_by(plan, server)
         _keep(plan, server, Figures(decode=decode, depth=depth, prefill=prefill), source, busy)
 
 
@@ -67,16 +69,17 @@ def slowed_by(plan: Plan, server: RunningServer) -> float:
     return busy if busy > SLOWS * (cpu.cores_physical or 1) else 0.0
 
 
-def _keep(plan: Plan, server: RunningServer, speeds: Figures, source: Source, busy: float) -> None:
+def _keep(plan: Plan, server: RunningServer, speeds: Figures, source: Source, busy: float | None) -> None:
+    """`busy` None: nobody looked, so the load time is not kept, which others can have slowed too."""
     did = server.server.report
     measured = replace(
         speeds,
-        load=did.load_seconds,
+        load=None if busy is None else did.load_seconds,
         process=did.process_memory,
         overhead=overhead_of(plan.start, did),
     )
     memory = check_memory(plan.start.fit, did, loaded=True)
-    _record(plan, did.engine, measured, source, memory=memory, busy=busy)
+    _record(plan, did.engine, measured, source, memory=memory, busy=busy or 0.0)
 
 
 def keep_confirmation(plan: Plan, confirmation: Confirmation) -> None:
