@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from launchpad.catalog.model import Build, Capabilities, License, LocalModel, Model, Quality
-from launchpad.choose import Availability, Candidate
+from launchpad.choice.choose import Availability, Candidate
 from launchpad.fit.result import Band, DeviceMemory, Fit, Placement, Settings, Speed, Term
 
 GIB = 1 << 30

@@ -14,8 +14,8 @@ from typing import get_type_hints
 import pytest
 
 from launchpad.config import KEYS, SECTIONS, Config, load_config, variable
-from launchpad.config_backends import check_backends
-from launchpad.config_sections import BackendConfig
+from launchpad.config.backends import check_backends
+from launchpad.config.sections import BackendConfig
 from launchpad.plugins import spec
 from launchpad.plugins.host import Host
 from launchpad.plugins.registration import HOOKS

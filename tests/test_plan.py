@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from factories import UNREACHABLE, candidate, local
-from launchpad.choose import Availability, choose
+from launchpad.choice.choose import Availability, choose
 from launchpad.errors import NoModelFits
 from launchpad.hardware.machine import Machine
 from launchpad.plan import Plan, make_plan

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from launchpad.choose import Option
+from launchpad.choice.choose import Option
 from launchpad.config import Config
 from launchpad.decide import decide
 from launchpad.hardware.simulate import simulate

@@ -104,7 +104,7 @@ def launched(host: Host, plan: Plan) -> float:
     from launchpad.config import Config
     from launchpad.events import ignore
     from launchpad.gguf.reader import _of_path as read_header
-    from launchpad.run import RealEffects, execute
+    from launchpad.launcher.run import RealEffects, execute
 
     read_header.cache_clear()  # as in a process of its own
     begin = time.perf_counter()

@@ -225,8 +225,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     from launchpad.config import load_config
     from launchpad.decide import make_plan_for
     from launchpad.events import ignore
+    from launchpad.launcher.run import RealEffects, execute
     from launchpad.plugins.host import Host
-    from launchpad.run import RealEffects, execute
     from launchpad.wish import Wish
 
     config = load_config()

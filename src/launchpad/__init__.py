@@ -19,7 +19,7 @@ _EXPORTS = {
     "Answer": "launchpad.talk",
     "AsyncChat": "launchpad.talk_async",
     "Chat": "launchpad.talk",
-    "Choice": "launchpad.choose",
+    "Choice": "launchpad.choice.choose",
     "Machine": "launchpad.hardware.machine",
     "Model": "launchpad.catalog.model",
     "Plan": "launchpad.plan",
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from launchpad.api import launch as launch
     from launchpad.api import recommend as recommend
     from launchpad.catalog.model import Model as Model
-    from launchpad.choose import Choice as Choice
+    from launchpad.choice.choose import Choice as Choice
     from launchpad.hardware.machine import Machine as Machine
     from launchpad.plan import Plan as Plan
     from launchpad.plugins import hookimpl as hookimpl

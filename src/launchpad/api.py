@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from launchpad.choose import Choice
+from launchpad.choice.choose import Choice
 from launchpad.errors import RefusedError
 from launchpad.events import Report, ignore
 from launchpad.hardware.machine import Machine
@@ -70,8 +70,8 @@ def planned(wish: Wish, max_download: int | None, report: Report) -> Plan:
 
     Raises `RefusedError` for a download without consent, and `LaunchpadError`.
     """
-    from launchpad import room
-    from launchpad.sound import sound
+    from launchpad.launcher import room
+    from launchpad.launcher.sound import sound
 
     host, config = _host()
     plan = sound(room.planned(host, config, wish, report, starts=False), report)
@@ -87,7 +87,7 @@ def planned(wish: Wish, max_download: int | None, report: Report) -> Plan:
 
 def started(plan: Plan, report: Report) -> tuple[Plan, RunningServer]:
     """Carry `plan` out; with the engine the plan that it was really started from. Raises `LaunchpadError`."""
-    from launchpad.run import RealEffects, carry_out
+    from launchpad.launcher.run import RealEffects, carry_out
 
     return carry_out(plan, RealEffects(*_host()), report)
 

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from launchpad import engine_choice
-from launchpad.beside import with_beside
 from launchpad.catalog.filters import check_filters
 from launchpad.catalog.load import labs
 from launchpad.catalog.lookalike import refuse_lookalike
@@ -17,20 +15,22 @@ from launchpad.catalog.merge import models_of
 from launchpad.catalog.model import Model
 from launchpad.catalog.reference import parse
 from launchpad.catalog.select import select
-from launchpad.choose import Candidate, Choice
+from launchpad.choice import engines as engine_choice
+from launchpad.choice.choose import Candidate, Choice
+from launchpad.choice.found import found_builds
+from launchpad.choice.known_fits import KnownFits
+from launchpad.choice.policy import Policy, breach_of_source, enforce, permitted, refusal
+from launchpad.choice.scoring import rate
+from launchpad.choice.shortlist import shortlist
 from launchpad.config import named_program
-from launchpad.confirm import confirmed
+from launchpad.config.policy_file import load_policy
 from launchpad.errors import EngineMissing, NoModelFits
-from launchpad.found import found_builds
 from launchpad.hardware.machine import Machine
-from launchpad.known_fits import KnownFits
-from launchpad.named import is_auto, named_models, served_models
+from launchpad.launcher.beside import with_beside
+from launchpad.launcher.confirm import confirmed
+from launchpad.lookup.named import is_auto, named_models, served_models
 from launchpad.plan import Plan, make_plan
 from launchpad.plugins.spec import BackendStatus
-from launchpad.policy import Policy, breach_of_source, enforce, permitted, refusal
-from launchpad.policy_file import load_policy
-from launchpad.scoring import rate
-from launchpad.shortlist import shortlist
 from launchpad.survey import (
     Survey,
     consider,

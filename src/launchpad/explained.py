@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from launchpad.catalog.load import load_evidence
 from launchpad.catalog.model import Build, Model
 from launchpad.catalog.quality import loss_of
-from launchpad.choose import Candidate
+from launchpad.choice.choose import Candidate
 from launchpad.decide import fits_of
 from launchpad.errors import NoModelFits
 from launchpad.explain.explain import explain
@@ -18,7 +18,7 @@ from launchpad.explain.subject import Attempt, Subject
 from launchpad.fit.layout import Layout
 from launchpad.fit.result import Fit
 from launchpad.hardware.machine import Machine
-from launchpad.named import is_auto
+from launchpad.lookup.named import is_auto
 from launchpad.plan import no_pick
 from launchpad.survey import BackendHere, Survey, availability, learned, local_layout
 from launchpad.wish import Wish

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from launchpad.catalog.model import Build, Defaults, License
-from launchpad.choose import Choice, Option
+from launchpad.choice.choose import Choice, Option
 from launchpad.errors import NoModelFits
 from launchpad.fit.result import Confirmation, Fit, Settings
 from launchpad.hardware.machine import Machine

@@ -15,22 +15,22 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from launchpad import measurements
 from launchpad.catalog.merge import models_of
 from launchpad.catalog.model import Build, LocalModel, Model
-from launchpad.choose import Availability, Candidate
-from launchpad.download_rate import remembered_rate
-from launchpad.engine_choice import Engine, stands_back
+from launchpad.choice.choose import Availability, Candidate
+from launchpad.choice.engines import Engine, stands_back
+from launchpad.choice.found import found_builds
+from launchpad.choice.known_fits import KnownFits
+from launchpad.choice.shortlist import Way
 from launchpad.errors import BadModelFile, LaunchpadError
 from launchpad.fit.calibration import Measurement, calibrate
 from launchpad.fit.layout import Layout
 from launchpad.fit.result import Fit
-from launchpad.found import found_builds
 from launchpad.hardware.machine import Machine, with_freed
 from launchpad.hardware.referee import referee
-from launchpad.known_fits import KnownFits
+from launchpad.launcher import measurements
 from launchpad.plugins.spec import Backend, BackendStatus, ModelSource, Pulls, Reachability
-from launchpad.shortlist import Way
+from launchpad.pull.download_rate import remembered_rate
 from launchpad.wish import Wish
 
 if TYPE_CHECKING:
@@ -338,7 +338,7 @@ def local_layout(local: LocalModel | None) -> Layout | None:
     """
     if local is None or local.format != "gguf":
         return None
-    from launchpad.model_file import read_layout, read_projector
+    from launchpad.lookup.model_file import read_layout, read_projector
 
     try:
         layout = read_layout(Path(local.path))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from launchpad.catalog.hub_config import parse_config
 from launchpad.catalog.model import Moe, MultiHeadLatent, Shape
 from launchpad.errors import BadModelFile
-from launchpad.model_facts import facts_of_config
+from launchpad.lookup.model_facts import facts_of_config
 from safetensors_bytes import config
 
 

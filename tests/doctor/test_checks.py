@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from launchpad.config import Config
-from launchpad.config_sections import ServeConfig
+from launchpad.config.sections import ServeConfig
 from launchpad.doctor import hardware, network, software
 from launchpad.doctor.examine import examine
 from launchpad.doctor.floors import floors, is_below

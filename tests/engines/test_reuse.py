@@ -13,13 +13,13 @@ from msgspec.structs import replace
 
 from engines.conftest import Keep
 from factories import candidate
-from launchpad.choose import choose
+from launchpad.choice.choose import choose
 from launchpad.config import named_program
 from launchpad.engines import registry
 from launchpad.events import ignore
 from launchpad.hardware.simulate import simulate
+from launchpad.launcher.reuse import for_plan, for_wish
 from launchpad.plan import Plan, make_plan
-from launchpad.reuse import for_plan, for_wish
 from launchpad.wish import Wish
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="subreaper and /proc are Linux's")

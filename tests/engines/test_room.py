@@ -12,15 +12,15 @@ from msgspec.structs import replace
 
 from engines.conftest import Keep
 from factories import candidate
-from launchpad.choose import choose
+from launchpad.choice.choose import choose
 from launchpad.engines import kept, use
 from launchpad.engines.resident import private_bytes
 from launchpad.errors import NoModelFits
 from launchpad.events import Event
 from launchpad.hardware.machine import Accelerator, Machine, Memory, with_freed
 from launchpad.hardware.simulate import simulate
+from launchpad.launcher.room import foreseen, idle, with_room
 from launchpad.plan import Plan, make_plan
-from launchpad.room import foreseen, idle, with_room
 from launchpad.wish import Wish
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="subreaper and /proc are Linux's")

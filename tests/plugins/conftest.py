@@ -16,7 +16,7 @@ from launchpad.plugins.host import Host
 Install = Callable[..., Path]
 
 PREAMBLE = """
-from launchpad.choose import Option
+from launchpad.choice.choose import Option
 from launchpad.plugins import (
     BackendBase, BackendCapabilities, BackendStatus, Build, Choice, CommandSpec, LaunchError, LaunchpadError, LocalModel,
     Model, ProbeResult, Reachability, RefusedError, Resolved, hookimpl,

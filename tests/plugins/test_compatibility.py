@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from launchpad.catalog.model import Build, Model
-from launchpad.choose import Availability, Candidate
+from launchpad.choice.choose import Availability, Candidate
 from launchpad.events import Notice
 from launchpad.fit.result import Fit, Placement, Settings
 from launchpad.plugins import spec

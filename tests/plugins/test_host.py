@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from launchpad.catalog.model import Build, Model
-from launchpad.choose import Availability, Candidate, Choice
+from launchpad.choice.choose import Availability, Candidate, Choice
 from launchpad.config import Config
 from launchpad.errors import EngineMissing, LaunchpadError, RefusedError, UnknownModel
 from launchpad.events import Notice

@@ -11,11 +11,11 @@ from gguf_bytes import MODEL_DATA, MODEL_KEYS, MODEL_TENSORS, gguf, tensor
 from launchpad.catalog.model import Build, ModelFile
 from launchpad.errors import LaunchpadError, PullError
 from launchpad.gguf import read_header
+from launchpad.lookup.remote_model import read_remote, read_remote_gguf
 from launchpad.plugins.pypi.source import PackageIndex
 from launchpad.plugins.spec import Resolved
 from launchpad.pull.member import BLOCK
 from launchpad.pull.ranges import ranges
-from launchpad.remote_model import read_remote, read_remote_gguf
 from launchpad.testing.hub import Fault, SimulatedHub
 
 WEIGHTS = 4 << 20

@@ -16,7 +16,7 @@ import uvicorn
 
 from chat.simulated_engine import SimulatedEngine, simulated_engine
 from factories import candidate
-from launchpad.choose import choose
+from launchpad.choice.choose import choose
 from launchpad.engines.server import RunningServer, Server
 from launchpad.hardware.simulate import simulate
 from launchpad.plan import Plan, make_plan

@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from launchpad import config_file
 from launchpad.catalog.kept import KeptCatalog, Unusable
 from launchpad.catalog.model import Model
+from launchpad.config import file as config_file
 from launchpad.errors import ConfigError, LaunchpadError, RefusedError, UsageError
 from launchpad.paths import config_dir
 

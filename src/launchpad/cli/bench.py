@@ -18,11 +18,11 @@ from launchpad.cli.render import gib, speed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from launchpad.bench import Point
     from launchpad.cli.documents import Benchmark, BenchmarkPoint
     from launchpad.cli.output import Output
     from launchpad.engines.server import RunningServer
     from launchpad.fit.result import Band
+    from launchpad.launcher.bench import Point
     from launchpad.plan import Plan
 
 TEST_MIDDLE = 64  # tokens: the depth grows by 128 while decode is measured
@@ -56,11 +56,11 @@ def bench(
     launchpad bench
     launchpad bench qwen3-8b --json
     """
-    from launchpad.bench import measure
     from launchpad.cli.launching import launch
     from launchpad.cli.plan_notices import tell
     from launchpad.decide import make_plan_for
-    from launchpad.learn import slowed_by
+    from launchpad.launcher.bench import measure
+    from launchpad.launcher.learn import slowed_by
 
     wish = make_wish(app, wishes, model=model, offline=offline)
     with app.output.status("looking at this machine"):
@@ -96,8 +96,8 @@ def _tell_of_load(out: Output, record: Benchmark) -> None:
 
 
 def _depths(plan: Plan, asked: tuple[int, ...]) -> tuple[int, ...]:
-    from launchpad.bench import DECODE, PREFILL, depths_within
     from launchpad.errors import UsageError
+    from launchpad.launcher.bench import DECODE, PREFILL, depths_within
 
     context = plan.start.settings.context
     found = depths_within(context, asked)
@@ -112,7 +112,7 @@ def _depths(plan: Plan, asked: tuple[int, ...]) -> tuple[int, ...]:
 
 def _keep(plan: Plan, server: RunningServer, points: Sequence[Point], busy: float) -> None:
     """Remember every depth; prefill is predicted for an empty context only."""
-    from launchpad.learn import keep
+    from launchpad.launcher.learn import keep
 
     for point in points:
         keep(

@@ -320,7 +320,7 @@ def _take(
 def _looked_into(app: App, reference: str) -> Model:
     """The model at a place or in a file, as its headers describe it. Raises `UsageError` for one that is known."""
     from launchpad.errors import UsageError
-    from launchpad.named import named_models
+    from launchpad.lookup.named import named_models
     from launchpad.survey import survey
     from launchpad.wish import Wish
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def reference_of(plan: Plan) -> str:
     """How the plan's model is asked for again: as the user did, or by its name and build."""
-    from launchpad.named import is_auto
+    from launchpad.lookup.named import is_auto
 
     asked, pick = plan.wish.model, plan.choice.pick
     if asked is not None and not is_auto(asked):
@@ -51,7 +51,7 @@ class ChatEngines:
     def _renewable(self, plan: Plan, running: RunningServer) -> Renewable:
         from launchpad.engines.renewal import Renewable
         from launchpad.events import ignore
-        from launchpad.run import RealEffects
+        from launchpad.launcher.run import RealEffects
 
         effects = RealEffects(self._app.host, self._app.config)
         return Renewable(

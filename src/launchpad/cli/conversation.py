@@ -60,7 +60,7 @@ def converse(app: App, partner: Partner, talk: Talk) -> int:
         raise _with_cause(error, partner.running) from error
     finally:
         if partner.plan is not None and partner.running is not None:
-            from launchpad.learn import learn_from_answer  # slow to load: not before the answer
+            from launchpad.launcher.learn import learn_from_answer  # slow to load: not before the answer
 
             learn_from_answer(partner.plan, partner.running, session.last)
         app.timeline.first_token(session.first_token)

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from launchpad.catalog.model import Build, LocalModel, Model
-from launchpad.choose import Choice
+from launchpad.choice.choose import Choice
 from launchpad.cli.engine_documents import EngineInstalled, EnginePrograms, EngineRolledBack
 from launchpad.cli.plugin_documents import (
     FrozenPlugins,

@@ -137,7 +137,7 @@ def restart(app: App, engine: str | None) -> None:
     from launchpad.cli.start import show_kept
     from launchpad.engines import registry, stopping
     from launchpad.engines.listing import engines
-    from launchpad.reuse import stored_plan
+    from launchpad.launcher.reuse import stored_plan
 
     view = one_of([view for view in engines() if view.kept] if engine is None else engines(), engine)
     record, plan = registry.read(view.token), stored_plan(view.token)

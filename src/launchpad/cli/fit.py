@@ -18,7 +18,7 @@ from launchpad.cli.options import (
 from launchpad.cli.render import gb, gib, placement, speed
 
 if TYPE_CHECKING:
-    from launchpad.choose import Candidate
+    from launchpad.choice.choose import Candidate
     from launchpad.cli.output import Output
     from launchpad.errors import LaunchpadError
 

@@ -23,7 +23,7 @@ def make_plan(app: App, wish: Wish, *, starts: bool, makes_room: bool | None = N
 
     What `starts` next `makes_room`, too, unless told otherwise: idle kept engines are unloaded as far as need be.
     """
-    from launchpad.room import planned
+    from launchpad.launcher.room import planned
 
     room = starts if makes_room is None else makes_room
     try:
@@ -45,8 +45,8 @@ def launch(app: App, plan: Plan, *, yes: bool) -> tuple[Plan, RunningServer]:
     """Announce and confirm the download, then carry the plan out with progress on stderr."""
     from launchpad.cli.consent import consent
     from launchpad.cli.engine_line import with_engine_lines
-    from launchpad.run import RealEffects, carry_out
-    from launchpad.sound import sound
+    from launchpad.launcher.run import RealEffects, carry_out
+    from launchpad.launcher.sound import sound
 
     with app.output.progress() as progress:
         plan = sound(plan, with_engine_lines(app, progress))
@@ -70,12 +70,12 @@ def keep_seconds(app: App, asked: float | None, default: str = "0") -> float:
 
 def loaded(app: App, wish: Wish) -> tuple[Plan, KeptServer] | None:
     """An engine that is loaded already and does what is wished. With a policy, the long way decides first."""
+    from launchpad.config.policy_file import load_policy
     from launchpad.engines.kept import usable
-    from launchpad.policy_file import load_policy
 
     if next(usable(), None) is None or load_policy(app.config) is not None:
         return None
-    from launchpad.reuse import for_wish
+    from launchpad.launcher.reuse import for_wish
 
     found = for_wish(wish, notes(app, "red"))
     if found is not None:
@@ -104,7 +104,7 @@ def begin(app: App, plan: Plan, *, yes: bool, keep: float) -> tuple[Plan, Runnin
 
     With it the plan that it was really started from.
     """
-    from launchpad.reuse import for_plan, stored_plan
+    from launchpad.launcher.reuse import for_plan, stored_plan
 
     if (found := for_plan(plan, notes(app, "red"))) is not None:
         _note_kept(app, found)

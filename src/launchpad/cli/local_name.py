@@ -54,7 +54,7 @@ def on_this_machine(
     models: tuple[Model, ...], local: list[LocalModel]
 ) -> dict[str, tuple[LocalModel, Model, Build]]:
     """By `Build.ref`: every build of the catalogs that is here, with its model."""
-    from launchpad.found import found_builds
+    from launchpad.choice.found import found_builds
     from launchpad.survey import local_key
 
     by_key = {local_key(x.ref, x.format): x for x in reversed(local)}

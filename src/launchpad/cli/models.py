@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from launchpad.choice.ordering import in_order
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option, make_wish, wish_options
 from launchpad.cli.render import count, license_text, score, tokens
-from launchpad.ordering import in_order
 
 if TYPE_CHECKING:
     from launchpad.catalog.model import Model

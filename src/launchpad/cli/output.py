@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from msgspec import Struct
 
     from launchpad.cli.documents import ErrorRecord
-    from launchpad.config_sections import OutputConfig
+    from launchpad.config.sections import OutputConfig
     from launchpad.errors import LaunchpadError
     from launchpad.events import Report
 

@@ -37,8 +37,8 @@ def pull(
     from launchpad.cli.engine_line import with_engine_lines
     from launchpad.cli.plan_notices import tell
     from launchpad.decide import make_plan_for
-    from launchpad.run import RealEffects
-    from launchpad.sound import sound
+    from launchpad.launcher.run import RealEffects
+    from launchpad.launcher.sound import sound
 
     wish = make_wish(app, wishes, model=model, projector=projector, allow_unpinned=allow_unpinned)
     with app.output.status("looking at this machine"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from launchpad.catalog.model import License, Quality
-    from launchpad.choose import Option
+    from launchpad.choice.choose import Option
     from launchpad.engines.server import EngineReport
     from launchpad.fit.result import Band, Confirmation, DeviceMemory, Fit
     from launchpad.hardware.machine import Machine

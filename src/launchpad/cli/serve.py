@@ -77,7 +77,7 @@ def serve(
     eval "$(launchpad env)"
     """
     from launchpad.cli.engine_line import with_engine_lines
-    from launchpad.room import idle
+    from launchpad.launcher.room import idle
     from launchpad.serve import address, key, server
     from launchpad.serve.forward import Limits
     from launchpad.serve.loader import PlanLoader
@@ -129,9 +129,9 @@ def _offers(
     from launchpad.cli.consent import consent
     from launchpad.cli.launching import make_plan
     from launchpad.cli.plan_notices import tell
-    from launchpad.run import RealEffects, fetch
+    from launchpad.launcher.run import RealEffects, fetch
+    from launchpad.launcher.sound import sound
     from launchpad.serve.models import offers
-    from launchpad.sound import sound
 
     plans: list[tuple[str | None, Plan]] = []
     for name in models or (None,):

@@ -83,7 +83,7 @@ def _partner(app: App, wish: Wish, *, keep: float | None, yes: bool) -> Partner:
     from launchpad.cli.age import note_age
     from launchpad.cli.launching import begin, keep_seconds, loaded, make_plan
     from launchpad.cli.plan_notices import tell
-    from launchpad.named import is_auto
+    from launchpad.lookup.named import is_auto
 
     if not app.introduces and (here := loaded(app, wish)) is not None:
         return real(*here)

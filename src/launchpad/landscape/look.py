@@ -9,10 +9,10 @@ from msgspec.structs import replace
 from launchpad.catalog.load import latest_evidence
 from launchpad.catalog.merge import models_of
 from launchpad.catalog.quality import doubt_of, loss_of
+from launchpad.choice.scoring import possible_score
+from launchpad.config.policy_file import load_policy
 from launchpad.decide import allowed
 from launchpad.landscape.model import Landscape, Rival, landscape, plenty, representative
-from launchpad.policy_file import load_policy
-from launchpad.scoring import possible_score
 from launchpad.survey import detect_machine
 
 if TYPE_CHECKING:

@@ -30,13 +30,12 @@ if TYPE_CHECKING:
     from launchpad.catalog.own import own_catalogs as own_catalogs
     from launchpad.chat.ollama_words import OllamaProblem as OllamaProblem
     from launchpad.chat.ollama_words import explain_ollama as explain_ollama
-    from launchpad.choose import Availability as Availability
-    from launchpad.choose import Candidate as Candidate
-    from launchpad.choose import Choice as Choice
-    from launchpad.code_requests import revision_of as revision_of
+    from launchpad.choice.choose import Availability as Availability
+    from launchpad.choice.choose import Candidate as Candidate
+    from launchpad.choice.choose import Choice as Choice
     from launchpad.config import own_backends as own_backends
     from launchpad.config import setting as setting
-    from launchpad.config_sections import BackendConfig as BackendConfig
+    from launchpad.config.sections import BackendConfig as BackendConfig
     from launchpad.engines.command import EngineCommand as EngineCommand
     from launchpad.engines.command import clean_environment as clean_environment
     from launchpad.engines.identity import boot_id as boot_id
@@ -108,6 +107,7 @@ if TYPE_CHECKING:
     from launchpad.hardware.machine import Vendor as Vendor
     from launchpad.hardware.machine import facts_about as facts_about
     from launchpad.hardware.reserve import metal_working_set as metal_working_set
+    from launchpad.launcher.code_requests import revision_of as revision_of
     from launchpad.paths import cache_dir as cache_dir
     from launchpad.paths import config_dir as config_dir
     from launchpad.paths import data_dir as data_dir
@@ -172,7 +172,7 @@ if TYPE_CHECKING:
 # in the block above as well, for type checkers; a test keeps the two alike.
 _EXPORTS = {
     "Pulls": "launchpad.plugins.spec",
-    "revision_of": "launchpad.code_requests",
+    "revision_of": "launchpad.launcher.code_requests",
     "vllm_cpu_fit": "launchpad.fit.vllm_cpu",
     "vllm_fit": "launchpad.fit.vllm",
     "RollsBack": "launchpad.plugins.spec",
@@ -205,9 +205,9 @@ _EXPORTS = {
     "VerifyError": "launchpad.errors",
     "Purpose": "launchpad.wish",
     "Wish": "launchpad.wish",
-    "Availability": "launchpad.choose",
-    "Candidate": "launchpad.choose",
-    "Choice": "launchpad.choose",
+    "Availability": "launchpad.choice.choose",
+    "Candidate": "launchpad.choice.choose",
+    "Choice": "launchpad.choice.choose",
     "EngineArguments": "launchpad.plan",
     "PullStep": "launchpad.plan",
     "StartStep": "launchpad.plan",
@@ -287,7 +287,7 @@ _EXPORTS = {
     "BackendBase": "launchpad.plugins.base",
     "setting": "launchpad.config",
     "own_backends": "launchpad.config",
-    "BackendConfig": "launchpad.config_sections",
+    "BackendConfig": "launchpad.config.sections",
     "CommandBackend": "launchpad.plugins.command_backend",
     "ServerBackend": "launchpad.plugins.server_backend",
     "ServedModels": "launchpad.plugins.server_backend",

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-from launchpad.config_backends import BLANK, SECRET
-from launchpad.config_sections import BackendConfig
+from launchpad.config.backends import BLANK, SECRET
+from launchpad.config.sections import BackendConfig
 from launchpad.engines.command import EngineCommand
 from launchpad.engines.loopback import LOOPBACK, free_port, get_loopback, listeners, require_private
 from launchpad.engines.probing import one_token

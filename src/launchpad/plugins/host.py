@@ -26,7 +26,7 @@ from launchpad.plugins.spec import CommandSpec
 from launchpad.plugins.validate import Invalid, listed
 
 if TYPE_CHECKING:
-    from launchpad.choose import Candidate, Choice
+    from launchpad.choice.choose import Candidate, Choice
     from launchpad.wish import Wish
 
 T = TypeVar("T")
@@ -148,7 +148,7 @@ class Host:
 
     def choose(self, candidates: Sequence[Candidate], wish: Wish) -> Choice:
         """The first plugin's choice, or the built-in one. A plugin may also refuse by raising a `LaunchpadError`."""
-        from launchpad.choose import choose
+        from launchpad.choice.choose import choose
 
         fixed = tuple(candidates)
         for plugin in self._with_hook("launchpad_choose"):
@@ -358,7 +358,7 @@ def _source_names(source: GuardedSource) -> Collection[str]:
 
 def _checked_choice(answer: Choice | None, candidates: Sequence[Candidate]) -> Choice | None:
     """A choice among what was offered, or None."""
-    from launchpad.choose import Choice
+    from launchpad.choice.choose import Choice
 
     if answer is None:
         return None

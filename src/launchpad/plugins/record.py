@@ -63,7 +63,7 @@ def load() -> tuple[Kept, ...]:
 
 def save(kept: Iterable[Kept]) -> None:
     """Write the record, in one step."""
-    from launchpad.config_file import write
+    from launchpad.config.file import write
 
     rows = sorted(kept, key=lambda one: one.distribution)
     data = {"version": VERSION, "plugins": [msgspec.to_builtins(one) for one in rows]}

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from launchpad.catalog.model import Build, LocalModel, Model
-from launchpad.config_sections import BackendConfig
+from launchpad.config.sections import BackendConfig
 from launchpad.engines.probing import one_token
 from launchpad.engines.server import EngineReport, RunningServer, Server
 from launchpad.errors import LaunchError, UnknownModel

@@ -23,7 +23,7 @@ from launchpad.plan import EngineArguments, StartStep
 from launchpad.wish import Wish
 
 if TYPE_CHECKING:
-    from launchpad.choose import Candidate, Choice
+    from launchpad.choice.choose import Candidate, Choice
     from launchpad.engines.server import EngineReport, RunningServer
     from launchpad.events import Event, Report
 

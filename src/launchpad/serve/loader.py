@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from launchpad.errors import NoModelFits
 from launchpad.events import Notice
-from launchpad.reuse import for_plan
-from launchpad.room import with_room, worse
-from launchpad.run import RealEffects
+from launchpad.launcher.reuse import for_plan
+from launchpad.launcher.room import with_room, worse
+from launchpad.launcher.run import RealEffects
+from launchpad.launcher.sound import sound
 from launchpad.serve.models import Offer, per_conversation
-from launchpad.sound import sound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +49,7 @@ class PlanLoader:
 
     def load(self, offer: Offer, alone: bool) -> RunningServer:
         """Use what `run` has kept, or plan, compare with what was promised when the gateway started, start."""
-        from launchpad.run import carry_out
+        from launchpad.launcher.run import carry_out
 
         offer = replace(offer, plan=self._done.get(offer.name, offer.plan))
         if (shared := self._shared(offer)) is not None:

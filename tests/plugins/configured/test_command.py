@@ -14,7 +14,7 @@ import pytest
 
 import launchpad.plugins.configured
 from backend_starts import start
-from launchpad.config_sections import BackendConfig
+from launchpad.config.sections import BackendConfig
 from launchpad.engines.loopback import free_port
 from launchpad.errors import EngineCrashed, LaunchError
 from launchpad.events import ignore

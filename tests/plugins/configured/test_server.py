@@ -13,7 +13,7 @@ import pytest
 
 from backend_starts import start
 from launchpad.config import load_config
-from launchpad.config_sections import BackendConfig
+from launchpad.config.sections import BackendConfig
 from launchpad.decide import decide
 from launchpad.engines.process import EngineProcess
 from launchpad.errors import LaunchError, UnknownModel

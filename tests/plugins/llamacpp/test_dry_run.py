@@ -19,7 +19,7 @@ from launchpad.errors import BadModelFile
 from launchpad.events import ignore
 from launchpad.fit.result import Fit, Placement, Settings
 from launchpad.hardware.machine import Cpu, Machine, Memory
-from launchpad.model_file import read_layout
+from launchpad.lookup.model_file import read_layout
 from launchpad.plan import StartStep
 from launchpad.plugins import RunningServer
 from launchpad.plugins.llamacpp.backend import LlamaCpp

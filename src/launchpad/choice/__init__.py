@@ -1,0 +1,1 @@
+"""From candidates to a pick, and why: PURE. The reasons: docs/explanation/choice.md."""
