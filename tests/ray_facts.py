@@ -1,11 +1,15 @@
-"""A simulated Ray dashboard: the replies of a real Ray 2.60 of two raylets, with GPUs that are made up."""
+"""A simulated Ray dashboard: the replies of a real Ray 2.60 of two raylets, with GPUs that are made up; its jobs are real processes."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -49,17 +53,94 @@ def replies(*nodes: tuple[Any, Any, Any]) -> dict[str, Any]:
 TWO = replies(node("a", "10.0.0.1", True, [H100, H100]), node("b", "10.0.0.2", False, [H100, H100]))
 
 
+class Jobs:
+    """Runs what is submitted, as Ray's head does: in a session of its own, with its variables, its output in a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.submitted: dict[str, Any] = {}
+        self.stopped: set[str] = set()
+
+    def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        name, _, verb = path.removeprefix("/api/jobs/").partition("/")
+        if (method, name) == ("POST", ""):
+            return self._submit(body)
+        if name not in self.submitted:
+            return 404, f"Job {name} does not exist"
+        if verb == "logs":
+            return 200, {"logs": self.log(name)}
+        if verb == "stop":
+            self.stopped.add(name)
+            self._signal(name, signal.SIGTERM)
+            return 200, {"stopped": True}
+        if method == "DELETE":
+            if self.running[name].poll() is None:
+                return 500, f"RuntimeError: Attempted to delete job {name}, but it is in a non-terminal state"
+            del self.submitted[name]
+            return 200, {"deleted": True}
+        return 200, self._look(name)
+
+    def _submit(self, body: Any) -> tuple[int, Any]:
+        name = body["submission_id"]
+        if name in self.submitted:
+            return 500, f"Traceback …\nValueError: Job with submission_id {name} already exists."
+        self.submitted[name] = body
+        with (self.folder / name).open("wb") as log:
+            self.running[name] = subprocess.Popen(
+                body["entrypoint"],
+                shell=True,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **body["runtime_env"]["env_vars"], "RAY_ADDRESS": "127.0.0.1:6379"},
+                start_new_session=True,
+            )
+        return 200, {"job_id": name, "submission_id": name}
+
+    def _look(self, name: str) -> dict[str, Any]:
+        code = self.running[name].poll()
+        ended = "STOPPED" if name in self.stopped else "SUCCEEDED" if code == 0 else "FAILED"
+        status = "RUNNING" if code is None else ended
+        return {"status": status, "submission_id": name, "job_id": "01000000", "driver_exit_code": code}
+
+    def log(self, name: str) -> str:
+        return (self.folder / name).read_text()
+
+    def _signal(self, name: str, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.running[name].pid, number)
+
+    def close(self) -> None:
+        """End what a test has left."""
+        for name, process in self.running.items():
+            if process.poll() is None:
+                self._signal(name, signal.SIGKILL)
+            process.wait()
+
+
 @contextmanager
-def serving(answers: dict[str, Any], token: str | None = None) -> Iterator[int]:
+def serving(answers: dict[str, Any], token: str | None = None, jobs: Jobs | None = None) -> Iterator[int]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            answer = answers.get(self.path.partition("?")[0])
             refused = token is not None and self.headers.get("Authorization") != f"Bearer {token}"
+            path = self.path.partition("?")[0]
+            if jobs is not None and path.startswith("/api/jobs/") and not refused:
+                length = int(self.headers.get("Content-Length") or 0)
+                status, answer = jobs.answer(
+                    self.command, path, json.loads(self.rfile.read(length) or "null")
+                )
+            else:
+                answer = answers.get(path)
+                status = 401 if refused else 404 if answer is None else 200
             body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-            self.send_response(401 if refused else 404 if answer is None else 200)
+            if isinstance(answer, str):
+                body = answer.encode()
+            self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        do_POST = do_DELETE = do_GET  # noqa: N815  (names of the standard library)
 
         def log_message(self, *args: object) -> None:
             pass
@@ -73,3 +154,5 @@ def serving(answers: dict[str, Any], token: str | None = None) -> Iterator[int]:
         server.shutdown()
         thread.join()
         server.server_close()
+        if jobs is not None:
+            jobs.close()

@@ -57,18 +57,28 @@ class Dashboard(Struct, frozen=True, kw_only=True):
 
     def get(self, path: str) -> Any:
         """The JSON document there, of at most 16 MiB. Raises `LaunchpadError`."""
-        status, body = self._asked(path)
+        status, document = self.ask("GET", path)
+        if status != 200:
+            raise self.wrong(f"{path} is answered with {status}")
+        return document
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """The status and the JSON document that answers it, of at most 16 MiB; with an error's status what is no JSON is text.
+
+        Raises `LaunchpadError` when it refuses this caller, is silent or answers as no dashboard would.
+        """
+        status, answer = self._asked(method, path, body)
         if status in (401, 403):
             raise RefusedError(
                 f"The Ray cluster at {self.url} refuses this caller.",
                 why="It asks for a token." if status == 401 else "The token is wrong, or may not read this.",
                 hint="Put the cluster's token into RAY_AUTH_TOKEN.",
             )
-        if status != 200:
-            raise self.wrong(f"{path} is answered with {status}")
         try:
-            return msgspec.json.decode(body)
+            return status, msgspec.json.decode(answer)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            if status >= 400:
+                return status, answer.decode("utf-8", "replace")
             raise self.wrong(f"{path} is no JSON") from error
 
     def wrong(self, why: str) -> LaunchError:
@@ -79,14 +89,17 @@ class Dashboard(Struct, frozen=True, kw_only=True):
             hint=f"Give the dashboard's port (usually {PORT}); ray[default] must be installed on the head.",
         )
 
-    def _asked(self, path: str) -> tuple[int, bytes]:
+    def _asked(self, method: str, path: str, body: Any) -> tuple[int, bytes]:
         host = f"[{self.host}]" if ":" in self.host else self.host
         headers = {"Host": f"{host}:{self.port}", "Accept-Encoding": "identity"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
+        sent = None
+        if body is not None:
+            sent, headers["Content-Type"] = msgspec.json.encode(body), "application/json"
         connection = http.client.HTTPConnection(self.ip, self.port, timeout=_PATIENCE)
         try:
-            connection.request("GET", path, headers=headers)
+            connection.request(method, path, sent, headers)
             answer = connection.getresponse()
             return answer.status, self._bounded(answer)
         except OSError as error:
