@@ -58,6 +58,7 @@ COMMANDS = {
     "test": ("test", "--offline", "--strict-model", "."),
     "batch": ("batch", "--offline", "in.jsonl", "-o", "out.jsonl"),
     "generate": ("generate", "systemd", "no-such-model-at-all"),
+    "inspect": ("inspect", "no-such-model-at-all"),
     "verify": ("verify", "--all"),
     "du": ("du",),
     "gc": ("gc", "--dry-run"),

@@ -6,7 +6,6 @@ not. It is too small to think of a call: it is told to repeat one. All else is a
 
 from __future__ import annotations
 
-import struct
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 from chat.terminal_harness import terminal
 from launchpad.chat.transcript import read_records, session_path
+from template_swap import with_template
 
 pytestmark = [
     pytest.mark.engine,
@@ -30,20 +30,12 @@ TEMPLATE = """\
 {%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{% endif %}
 """
 ASK = '<tool_call>\n{"name": "shout", "arguments": {"input": "hello"}}\n</tool_call>'
-ALIGNMENT = 32  # of the tensors; what a multiple of it is put in before them leaves them aligned
 
 
 @pytest.fixture(scope="module")
 def with_tools(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """SmolLM2 with the template above: one value of its header, replaced."""
-    data = smollm2.read_bytes()
-    start = data.index(b"tokenizer.chat_template") + len(b"tokenizer.chat_template") + 4
-    (size,) = struct.unpack_from("<Q", data, start)
-    template = TEMPLATE.encode()
-    template += b"{#" + b" " * ((size - len(template) - 4) % ALIGNMENT) + b"#}"
-    path = tmp_path_factory.mktemp("models") / "with-tools.gguf"
-    path.write_bytes(data[:start] + struct.pack("<Q", len(template)) + template + data[start + 8 + size :])
-    return path
+    return with_template(smollm2, TEMPLATE, tmp_path_factory.mktemp("models") / "with-tools.gguf")
 
 
 @pytest.mark.parametrize(

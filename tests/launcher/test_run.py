@@ -75,6 +75,9 @@ class RecordedEffects:
         self._do("launch", start.model_path)
         return self.server
 
+    def watch_template(self, plan, start, did, report):
+        self._do("watch template", start.model_path)
+
 
 def plan(*, here: bool = False, kind: str = "cpu", require_gpu: bool = False, context: int | None = None):
     availability = Availability(obtainable=True, local=local("m") if here else None)
@@ -86,7 +89,12 @@ def plan(*, here: bool = False, kind: str = "cpu", require_gpu: bool = False, co
 def test_pull_then_verify_then_launch():
     effects, events = RecordedEffects(), []
     server = execute(plan(), effects, events.append)
-    assert effects.deeds == ["pull hf://org/m:Q4_K_M", "verify /models/m.gguf", "launch /models/m.gguf"]
+    assert effects.deeds == [
+        "pull hf://org/m:Q4_K_M",
+        "verify /models/m.gguf",
+        "launch /models/m.gguf",
+        "watch template /models/m.gguf",
+    ]
     assert not server.stopped
     assert [type(e) for e in events] == [EngineReady]
 
@@ -94,7 +102,11 @@ def test_pull_then_verify_then_launch():
 def test_nothing_is_pulled_when_it_is_here():
     effects = RecordedEffects()
     execute(plan(here=True), effects, lambda event: None)
-    assert effects.deeds == ["verify /models/m.gguf", "launch /models/m.gguf"]
+    assert effects.deeds == [
+        "verify /models/m.gguf",
+        "launch /models/m.gguf",
+        "watch template /models/m.gguf",
+    ]
 
 
 def test_a_bad_file_never_reaches_an_engine():
@@ -300,4 +312,4 @@ def test_what_an_engine_keeps_by_name_is_not_looked_for_as_a_file():
     effects = RecordedEffects()
     effects.pull = lambda step, report: replace(local("m"), path="", format="ollama")
     execute(plan(), effects, lambda event: None)
-    assert effects.deeds == ["launch None"]
+    assert effects.deeds == ["launch None", "watch template None"]

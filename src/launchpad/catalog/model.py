@@ -125,7 +125,7 @@ class Build(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One downloadable form of a model.
 
     `ref` is canonical (`hf://org/repo@revision:QUANT`, `pypi://project@version/member`); `size` is the sum of all
-    files in bytes, exact only when `size_exact`.
+    files in bytes, exact only when `size_exact`. `template` is the sha256 of its chat template, where somebody looked at it.
     """
 
     ref: str
@@ -135,6 +135,7 @@ class Build(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     size_exact: bool = False
     files: tuple[ModelFile, ...] = ()
     official: bool = False  # published by the model's own lab
+    template: str | None = None
 
     @property
     def scheme(self) -> str:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from launchpad.catalog.model import Build, LocalModel, Model
 from launchpad.choice.choose import Choice
 from launchpad.cli.engine_documents import EngineInstalled, EnginePrograms, EngineRolledBack
+from launchpad.cli.inspection_document import Inspection
 from launchpad.cli.plugin_documents import (
     FrozenPlugins,
     PluginChecked,
@@ -346,6 +347,7 @@ KINDS: dict[str, type[Struct]] = {
     "garbage": GarbageList,
     "gateway": GatewayDocument,
     "generated": Generated,
+    "inspection": Inspection,
     "landscape": Landscape,
     "lint": LintReport,
     "local-models": LocalModelList,

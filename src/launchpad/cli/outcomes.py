@@ -69,6 +69,7 @@ OUTCOMES: Mapping[str, Outcome] = {
     "hardware": Outcome(("machine",), "57"),
     "pull": Outcome(("pulled",), "3478"),
     "list": Outcome(("local-models",)),
+    "inspect": Outcome(("inspection",), "34"),
     "verify": Outcome(("verified",), "1"),
     "du": Outcome(("disk-usage",)),
     "gc": Outcome(("garbage",)),

@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "pull": ("launchpad.cli.pull:pull", "Fetch and verify a model without starting it."),
     "list": ("launchpad.cli.list:list_models", "List the models on this machine."),
+    "inspect": ("launchpad.cli.inspect:inspect", "Show what a model's file says, and its chat template."),
     "verify": ("launchpad.cli.verify:verify", "Hash the models on this machine again."),
     "du": ("launchpad.cli.du:du", "Show what the models on this machine take on the disk."),
     "gc": ("launchpad.cli.gc:gc", "Remove unfinished pulls and what no model uses."),

@@ -37,6 +37,7 @@ class EngineReport(Struct, frozen=True, kw_only=True):
     vision: bool | None = None
     gpu_share: float | None = None  # 0 to 1: the part of its memory that is on accelerators
     untold: str | None = None  # why a dry run told no sums
+    template: str | None = None  # sha256 of the chat template that it uses
     abilities: tuple[str, ...] | None = None  # what the engine says that the model can do, in its own words
 
 

@@ -16,7 +16,7 @@ from launchpad.launcher.recovery import start_engine
 if TYPE_CHECKING:
     from launchpad.catalog.model import LocalModel
     from launchpad.config import Config
-    from launchpad.engines.server import RunningServer
+    from launchpad.engines.server import EngineReport, RunningServer
     from launchpad.errors import EngineCrashed
     from launchpad.events import Event, Report
     from launchpad.plan import Plan, PullStep, StartStep
@@ -38,6 +38,10 @@ class Effects(Protocol):
         """Start the engine; returns when it answers."""
         ...
 
+    def watch_template(self, plan: Plan, start: StartStep, did: EngineReport, report: Report) -> None:
+        """Tell when the model's chat template is not the one that it had."""
+        ...
+
 
 def execute(plan: Plan, effects: Effects, report: Report) -> RunningServer:
     """Pull what is missing, verify, start the engine, read back what it did. The caller stops the server.
@@ -56,6 +60,7 @@ def carry_out(plan: Plan, effects: Effects, report: Report) -> tuple[Plan, Runni
     server, start = start_engine(plan, start, effects, report)
     try:
         read_back(plan, start, server, report)
+        effects.watch_template(plan, start, server.server.report, report)
     except BaseException:
         server.stop()
         raise
@@ -139,6 +144,14 @@ class RealEffects:
     def launch(self, start: StartStep, report: Report) -> RunningServer:
         """Start the engine of the plan's backend."""
         return self._host.backend(start.backend).launch(start, report)
+
+    def watch_template(self, plan: Plan, start: StartStep, did: EngineReport, report: Report) -> None:
+        """Compare with the catalog, with what is recorded, and with what the engine uses."""
+        from launchpad.chat_templates.watch import watch
+
+        pick = plan.choice.pick
+        if start.model_path is not None and pick is not None:
+            watch(start.model_path, pick.build, start.model_name, did.engine, did.template, report)
 
     def smaller(self, plan: Plan, start: StartStep) -> StartStep | None:
         """The same model with half the context, planned for the memory that is free now."""

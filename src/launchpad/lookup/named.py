@@ -46,7 +46,7 @@ def named_models(text: str, seen: Survey, host: Host, *, connect: bool, to_run: 
     """
     reference = parse(text)
     if reference.kind == "path":
-        return _path(Path(reference.location).expanduser().absolute(), to_run=to_run)
+        return named_path(Path(reference.location).expanduser().absolute(), to_run=to_run)
     if reference.kind == "place":
         return _place(reference, seen, host, connect=connect)
     return _listed(reference, seen)
@@ -58,7 +58,8 @@ def _listed(reference: Reference, seen: Survey) -> Named:
     return Named(models=(replace(model, builds=builds),))
 
 
-def _path(path: Path, *, to_run: bool) -> Named:
+def named_path(path: Path, *, to_run: bool) -> Named:
+    """A file of the user's, or a folder. Raises `UnknownModel`, `UsageError`, `BadModelFile`."""
     if not path.exists():
         raise UnknownModel(
             f"There is no model file at {path}.",

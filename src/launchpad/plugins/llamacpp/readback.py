@@ -6,6 +6,7 @@ escaped, and in the template's example, which comes last: reading ends there.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import defaultdict
 from typing import Any
@@ -36,7 +37,16 @@ def report(log: str, props: dict[str, Any], engine: str, load_seconds: float | N
         kv_type=_kv_type(log),
         buffers=_buffers(log),
         load_seconds=load_seconds,
+        template=_template(props),
         vision=props.get("modalities", {}).get("vision"),
+    )
+
+
+def _template(props: dict[str, Any]) -> str | None:
+    """The sha256 of what it uses: the file's, unless it mends that or has to do without."""
+    text = props.get("chat_template")
+    return (
+        hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if isinstance(text, str) else None
     )
 
 
