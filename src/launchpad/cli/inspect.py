@@ -46,7 +46,7 @@ def _which(app: App, text: str) -> tuple[LocalModel, Build | None]:
     from launchpad.catalog.merge import models_of
     from launchpad.catalog.reference import parse
     from launchpad.cli.local_name import find_local, on_this_machine
-    from launchpad.named import named_path
+    from launchpad.lookup.named import named_path
 
     if parse(text).kind == "path":
         named = named_path(Path(parse(text).location).expanduser().absolute(), to_run=True)
@@ -61,7 +61,7 @@ def _look(local: LocalModel, build: Build | None) -> Inspection:
     from launchpad.chat_templates.record import load, place_of
     from launchpad.cli.inspection_document import ChatTemplate, Inspection
     from launchpad.errors import UsageError
-    from launchpad.model_file import describe
+    from launchpad.lookup.model_file import describe
 
     if not local.path:
         raise UsageError(
