@@ -126,7 +126,7 @@ def spaces(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def schemas(options: argparse.Namespace) -> dict[str, Any]:
-    from launchpad.api import planned, started
+    from launchpad.launcher.unattended import planned, started
     from launchpad.script.engine import EngineAnswerer
     from launchpad.wish import Wish
 

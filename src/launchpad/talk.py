@@ -105,7 +105,7 @@ class Chat:
 
     def start(self) -> None:
         """Pick, pull and start now; idempotent. Raises `LaunchpadError`."""
-        from launchpad.api import planned, started
+        from launchpad.launcher.unattended import planned, started
 
         if self._answerer is None:
             plan = planned(self._wish, self._max_download, self._report)

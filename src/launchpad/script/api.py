@@ -97,17 +97,17 @@ def _openers(
 ) -> Openers:
     from msgspec.structs import replace
 
-    from launchpad import api
     from launchpad.events import Notice
+    from launchpad.launcher import unattended
 
     def start(plan: Plan, fresh: bool) -> tuple[Plan, RunningServer]:
-        return api.started(plan, report)
+        return unattended.started(plan, report)
 
     return Openers(
         replace(wish, backend=backend or wish.backend),
-        lambda wish: api.planned(wish, max_download, report),
+        lambda wish: unattended.planned(wish, max_download, report),
         start,
-        knows=api.knows,
+        knows=unattended.knows,
         notice=lambda line: report(Notice(message=line)),
         strict=strict,
         jobs=jobs,
