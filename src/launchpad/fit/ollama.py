@@ -1,6 +1,8 @@
-"""Memory under Ollama: llama.cpp with Ollama's own context, slots, cache type and micro-batch.
+"""Memory under Ollama: llama.cpp with the server's slots and cache type, and Ollama's micro-batch.
 
-Source: Ollama of 2026-08, which starts a bundled llama-server. Its placement is llama.cpp's own.
+The context is launchpad's, as for every engine, for it goes with every request: Ollama's own default, which depends on
+nothing but the memory of all GPUs, holds only where nobody asks. Who set a context for his server or in his model file
+gets that. Source: Ollama of 2026-08, which starts a bundled llama-server. Its placement is llama.cpp's own.
 """
 
 from __future__ import annotations
@@ -14,12 +16,10 @@ from launchpad.fit import default
 from launchpad.fit.from_shape import UnknownFigure, layout_from_model
 from launchpad.fit.layout import Layout
 from launchpad.fit.result import Fit
-from launchpad.hardware.machine import Accelerator, Machine
+from launchpad.hardware.machine import Machine
 from launchpad.wish import Wish
 
-GIB = 1 << 30
 BACKEND = "ollama"
-CONTEXTS = ((47 * GIB, 262_144), (23 * GIB, 32_768), (0, 4_096))  # by the memory of all GPUs
 ONE_SLOT = frozenset(
     {"mllama", "qwen3vl", "qwen35", "qwen35moe", "qwen3next", "lfm2", "lfm2moe", "nemotron_h"}
 )
@@ -27,13 +27,10 @@ ONE_SLOT = frozenset(
 BATCHES = ((32_768, 2048, 0.60), (4_096, 1024, 0.75), (0, 512, 1.0))
 
 
-def default_context(machine: Machine, environment: Mapping[str, str]) -> int:
-    """The context that Ollama gives a model when nobody asks for one, in tokens per slot."""
+def stated_context(environment: Mapping[str, str]) -> int | None:
+    """The context that the server's environment names, in tokens per slot."""
     stated = environment.get("OLLAMA_CONTEXT_LENGTH", "")
-    if stated.isdigit() and int(stated):
-        return int(stated)
-    total = sum(_memory_of(accelerator, machine) for accelerator in machine.accelerators)
-    return next(context for least, context in CONTEXTS if total >= least)
+    return (int(stated) or None) if stated.isdigit() else None
 
 
 def slots(architecture: str, environment: Mapping[str, str]) -> int:
@@ -42,10 +39,6 @@ def slots(architecture: str, environment: Mapping[str, str]) -> int:
     if architecture in ONE_SLOT or not stated.isdigit():
         return 1
     return max(1, int(stated))
-
-
-def _memory_of(accelerator: Accelerator, machine: Machine) -> int:
-    return accelerator.memory_total or (machine.memory.total or 0 if accelerator.unified else 0)
 
 
 def ollama_fit(
@@ -66,19 +59,25 @@ def ollama_fit(
     wanted = structs.replace(
         wish, parallel=parallel, kv_type=wish.kv_type or told.get("OLLAMA_KV_CACHE_TYPE") or "f16"
     )
-    asked = wish.context // parallel if wish.context else None
-    first = asked or min(default_context(machine, told), model.context or CONTEXTS[-1][1])
-    # A context that nobody asked for steps down when it does not fit.
-    steps = [first] if asked else [first, *(context for _, context in CONTEXTS if context < first)]
-    result: Fit | None = None
-    for context in steps:
+    for each in _contexts(wish.context, stated_context(told), model.context, parallel):
         result = _with_batch(
-            model, build, machine, structs.replace(wanted, context=context * parallel), apis, layout
+            model, build, machine, structs.replace(wanted, context=each * parallel), apis, layout
         )
-        if result.placement.kind == "gpu" or (result.runs and not machine.accelerators):
+        if wish.context or result.runs:
             return result
-    assert result is not None
-    return result
+    smallest = structs.replace(wanted, ubatch=BATCHES[-1][1])
+    roomy = default.fit(model, build, machine, smallest, backend=BACKEND, apis=apis, layout=layout)
+    if not roomy.runs:
+        return roomy
+    context = roomy.settings.context // parallel * parallel
+    return _with_batch(model, build, machine, structs.replace(wanted, context=context), apis, layout)
+
+
+def _contexts(wished: int | None, stated: int | None, most: int | None, parallel: int) -> tuple[int, ...]:
+    """What somebody named, in tokens per slot: a wish as it is, a setting of the server as far as the model goes."""
+    if wished:
+        return (wished // parallel,)
+    return (min(stated, most or stated),) if stated else ()
 
 
 def _with_batch(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from launchpad.plugins import Build, Machine, Model, Shape, Wish
+from launchpad.plugins import Build, Machine, Memory, Model, Shape, Wish, default_fit
 from launchpad.plugins.ollama.address import Address
 from launchpad.plugins.ollama.backend import Ollama
 from launchpad.plugins.ollama.models import CACHE
@@ -30,6 +31,7 @@ MODEL = Model(
     ),
 )  # fmt: skip
 _, LAPTOP, WORKSTATION = MACHINES
+DESKTOP = replace(LAPTOP, memory=Memory(total=32 * GIB, available=24 * GIB))
 
 
 def at(replay: Replay, **environment: str) -> Ollama:
@@ -41,29 +43,30 @@ def test_builds_are_what_it_can_run_once_and_nothing_of_the_cloud() -> None:
     assert found == [("ollama://m:8b", "ollama"), ("hf://l/m:Q4_K_M", "gguf")]
 
 
-@pytest.mark.parametrize(
-    ("machine", "environment", "context"),
-    [
-        (LAPTOP, {}, 4096),
-        (WORKSTATION, {}, 32768),  # 24 GiB
-        (WORKSTATION, {"OLLAMA_CONTEXT_LENGTH": "9000"}, 9000),
-    ],
-)
-def test_the_context_is_ollamas_own_where_none_is_wished(
-    machine: Machine, environment: dict[str, str], context: int
-) -> None:
-    fit = Ollama(environment).fit(MODEL, MODEL.builds[0], machine, Wish())
+@pytest.mark.parametrize("machine", [DESKTOP, WORKSTATION])
+def test_the_context_is_the_plans_as_for_llama_cpp(machine: Machine) -> None:
+    """Ollama's own default (4096 tokens on small machines) has no say, for the context goes with every request."""
+    fit = Ollama({}).fit(MODEL, MODEL.builds[0], machine, Wish())
     assert fit is not None
-    assert fit.settings.context == context
-    assert Ollama(environment).arguments(fit) == {"num_ctx": context, "truncate": False, "shift": False}
+    assert fit.settings.context == default_fit(MODEL, MODEL.builds[3], machine, Wish()).settings.context
+    assert fit.settings.context > 4096
+    wanted = {"num_ctx": fit.settings.context, "truncate": False, "shift": False}
+    assert Ollama({}).arguments(fit) == wanted
+
+
+def test_a_context_that_the_server_s_environment_names_is_kept() -> None:
+    backend = Ollama({"OLLAMA_CONTEXT_LENGTH": "9000"})
+    fit = backend.fit(MODEL, MODEL.builds[0], WORKSTATION, Wish())
+    assert fit is not None
+    assert backend.arguments(fit)["num_ctx"] == 9000
 
 
 def test_slots_share_the_context() -> None:
     backend = Ollama({"OLLAMA_NUM_PARALLEL": "2", "OLLAMA_KV_CACHE_TYPE": "q8_0"})
-    fit = backend.fit(MODEL, MODEL.builds[0], LAPTOP, Wish())
+    fit = backend.fit(MODEL, MODEL.builds[0], DESKTOP, Wish())
     assert fit is not None
-    assert (fit.settings.parallel, fit.settings.context, fit.settings.kv_type_k) == (2, 8192, "q8_0")
-    assert backend.arguments(fit)["num_ctx"] == 4096
+    assert (fit.settings.parallel, fit.settings.context, fit.settings.kv_type_k) == (2, 16384, "q8_0")
+    assert backend.arguments(fit)["num_ctx"] == 8192
 
 
 def test_of_another_machine_nothing_is_said() -> None:
@@ -92,7 +95,21 @@ def test_its_store_with_what_show_says(tmp_path: Path) -> None:
         fit = backend.fit(custom, build, LAPTOP, Wish())
     assert fit is not None
     assert fit.verdict == "fits"  # from the figures that Ollama told, for no catalog knows it
-    assert fit.settings.context == 4096
+    assert fit.settings.context == 2048  # as its model file sets it
+
+
+def test_the_context_of_a_model_file_beats_the_environment_also_elsewhere() -> None:
+    told = {"OLLAMA_CONTEXT_LENGTH": "1024"}
+    build = Build(ref="ollama://smol:latest", format="ollama", quantization="Q4_1", size=GIB)
+    model = Model(id="smol", name="smol", lab="ollama", lab_id="ollama", builds=(build,), context=8192)
+    with Replay(recording("version"), recording("tags"), only("show", 0)) as replay:
+        here = at(replay, **told)
+        assert list(here.local())
+    elsewhere = Ollama({"OLLAMA_HOST": "gpu-box.invalid", **told})
+    unheld = elsewhere.fit(model, build, Machine(name="here"), Wish())
+    elsewhere._held = here._held
+    fits = [here.fit(model, build, DESKTOP, Wish()), elsewhere.fit(model, build, Machine(name="here"), Wish())]
+    assert [fit and fit.settings.context for fit in (*fits, unheld)] == [2048, 2048, 1024]
 
 
 def test_rule_15_show_is_believed_where_the_list_says_otherwise() -> None:

@@ -31,7 +31,7 @@ from launchpad.plugins.ollama.address import Address, address
 from launchpad.plugins.ollama.models import Shown
 from launchpad.plugins.ollama.names import pulled_by_ollama
 
-SMALLEST_CONTEXT = 4096  # what Ollama gives on small machines; what a remote server has room for is not known
+MODEST_CONTEXT = 8192  # enough for a chat; what a server elsewhere has room for is not known
 
 
 class Ollama(BackendBase):
@@ -85,7 +85,7 @@ class Ollama(BackendBase):
     def fit(
         self, model: Model, build: Build, machine: Machine, wish: Wish, layout: Layout | None = None
     ) -> Fit | None:
-        """As Ollama places it, with its own context, slots and batches. Elsewhere nobody knows: "unknown"."""
+        """As Ollama places it, with its slots and batches. Elsewhere nobody knows: "unknown"."""
         shown = self._held.get(build.ref)
         if not self._address.local and not machine.simulated:
             return self._elsewhere(model, build, wish, shown)
@@ -96,14 +96,20 @@ class Ollama(BackendBase):
             build,
             machine,
             wish,
-            environment=self._environment,
+            environment=self._told(shown),
             apis=self.capabilities.apis,
             layout=layout,
         )
 
+    def _told(self, shown: Shown | None) -> Mapping[str, str]:
+        """The server's settings for this model: what its model file says beats the environment, as in Ollama."""
+        if shown is None or shown.num_ctx is None:
+            return self._environment
+        return {**self._environment, "OLLAMA_CONTEXT_LENGTH": str(shown.num_ctx)}
+
     def _elsewhere(self, model: Model, build: Build, wish: Wish, shown: Shown | None) -> Fit:
-        told = self._environment.get("OLLAMA_CONTEXT_LENGTH", "")
-        context = wish.context or (int(told) if told.isdigit() and int(told) else SMALLEST_CONTEXT)
+        told = self._told(shown).get("OLLAMA_CONTEXT_LENGTH", "")
+        context = wish.context or (int(told) if told.isdigit() and int(told) else MODEST_CONTEXT)
         most = (shown and shown.context) or model.context
         return Fit(
             model_id=model.id,
