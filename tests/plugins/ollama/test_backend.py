@@ -108,7 +108,10 @@ def test_the_context_of_a_model_file_beats_the_environment_also_elsewhere() -> N
     elsewhere = Ollama({"OLLAMA_HOST": "gpu-box.invalid", **told})
     unheld = elsewhere.fit(model, build, Machine(name="here"), Wish())
     elsewhere._held = here._held
-    fits = [here.fit(model, build, DESKTOP, Wish()), elsewhere.fit(model, build, Machine(name="here"), Wish())]
+    fits = [
+        here.fit(model, build, DESKTOP, Wish()),
+        elsewhere.fit(model, build, Machine(name="here"), Wish()),
+    ]
     assert [fit and fit.settings.context for fit in (*fits, unheld)] == [2048, 2048, 1024]
 
 
