@@ -3,7 +3,8 @@
     python bench/pull/throughput.py [--size 2GiB] [--rounds 5] [--where FOLDER]
 
 nginx (`apt-get install nginx-light`) serves the file, so that the server is not what is measured. The rounds are
-interleaved, because the load of the machine changes; the best and the median of each are printed.
+interleaved, because the load of the machine changes; the best and the median of each are printed, and what the
+processors did for it: seconds of the program and of the server.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import hashlib
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -19,6 +21,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 CONFIG = """
 worker_processes 1; daemon off; pid {work}/nginx.pid; error_log {work}/error.log;
@@ -33,8 +36,10 @@ COMMIT = "0" * 39 + "1"
 PORT = 18181
 FILE = "big.gguf"
 
+# Who wants a model has asked its source for the files before: the HTTP library is there, as it is for huggingface_hub.
 LAUNCHPAD = """
 import sys, time
+import httpx2
 from launchpad.catalog.model import Build
 from launchpad.events import ignore
 from launchpad.plugins.spec import RemoteFile, Resolved
@@ -82,6 +87,7 @@ def commands(url: str, size: int, sha256: str, target: Path) -> dict[str, list[s
     out = str(target / "out.bin")
     return {
         "curl": ["curl", "-sf", "-o", out, url],
+        "curl, tee, sha256sum": ["bash", "-c", f"curl -sf {url} | tee {out} | sha256sum"],
         "wget": ["wget", "-q", "-O", out, url],
         "aria2 -x8, checked": [
             "aria2c", "-q", "-x8", "-s8", "-d", str(target), "-o", "out.bin",
@@ -92,8 +98,26 @@ def commands(url: str, size: int, sha256: str, target: Path) -> dict[str, list[s
     }  # fmt: skip
 
 
-def measure(command: list[str], target: Path) -> float:
-    """Seconds; those of the transfer alone where a Python process can tell them without its start."""
+class Cost(NamedTuple):
+    """Seconds of one transfer: on the clock (of the transfer alone where a Python process can tell), of the processors."""
+
+    clock: float
+    program: float
+    server: float
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process has had of the processors."""
+    return float(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
+def worker_of(master: int) -> int:
+    """The one worker of nginx."""
+    return int(Path(f"/proc/{master}/task/{master}/children").read_text().split()[0])
+
+
+def measure(command: list[str], target: Path, server: int) -> Cost:
+    """Run one program."""
     environment = {
         **os.environ,
         "HF_ENDPOINT": f"http://127.0.0.1:{PORT}",
@@ -104,13 +128,17 @@ def measure(command: list[str], target: Path) -> float:
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
     target.mkdir()
+    used, served = resource.getrusage(resource.RUSAGE_CHILDREN), processor_seconds(server)
     begin = time.monotonic()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     seconds = time.monotonic() - begin
+    served = processor_seconds(server) - served
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
     shutil.rmtree(target)
     if done.returncode:
         raise SystemExit(f"{command[0]} failed: {done.stderr[-500:]}")
-    return float(done.stdout) if "-c" in command else seconds
+    clock = float(done.stdout) if command[0] == sys.executable else seconds
+    return Cost(clock, now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime, served)
 
 
 def main() -> None:
@@ -124,22 +152,26 @@ def main() -> None:
         server, sha256 = serve(Path(folder), options.size)
         url = f"http://127.0.0.1:{PORT}/org/big/resolve/{COMMIT}/{FILE}"
         target = options.where / f"launchpad-bench-{os.getpid()}"
-        seconds: dict[str, list[float]] = {}
+        costs: dict[str, list[Cost]] = {}
         try:
             for _ in range(options.rounds):
                 for name, command in commands(url, options.size, sha256, target).items():
                     if shutil.which(command[0]):
-                        seconds.setdefault(name, []).append(measure(command, target))
+                        costs.setdefault(name, []).append(measure(command, target, worker_of(server.pid)))
         finally:
             server.terminate()
             server.wait()
             shutil.rmtree(target, ignore_errors=True)
-    print("| program | best, MB/s | median, MB/s | median of the ratio to curl in the same round |")
-    print("| --- | ---: | ---: | ---: |")
-    for name, times in seconds.items():
-        ratio = statistics.median(curl / mine for curl, mine in zip(seconds["curl"], times, strict=True))
+    print("| program | best, MB/s | median, MB/s | ratio to curl | processor, s | nginx, s |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for name, mine in costs.items():
+        ratio = statistics.median(
+            curl.clock / one.clock for curl, one in zip(costs["curl"], mine, strict=True)
+        )
+        times = [one.clock for one in mine]
         best, middle = options.size / min(times) / 1e6, options.size / statistics.median(times) / 1e6
-        print(f"| {name} | {best:,.0f} | {middle:,.0f} | {ratio:.2f} |")
+        program, nginx = (statistics.median(column) for column in list(zip(*mine, strict=True))[1:])
+        print(f"| {name} | {best:,.0f} | {middle:,.0f} | {ratio:.2f} | {program:.2f} | {nginx:.2f} |")
 
 
 if __name__ == "__main__":

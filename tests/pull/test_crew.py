@@ -16,6 +16,7 @@ from launchpad.plugins.spec import Resolved
 from launchpad.pull import crew
 from launchpad.pull.options import PullOptions
 from launchpad.pull.store import pull
+from launchpad.pull.stream import Part
 from launchpad.testing.hub import Fault, SimulatedHub
 
 FILE = "tiny-Q4_K_M.gguf"
@@ -167,3 +168,25 @@ def test_all_connections_together_keep_the_rate(
     pull(resolved(), events.append, options=replace(many, max_rate=2_000_000))
     finished = events[-1]
     assert isinstance(finished, PullFinished) and finished.seconds >= 0.35
+
+
+def test_a_fast_connection_asks_for_more_at_once(
+    hub: SimulatedHub, resolved: Resolve, many: PullOptions, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1, 2, 4, 8, 16 pieces of 31: on a fast line the requests themselves are what costs."""
+    monkeypatch.setattr(crew, "_FAST", 1)
+    assert pulled(resolved(), many) == content
+    ranges = [seen.range_start for seen in hub.gets(FILE)]
+    assert ranges == [piece * PIECE for piece in (0, 1, 3, 7, 15)]
+
+
+def test_what_a_fast_connection_asked_for_is_shared_when_it_slows_down(
+    hub: SimulatedHub, resolved: Resolve, many: PullOptions, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "_SLOW", 0.1)
+    monkeypatch.setattr(crew, "_PROGRESS", 1024)
+    monkeypatch.setattr(Part, "rate", lambda part: crew._FAST + 1)
+    hub.misbehave(FILE, Fault(times=3), Fault(rate=200_000, times=None))
+    assert pulled(resolved(), many) == content
+    starts = {seen.range_start for seen in hub.gets(FILE)}
+    assert any(start % PIECE for start in starts), "a second half was taken over"

@@ -12,12 +12,19 @@ from launchpad.errors import LaunchpadError, PullError, RefusedError, SourceUnre
 from launchpad.events import Event, Notice, PullFinished, PullProgress, PullStarted, ignore
 from launchpad.paths import hub_cache
 from launchpad.plugins.spec import Resolved
+from launchpad.pull import wire
 from launchpad.pull.options import PullOptions
 from launchpad.pull.store import pull
 from launchpad.testing.hub import Fault, SimulatedHub
 
 FILE = "tiny-Q4_K_M.gguf"
 Resolve = Callable[..., Resolved]
+
+
+@pytest.fixture(autouse=True, params=[wire._LONG, 0], ids=["library", "direct"])
+def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every fault meets both ways in which an answer is read: through the HTTP library, and beside it."""
+    monkeypatch.setattr(wire, "_LONG", request.param)
 
 
 @pytest.fixture(autouse=True)

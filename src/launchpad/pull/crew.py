@@ -28,6 +28,7 @@ _PROGRESS = 64 << 10  # a try that brings less than this counts as a try without
 _PIECES_AHEAD = 8
 _JOIN_EVERY = 0.25  # seconds between one connection more and the next
 _FAST = 300 << 20  # bytes/s; more connections would only cost
+_LONGEST_STRETCH = 16  # pieces that a connection as fast as that asks for at once
 _SLOW = 2.0  # seconds; what takes longer is shared with who has nothing to do
 
 
@@ -110,10 +111,11 @@ class Crew:
     # -- in the connections' threads --------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        retired = False
+        retired, stretch = False, 1
         try:
-            while not retired and (part := self._take()) is not None:
+            while not retired and (part := self._take(stretch)) is not None:
                 retired = not self._bring(part)
+                stretch = min(2 * stretch, _LONGEST_STRETCH) if part.rate() > _FAST else 1
         except BaseException as error:
             with self._changed:
                 self._failure = self._failure or error
@@ -160,11 +162,11 @@ class Crew:
             self._fully_hired = True
             return True
 
-    def _take(self) -> Part | None:
-        """The next part to bring; None when there is nothing left to do."""
+    def _take(self, stretch: int) -> Part | None:
+        """The next part to bring, of `stretch` pieces at most; None when there is nothing left to do."""
         with self._changed:
             while not self.stop.is_set() and not self._failure:
-                part = self._free_part() or self._share_of_the_slowest()
+                part = self._free_part(stretch) or self._share_of_the_slowest()
                 if part:
                     self._parts.append(part)
                     return part
@@ -173,12 +175,14 @@ class Crew:
                 self._changed.wait(0.1)  # what others have in work may come back
             return None
 
-    def _free_part(self) -> Part | None:
+    def _free_part(self, stretch: int) -> Part | None:
         missing = self.file.missing()
         if self.most == 1 or self.address.takes_ranges is False:
             start, stop = missing[0] if missing and not self._parts else (0, 0)
             return Part(start, None if stop == ENDLESS else stop) if start < stop else None
         piece = self.file.piece
+        if self._parts:
+            stretch = 1  # what one takes in one go, the hash of the others' would have to wait for
         limit = (self.file.front // piece + _PIECES_AHEAD) * piece
         for start, stop in missing:
             for busy in sorted(self._parts, key=lambda part: part.start):
@@ -186,7 +190,7 @@ class Crew:
                     start = busy.stop
                 elif start < busy.start:
                     stop = min(stop, busy.start)
-            stop = min(stop, (start // piece + 1) * piece)
+            stop = min(stop, (start // piece + stretch) * piece)
             if start < min(stop, limit):
                 return Part(start, stop)
         return None

@@ -172,8 +172,8 @@ def check_space(folder: Path, needed: int) -> None:
         raise full(folder, missing, f"{needed:,} bytes are still to be written and {free:,} are free.")
 
 
-def reserve(descriptor: int, folder: Path, size: int) -> bool:
-    """Have the system set aside room for `size` bytes, and say whether it did anything.
+def reserve(descriptor: int, folder: Path, size: int, start: int, stop: int) -> bool:
+    """Have the system set aside room for the bytes start ≤ i < stop of `size`, and say whether it did anything.
 
     Raises `DiskFull` when there is not so much. Where the file system cannot reserve, the check of the free space
     before must do. The length of the file stays as it is.
@@ -182,7 +182,7 @@ def reserve(descriptor: int, folder: Path, size: int) -> bool:
     allocated = getattr(info, "st_blocks", 0) * 512
     if allocated >= size or (fallocate := _fallocate()) is None:
         return False
-    while (fault := fallocate(descriptor, _KEEP_SIZE, size)) == errno.EINTR:
+    while (fault := fallocate(descriptor, _KEEP_SIZE, start, stop - start)) == errno.EINTR:
         pass
     if fault in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
         free = shutil.disk_usage(folder).free
@@ -191,7 +191,7 @@ def reserve(descriptor: int, folder: Path, size: int) -> bool:
 
 
 @cache
-def _fallocate() -> Callable[[int, int, int], int] | None:
+def _fallocate() -> Callable[[int, int, int, int], int] | None:
     """Linux's fallocate(2): 0 or the error's number. glibc's posix_fallocate would write zeros where it is missing."""
     if sys.platform != "linux":
         return None
@@ -206,8 +206,8 @@ def _fallocate() -> Callable[[int, int, int], int] | None:
             return None
     call.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
 
-    def reserve_bytes(descriptor: int, mode: int, size: int) -> int:
-        return 0 if call(descriptor, mode, 0, size) == 0 else ctypes.get_errno()
+    def reserve_bytes(descriptor: int, mode: int, start: int, size: int) -> int:
+        return 0 if call(descriptor, mode, start, size) == 0 else ctypes.get_errno()
 
     return reserve_bytes
 

@@ -16,10 +16,11 @@ from types import TracebackType
 from typing import Self
 
 from launchpad.errors import DiskFull, LaunchpadError, PullError
-from launchpad.pull.disk import explained, full, is_full, open_private, open_same, reserve
+from launchpad.pull.disk import explained, full, is_full, open_private, open_same
 from launchpad.pull.extents import Gaps
 from launchpad.pull.journal import Header, Journal, Look, Memory
 from launchpad.pull.payload import Hasher, Payload
+from launchpad.pull.reservation import Reservation
 from launchpad.pull.sha256 import Sha256, available
 from launchpad.pull.threads import start_thread
 
@@ -76,6 +77,8 @@ class Partial:
         with self._writing, self._changed:
             self._closed = True
             self._changed.notify_all()
+        if self._reservation:
+            self._reservation.end()
         self._hashing.join()
         with self._writing:
             os.close(self._file)
@@ -147,13 +150,17 @@ class Partial:
     # -- writing ----------------------------------------------------------------------------------------------------
 
     def reserve(self) -> None:
-        """Have the system set the space aside, where it can. Raises `DiskFull`."""
-        size = self.payload.size
-        if size and reserve(self._file, self.path.parent, size):
-            with self._writing:
-                self._look = Look.of(self._file)
-                if self._journal:
-                    self._journal.looks(self._look)
+        """Have the system set the space aside, where it can. Raises `DiskFull`, and so may any later call."""
+        if self.payload.size:
+            self._reservation = Reservation(
+                self._file, self.path.parent, self.payload.size, self._look_again, self._fail
+            )
+            self._reservation.begin()
+
+    def _look_again(self) -> None:
+        with self._writing:
+            if self._journal and not self._closed:
+                self._journal.looks(Look.of(self._file))
 
     def write_at(self, start: int, chunks: list[bytes]) -> None:
         """Write `chunks`, one after the other, from `start` on. Raises `DiskFull` with the missing bytes.
@@ -207,7 +214,7 @@ class Partial:
         with explained(self.path):
             os.fsync(self._file)
 
-    _look: Look | None = None
+    _reservation: Reservation | None = None
 
     def _put(self, start: int, chunks: list[bytes]) -> tuple[int, OSError | None]:
         """Write; say how many bytes the disk took, and the error when it is full."""
@@ -241,9 +248,8 @@ class Partial:
         return full(self.path.parent, missing if size is None else size - have, why)
 
     def _note(self, start: int, stop: int) -> None:
-        self._look = Look.of(self._file)
         if self._journal:
-            self._journal.wrote(start, stop, self._look)
+            self._journal.wrote(start, stop, Look.of(self._file))
 
     def _check_open(self) -> None:
         if self._closed:
@@ -263,9 +269,12 @@ class Partial:
             while self._hash_some():
                 pass
         except BaseException as error:
-            with self._changed:
-                self._failure = error if isinstance(error, LaunchpadError) else _broken(self.path, error)
-                self._changed.notify_all()
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        with self._changed:
+            self._failure = error if isinstance(error, LaunchpadError) else _broken(self.path, error)
+            self._changed.notify_all()
 
     def _hash_some(self) -> bool:
         """Hash what lies at the front, up to the end of a piece; False when the file is closed."""
