@@ -9,9 +9,9 @@ from launchpad.plan import StartStep
 from launchpad.plugins import Backend
 
 
-def start(backend: Backend, build: str, path: Path | None) -> StartStep:
-    """The step that starts `build` with 512 tokens."""
-    settings = Settings(context=512)
+def start(backend: Backend, build: str, path: Path | None, context: int = 512) -> StartStep:
+    """The step that starts `build`."""
+    settings = Settings(context=context)
     fit = Fit(
         model_id="a/b", build=build, backend=backend.name, settings=settings, placement=Placement(kind="cpu"),
         devices=(), verdict="fits",

@@ -1,4 +1,4 @@
-"""For pytest: collects `*.prompt.yml` (an item for each case and model), and the fixture `launchpad_script`.
+"""For pytest: collects `*.prompt.yml` (an item for each case and model), and the fixtures `launchpad_script` and `launchpad_home`.
 
     pytest --launchpad prompts/                      # engines as `launchpad test` would start them
     pytest --launchpad --launchpad-backend replay:t.jsonl prompts/
@@ -125,6 +125,16 @@ def _run(config: pytest.Config, path: Path, **settings: Any) -> ScriptReport:
     settings.setdefault("models", config.getoption("--launchpad-model"))
     settings.setdefault("backend", config.getoption("--launchpad-backend"))
     return Script.load(path).run(**settings)
+
+
+@pytest.fixture
+def launchpad_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home for launchpad: nothing of the user's own settings, models and engines is seen or changed."""
+    home = tmp_path / "launchpad-home"
+    for variable, folder in {"HOME": "", "LAUNCHPAD_HOME": "launchpad", "HF_HUB_CACHE": "hub"}.items():
+        monkeypatch.setenv(variable, str(home / folder))
+    (home / "hub").mkdir(parents=True)
+    return home
 
 
 @pytest.fixture

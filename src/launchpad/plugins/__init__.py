@@ -118,7 +118,15 @@ if TYPE_CHECKING:
     from launchpad.plan import PullStep as PullStep
     from launchpad.plan import StartStep as StartStep
     from launchpad.plugins.base import BackendBase as BackendBase
+    from launchpad.plugins.chat_server import ChatEnd as ChatEnd
+    from launchpad.plugins.chat_server import ChatEngine as ChatEngine
+    from launchpad.plugins.chat_server import ChatRefused as ChatRefused
+    from launchpad.plugins.chat_server import ChatRequest as ChatRequest
+    from launchpad.plugins.chat_server import Emit as Emit
+    from launchpad.plugins.chat_server import serve_chat as serve_chat
+    from launchpad.plugins.chat_server import too_long as too_long
     from launchpad.plugins.command_backend import CommandBackend as CommandBackend
+    from launchpad.plugins.python_backend import PythonBackend as PythonBackend
     from launchpad.plugins.server_backend import ServedModels as ServedModels
     from launchpad.plugins.server_backend import ServerAddress as ServerAddress
     from launchpad.plugins.server_backend import ServerBackend as ServerBackend
@@ -288,6 +296,14 @@ _EXPORTS = {
     "setting": "launchpad.config",
     "own_backends": "launchpad.config",
     "BackendConfig": "launchpad.config.sections",
+    "ChatEnd": "launchpad.plugins.chat_server",
+    "ChatEngine": "launchpad.plugins.chat_server",
+    "ChatRefused": "launchpad.plugins.chat_server",
+    "ChatRequest": "launchpad.plugins.chat_server",
+    "Emit": "launchpad.plugins.chat_server",
+    "serve_chat": "launchpad.plugins.chat_server",
+    "too_long": "launchpad.plugins.chat_server",
+    "PythonBackend": "launchpad.plugins.python_backend",
     "CommandBackend": "launchpad.plugins.command_backend",
     "ServerBackend": "launchpad.plugins.server_backend",
     "ServedModels": "launchpad.plugins.server_backend",

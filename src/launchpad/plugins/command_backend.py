@@ -26,6 +26,7 @@ from launchpad.fit.result import Fit
 from launchpad.hardware.machine import Api, Machine
 from launchpad.plan import EngineArguments, StartStep
 from launchpad.plugins.base import BackendBase
+from launchpad.plugins.model_list import Served, listed
 from launchpad.plugins.spec import BackendCapabilities, BackendStatus
 
 TRIES = 3  # another program may take the port between its choice and its use
@@ -36,16 +37,18 @@ _REFUSALS = (400, 401, 403, 405, 413, 415, 422)  # answers that waiting does not
 class CommandBackend(BackendBase):
     """Starts `settings.command` under launchpad's guard, on a loopback port, and waits for a first token.
 
-    A subclass may say more: `status`, `version`, `served_model`.
+    A subclass may say more: `status`, `version`, `served_model`. `abilities` are fields of `BackendCapabilities`, such as
+    `json_schema=True`.
     """
 
-    def __init__(self, name: str, settings: BackendConfig) -> None:
+    def __init__(self, name: str, settings: BackendConfig, **abilities: bool) -> None:
         self.name = name
         self.settings = settings
         self.capabilities = BackendCapabilities(
             formats=settings.formats,
             apis=cast("tuple[Api, ...]", settings.accelerators),
             keyed=self._keyed,
+            **abilities,
         )
 
     @property
@@ -98,11 +101,11 @@ class CommandBackend(BackendBase):
     def _launch(self, start: StartStep, path: str, report: Report) -> EngineServer:
         port, key, begun = free_port(), secrets.token_urlsafe(32) if self._keyed else "", time.monotonic()
         process = EngineProcess.start(self._command(start, path, port, key), report)
-        listed = process.await_ready(
+        (first,) = process.await_ready(
             lambda: self._look(process, port, key), stall_seconds=self.settings.stall
         )
         try:
-            server = self._server(start, process, port, key, listed, time.monotonic() - begun)
+            server = self._server(start, process, port, key, first, time.monotonic() - begun)
             self._require_a_token(process, server)
             self._require_key(process, server)
             return EngineServer(process, server)
@@ -134,7 +137,7 @@ class CommandBackend(BackendBase):
             size=start.fit.total or None,
         )
 
-    def _look(self, process: EngineProcess, port: int, key: str) -> tuple[str | None] | None:
+    def _look(self, process: EngineProcess, port: int, key: str) -> tuple[Served | None] | None:
         """None while it is not ready; then the first model that it lists, if any. Nobody else is asked, or told the key."""
         assert process.pid is not None
         if not any(number == port for _, number in listeners(process.pid)):
@@ -161,7 +164,7 @@ class CommandBackend(BackendBase):
         process: EngineProcess,
         port: int,
         key: str,
-        listed: tuple[str | None],
+        found: Served | None,
         took: float,
     ) -> Server:
         assert process.pid is not None
@@ -171,10 +174,11 @@ class CommandBackend(BackendBase):
             endpoint=f"http://{LOOPBACK}:{port}/v1",
             api_key=key,
             pid=process.pid,
-            model=self.served_model(start, listed[0]),
+            model=self.served_model(start, found.id if found else None),
             settings=start.settings,
             report=EngineReport(
                 engine=f"{self.name} {self.version() or ''}".strip(),
+                context=found.context if found else None,
                 load_seconds=took,
                 process_memory=resident_bytes(process.pid),
             ),
@@ -226,9 +230,9 @@ def _checked_path(start: StartStep) -> str:
     return start.model_path
 
 
-def _first_model(answer: Any) -> str | None:
-    """The first id of a list of models as OpenAI writes it."""
+def _first_model(answer: Any) -> Served | None:
+    """The first of a list of models as OpenAI writes it; None where there is none."""
     try:
-        return str(answer["data"][0]["id"])
-    except (KeyError, IndexError, TypeError):
+        return next(iter(listed(answer)), None)
+    except ValueError:
         return None

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -24,6 +23,7 @@ from launchpad.fit.result import Fit, Placement, Settings
 from launchpad.hardware.machine import Machine
 from launchpad.plan import EngineArguments, StartStep
 from launchpad.plugins.base import BackendBase
+from launchpad.plugins.model_list import Served, listed
 from launchpad.plugins.spec import BackendCapabilities, BackendStatus, Reachability, Resolved
 from launchpad.sanitize import clean
 from launchpad.wish import Wish
@@ -31,15 +31,6 @@ from launchpad.wish import Wish
 PATIENCE = 2.0  # s for a list of models
 FIRST_TOKEN = 300.0  # s: many such servers load a model when it is first asked for
 CONTEXT = 4096  # tokens, where the server does not say how many it takes
-MOST = 1000  # models that are read of one list
-_CONTEXTS = ("max_model_len", "loaded_context_length", "context_length", "max_context_length")
-
-
-class Served(Struct, frozen=True, kw_only=True):
-    """A model that the server lists, with its context in tokens where it says so."""
-
-    id: str
-    context: int | None = None
 
 
 class ServerAddress(Struct, frozen=True, kw_only=True):
@@ -66,7 +57,7 @@ class ServerAddress(Struct, frozen=True, kw_only=True):
             answer = connection.getresponse()
             if answer.status != 200:
                 raise OSError(f"it answers {answer.status} when asked for its models")
-            return _listed(json.loads(answer.read(16 * 2**20)))
+            return listed(json.loads(answer.read(16 * 2**20)))
         except (http.client.HTTPException, ValueError) as error:
             raise OSError(f"its list of models cannot be read: {clean(str(error))[:200]}") from error
         finally:
@@ -134,14 +125,14 @@ class ServerBackend(BackendBase):
         """Ask it for a token. Raises `UnknownModel`, or `LaunchError` when it makes none."""
         name = start.build.removeprefix(f"{self.name}://")
         try:
-            listed = [one.id for one in self.address.models()]
+            names = [one.id for one in self.address.models()]
         except OSError as error:
             raise LaunchError(
                 f"{self.name} does not answer.", why=f"{self.address.url}: {error}.", hint=self.how_to_start()
             ) from error
-        if name not in listed:
+        if name not in names:
             raise UnknownModel(
-                f"{self.name} has no model {name!a}.", why=f"It lists {', '.join(listed[:20]) or 'none'}."
+                f"{self.name} has no model {name!a}.", why=f"It lists {', '.join(names[:20]) or 'none'}."
             )
         server = Server(
             id=self.name,
@@ -236,21 +227,3 @@ class ServedModels:
             )
             for one in found
         )
-
-
-def _listed(answer: Any) -> tuple[Served, ...]:
-    """The models of a list as OpenAI writes it. Raises `ValueError`. Names that no reference can hold are left out."""
-    if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
-        raise ValueError("it has no data")
-    found = [one for one in answer["data"][:MOST] if isinstance(one, dict)]
-    return tuple(Served(id=one["id"], context=_context(one)) for one in found if _is_name(one.get("id")))
-
-
-def _is_name(name: object) -> bool:
-    return isinstance(name, str) and 0 < len(name) <= 200 and all(33 <= ord(letter) < 127 for letter in name)
-
-
-def _context(one: dict[str, Any]) -> int | None:
-    meta = one.get("meta")
-    values = [one.get(name) for name in _CONTEXTS] + [meta.get("n_ctx") if isinstance(meta, dict) else None]
-    return next((value for value in values if type(value) is int and value > 0), None)

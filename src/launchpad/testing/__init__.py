@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from launchpad.testing.contract import ProbeContract as ProbeContract
     from launchpad.testing.hub import Fault as Fault
     from launchpad.testing.hub import SimulatedHub as SimulatedHub
+    from launchpad.testing.model_files import small_model as small_model
     from launchpad.testing.model_files import write_gguf as write_gguf
     from launchpad.testing.source_contract import SourceContract as SourceContract
 
@@ -44,6 +45,7 @@ _EXPORTS = {
     "fake_engine_command": "launchpad.testing.cli",
     "run_cli": "launchpad.testing.cli",
     "simulate": "launchpad.hardware.simulate",
+    "small_model": "launchpad.testing.model_files",
     "write_gguf": "launchpad.testing.model_files",
 }
 

@@ -195,13 +195,14 @@ class BackendContract:
         )  # fmt: skip
 
     def _fits(self) -> Iterator[tuple[Model, Build, Machine, Fit]]:
-        """What the backend says of a small and of a huge model on each machine."""
+        """What the backend says of a small and of a huge model on each machine, where it is asked for by its name."""
         backend = self.backend()
+        wish = Wish(backend=backend.name)
         for size in (1 * GIB, 400 * GIB):
             model = self._model(size)
             for build in backend.builds(model):
                 for machine in MACHINES:
-                    fit = backend.fit(model, build, machine, Wish())
+                    fit = backend.fit(model, build, machine, wish)
                     if fit is not None:
                         yield model, build, machine, fit
 

