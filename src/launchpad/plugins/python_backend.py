@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from launchpad.catalog.model import Build, Model
-from launchpad.config_sections import BackendConfig
+from launchpad.config.sections import BackendConfig
 from launchpad.fit.layout import Layout
 from launchpad.fit.result import Fit
 from launchpad.hardware.machine import Machine
