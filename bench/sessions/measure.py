@@ -1,12 +1,13 @@
 """What launchpad adds to a talk, and how often an answer has the form that was asked for.
 
-    python bench/sessions/measure.py start|turn|cases|spaces|schemas [--model FILE.gguf] [--json]
+    python bench/sessions/measure.py start|turn|cases|spaces|schemas [--model MODEL] [--backend NAME] [--home FOLDER]
 
 start    `launchpad run --backend echo` as a process, wall time
 turn     a turn of a kept chat, and of a prompt file with a transcript, with the echo in place of an engine
 cases    a prompt file with 100 and with 10,000 cases: peak memory of the process
 spaces   a simulated engine that sends only spaces: how soon its answer is cut
-schemas  the fifty schemas of schemas.py with the real llama.cpp (--model), then with the engine that sends only spaces
+schemas  the fifty schemas of schemas.py with a real engine (--model and --backend; --home where vLLM's environment lies),
+         then with the engine that sends only spaces
 """
 
 from __future__ import annotations
@@ -39,10 +40,12 @@ def main() -> None:
     )
     parser.add_argument("what", choices=MEASURES)
     parser.add_argument("--model")
+    parser.add_argument("--backend")
+    parser.add_argument("--home", help="LAUNCHPAD_HOME; an empty folder unless it is given")
     parser.add_argument("--repeat", type=int, default=20)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
-        os.environ["LAUNCHPAD_HOME"] = home
+        os.environ["LAUNCHPAD_HOME"] = options.home or home
         found = MEASURES[options.what](options)
     found |= {"what": options.what, "python": platform.python_version(), "load": round(os.getloadavg()[0], 1)}
     print(json.dumps(found, indent=1))
@@ -132,7 +135,9 @@ def schemas(options: argparse.Namespace) -> dict[str, Any]:
 
     found: dict[str, Any] = {}
     if options.model:
-        plan = planned(Wish(model=options.model, context=4096), None, lambda event: None)
+        plan = planned(
+            Wish(model=options.model, backend=options.backend, context=4096), None, lambda event: None
+        )
         answerer = EngineAnswerer(
             plan, lambda plan, fresh: started(plan, lambda event: None), deterministic=False
         )

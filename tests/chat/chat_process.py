@@ -25,7 +25,7 @@ def main(mode: str, endpoint: str, prompt: str = "hi") -> int:
         pid=1,
         model="simulated-model",
         settings=Settings(context=4096),
-        report=EngineReport(engine="simulated engine", context=4096),
+        report=EngineReport(engine="simulated engine", context=4096, vision="SEES" in os.environ),
     )
     session = Session(server, session="chat")
     try:

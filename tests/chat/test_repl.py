@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import stat
@@ -12,8 +13,10 @@ import pytest
 
 from chat.simulated_engine import SimulatedEngine, answer, piece
 from chat.terminal_harness import Terminal, terminal
+from launchpad.chat.commands import named_file
 from launchpad.chat.transcript import read_records, session_path
 from launchpad.paths import state_dir
+from vision_files import write_picture
 
 CTRL_C, CTRL_D, ALT_ENTER, TAB = "\x03", "\x04", "\x1b\r", "\t"
 
@@ -305,6 +308,30 @@ def test_history_is_private_and_comes_back(engine: SimulatedEngine) -> None:
     assert stat.S_IMODE((state_dir() / "chat-history").stat().st_mode) == 0o600
 
 
+def test_a_dumb_terminal_has_history_and_completion_too(engine: SimulatedEngine) -> None:
+    engine.reply(*answer("one"))
+    up = "\x1b[A"
+    with terminal("repl", engine.endpoint, TERM="dumb") as chat:
+        chat.prompt()
+        chat.send("remember mee\x7f\n")
+        chat.prompt(2)
+        chat.send("/st\t\n")
+        chat.expect("context   4096 tokens")
+        chat.prompt(3)
+        chat.send(up + up + " well\n")
+        chat.prompt(4)
+        assert "^[" not in chat.shown()
+        leave(chat)
+    with terminal("repl", engine.endpoint, TERM="dumb") as chat:
+        chat.prompt()
+        chat.send(f"{up}\n")
+        chat.expect("one")
+        assert b"\x1b" not in chat.raw
+        leave(chat)
+    asked = [engine.messages(number)[-1] for number in range(3)]
+    assert asked == [("user", "remember me"), ("user", "remember me well"), ("user", "remember me well")]
+
+
 def test_a_failed_answer_does_not_end_the_chat(engine: SimulatedEngine) -> None:
     engine.reply(piece("par"))
     engine.reply(*answer("whole"))
@@ -339,3 +366,49 @@ def test_a_session_goes_on(engine: SimulatedEngine) -> None:
             chat.prompt(2)  # a Ctrl-D while the terminal changes hands would be no key yet
             leave(chat)
     assert len(engine.messages()) == 3
+
+
+def test_pictures_go_with_one_question_and_stay_in_the_conversation(
+    engine: SimulatedEngine, tmp_path: Path
+) -> None:
+    engine.reply(*answer("red"))
+    png, jpeg = write_picture(tmp_path / "my red.png"), tmp_path / "photo.jpg"
+    jpeg.write_bytes(b"\xff\xd8\xff\xe0 simulated")
+    with terminal("repl", engine.endpoint, SEES="1", columns=120) as chat:
+        chat.prompt()
+        chat.send(f"/image '{png}'\r")  # as terminals write what is dropped on them
+        chat.expect("my red.png goes along")
+        chat.send(f"/image {jpeg}\r")
+        chat.expect("photo.jpg goes along")
+        chat.send("what is it?\r")
+        chat.expect("red", 3)
+        chat.prompt(4)
+        chat.send("sure?\r")
+        chat.prompt(5)
+        leave(chat)
+    urls = [
+        f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+        for kind, path in (("png", png), ("jpeg", jpeg))
+    ]
+    pictures = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    question = {"role": "user", "content": [{"type": "text", "text": "what is it?"}, *pictures]}
+    assert engine.requests[0]["messages"] == [question]
+    first, _, last = engine.requests[1]["messages"]
+    assert first == question
+    assert last["content"] == "sure?"
+
+
+@pytest.mark.parametrize("typed", ["'{}'", '"{}"', "{}", "{escaped}"])
+def test_names_of_files_as_terminals_write_them(tmp_path: Path, typed: str) -> None:
+    path = tmp_path / "my notes.txt"
+    path.write_text("x")
+    assert named_file(typed.format(path, escaped=str(path).replace(" ", "\\ "))) == path
+
+
+def test_a_name_with_quotes_is_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "'odd'"
+    path.write_text("x")
+    assert named_file(str(path)) == path
+    assert named_file("it's not there") == Path("it's not there")
+    assert named_file("~nobody-at-all/x") == Path("~nobody-at-all/x")
+    assert named_file(long := "x" * 5000) == Path(long)

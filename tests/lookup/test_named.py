@@ -18,6 +18,7 @@ from launchpad.lookup.named import Named, named_models
 from launchpad.plugins.host import Host
 from launchpad.survey import Survey
 from launchpad.testing.hub import SimulatedHub
+from vision_files import tiny_projector
 
 GGUF = gguf()
 
@@ -108,6 +109,19 @@ def test_a_file_is_its_own_entry(tmp_path: Path) -> None:
     assert build.ref in found.layouts
     with pytest.raises(UnknownModel):
         named(str(tmp_path / "other.gguf"))
+
+
+def test_the_projector_beside_a_file_goes_with_it(tmp_path: Path) -> None:
+    path, projector = tmp_path / "m-Q4_K_M.gguf", tmp_path / "mmproj-F16.gguf"
+    path.write_bytes(GGUF)
+    projector.write_bytes(tiny_projector(64))
+    found = named(str(path))
+    ref = path.as_uri()
+    assert found.local[ref].projector == str(projector)
+    assert (layout := found.layouts[ref]).projector is not None
+    assert layout.projector.weights > 0
+    projector.write_bytes(b"GGUF")
+    assert named(str(path)).local[ref].projector == str(projector)  # the launch refuses it by name
 
 
 def test_a_description_is_for_computing_only(tmp_path: Path) -> None:

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from launchpad.pull.gguf_names import group_shards, is_model, pick_files, projector_for, quantization_of
+from launchpad.pull.gguf_names import (
+    group_shards,
+    is_model,
+    pick_files,
+    projector_beside,
+    projector_for,
+    quantization_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -94,3 +101,20 @@ def test_incomplete_sets_of_shards_are_no_model() -> None:
 )
 def test_the_projector_of_a_model(entry: str, there: list[str], expected: str | None) -> None:
     assert projector_for(entry, there) == expected
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [
+        (["mmproj-F16.gguf"], "mmproj-F16.gguf"),
+        (["eye-4b-Q8_0.gguf", "mmproj-F16.gguf", "mmproj-BF16.gguf"], "mmproj-F16.gguf"),  # another build
+        (["other-7b-Q4_K_M.gguf", "mmproj-F16.gguf"], None),  # whose it is cannot be known
+        (["other-7b-Q4_K_M.gguf", "mmproj-other-7b-F16.gguf"], None),
+        (["other-7b-Q4_K_M.gguf", "eye-4b-mmproj-F16.gguf"], "eye-4b-mmproj-F16.gguf"),
+        (["eye-12b-Q4_K_M.gguf", "mmproj-eye-12b-F16.gguf"], None),
+        (["notes.txt"], None),
+    ],
+)
+def test_the_projector_beside_a_file(there: list[str], expected: str | None) -> None:
+    model = "Eye-4b-Q4_K_M.gguf"
+    assert projector_beside(model, [model, *there]) == expected

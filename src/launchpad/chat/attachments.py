@@ -36,9 +36,11 @@ def read_text(path: Path) -> str:
     try:
         with path.expanduser().open("rb") as file:
             data = file.read(MAX_TEXT + 1)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: ~ of nobody
         raise UsageError(
-            f"The file {path} cannot be read.", why=error.strerror, hint="Check the path."
+            f"The file {path} cannot be read.",
+            why=getattr(error, "strerror", None) or str(error),
+            hint="Check the path.",
         ) from error
     if len(data) > MAX_TEXT:
         raise UsageError(

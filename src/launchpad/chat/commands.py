@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
+import shlex
 import shutil
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
@@ -163,6 +165,16 @@ def _engines(chat: Chat, name: str) -> Engines:
     return chat.engines
 
 
+def named_file(argument: str) -> Path:
+    """The file of that name. A terminal quotes or escapes the name of a file that is dropped on it."""
+    plain = os.path.expanduser(argument)  # noqa: PTH111  # pathlib's raises where there is no such person
+    try:
+        words = [] if os.path.exists(plain) else shlex.split(argument)  # noqa: PTH110  # pathlib's raises for long ones
+    except ValueError:
+        words = []
+    return Path(os.path.expanduser(words[0]) if len(words) == 1 else plain)  # noqa: PTH111
+
+
 def _image(chat: Chat, argument: str) -> None:
     if _dropped(chat, "/image", argument):
         return
@@ -172,14 +184,15 @@ def _image(chat: Chat, argument: str) -> None:
             why="Its engine says that it has no vision.",
             hint="/model switches to one that has; `launchpad models --needs vision` lists them.",
         )
-    chat.attachments.images.append(read_image(Path(argument)))
-    chat.say(f"{Sanitizer().feed(Path(argument).name)} goes along with the next question.")
+    path = named_file(argument)
+    chat.attachments.images.append(read_image(path))
+    chat.say(f"{Sanitizer().feed(path.name)} goes along with the next question.")
 
 
 def _file(chat: Chat, argument: str) -> None:
     if _dropped(chat, "/file", argument):
         return
-    text = read_text(Path(argument))
+    text = read_text(named_file(argument))
     chat.attachments.texts.append(text)
     tokens, context = about_tokens("".join(chat.attachments.texts)), chat.session.server.report.context
     of = f" of {context}" if context else ""
@@ -209,7 +222,7 @@ def _markdown(chat: Chat, argument: str) -> None:
 def _load(chat: Chat, argument: str) -> None:
     if not argument:
         raise UsageError("/load needs a session or a file.", hint="`launchpad sessions` lists the sessions.")
-    path = session_path(argument) if argument in list_sessions() else Path(argument).expanduser()
+    path = session_path(argument) if argument in list_sessions() else named_file(argument)
     messages = read_messages(path)
     chat.session.load(messages)
     chat.say(f"{len(messages)} messages are loaded; the chat goes on from there.")
@@ -262,7 +275,7 @@ def _save(chat: Chat, argument: str) -> None:
         raise UsageError(
             "/save needs a file name.", hint="FILE.md saves a page, FILE.jsonl a line for other tools."
         )
-    path = Path(argument).expanduser()
+    path = named_file(argument)
     messages = chat.session.messages
     text = (
         as_openai_line(messages)

@@ -16,9 +16,11 @@ def read_image(path: Path) -> str:
     try:
         with path.expanduser().open("rb") as file:
             data = file.read(MAX_IMAGE + 1)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: ~ of nobody
         raise UsageError(
-            f"The picture {path} cannot be read.", why=error.strerror, hint="Check the path."
+            f"The picture {path} cannot be read.",
+            why=getattr(error, "strerror", None) or str(error),
+            hint="Check the path.",
         ) from error
     if len(data) > MAX_IMAGE:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Where the terminal chat's questions come from: an editor on good terminals, plain lines on dumb ones."""
+"""Where the terminal chat's questions come from: an editor on good terminals, readline or plain lines on others."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Reader(Protocol):
 
 
 class PlainReader:
-    """The terminal's own line editing: works everywhere, also inside an editor's shell (`TERM=dumb`)."""
+    """The terminal's own line editing: works everywhere, also where nothing else has room."""
 
     def __init__(self, screen: TextIO) -> None:
         self._screen = screen
@@ -99,8 +99,15 @@ class EditorReader:
 def make_reader(out: TextIO, err: TextIO, choices: Sequence[Choice], names: Names) -> Reader:
     """The best reader for this terminal; the prompt goes to whichever of `out` and `err` is one."""
     screen = out if out.isatty() else err
-    dumb = os.name == "posix" and os.environ.get("TERM", "dumb") in ("dumb", "unknown")
-    return PlainReader(screen) if dumb or _too_narrow(screen) else EditorReader(screen, choices, names)
+    if _too_narrow(screen):
+        return PlainReader(screen)
+    if os.name != "posix" or os.environ.get("TERM", "dumb") not in ("dumb", "unknown"):
+        return EditorReader(screen, choices, names)
+    from launchpad.chat import lines
+
+    if not lines.usable():
+        return PlainReader(screen)
+    return lines.LineReader(PROMPT, _completer(choices, names), _history(state_dir() / "chat-history"))
 
 
 def _too_narrow(screen: TextIO) -> bool:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from launchpad.catalog.find import allowed_builds, find, resolve_model, unlisted_build
 from launchpad.catalog.model import Build, Format, LocalModel, Model
 from launchpad.catalog.reference import Reference, parse
-from launchpad.errors import SourceUnreachable, UnknownModel, UsageError
+from launchpad.errors import BadModelFile, SourceUnreachable, UnknownModel, UsageError
 from launchpad.fit.layout import Layout
 
 if TYPE_CHECKING:
@@ -98,12 +98,38 @@ def _file(path: Path) -> Named:
         size_exact=True,
     )
     model = Model(id=folder.stem, name=folder.stem, lab="a file of yours", lab_id="file", builds=(build,))
-    local = LocalModel(ref=build.ref, path=str(folder), size=facts.size, format=build.format, owner="user")
+    eyes = _projector(path) if is_gguf else None
+    local = LocalModel(
+        ref=build.ref, path=str(folder), size=facts.size, format=build.format, owner="user",
+        projector=str(eyes) if eyes else None,
+    )  # fmt: skip
     return Named(
         models=(_informed(model, facts),),
         local={build.ref: local},
-        layouts={build.ref: facts.layout} if facts.layout else {},
+        layouts={build.ref: _seeing(facts.layout, eyes)} if facts.layout else {},
     )
+
+
+def _projector(path: Path) -> Path | None:
+    """The vision projector that lies beside a model's file."""
+    from launchpad.pull.gguf_names import projector_beside
+
+    try:
+        names = [each.name for each in path.parent.iterdir() if each.is_file()]
+    except OSError:
+        return None
+    found = projector_beside(path.name, names)
+    return path.parent / found if found else None
+
+
+def _seeing(layout: Layout, projector: Path | None) -> Layout:
+    """The layout with what the projector takes. A bad one is refused by name before the engine starts."""
+    from launchpad.model_file import read_projector
+
+    try:
+        return replace(layout, projector=read_projector(projector)) if projector else layout
+    except (BadModelFile, OSError):
+        return layout
 
 
 def _place(reference: Reference, seen: Survey, host: Host, *, connect: bool) -> Named:

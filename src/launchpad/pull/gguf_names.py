@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 _SHARD = re.compile(
     r"(?P<stem>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})\.(?:gguf|safetensors)", re.ASCII | re.IGNORECASE
@@ -50,6 +50,28 @@ def projector_for(entry: str, paths: Iterable[str]) -> str | None:
     folder = entry.rpartition("/")[0]
     found = [path for path in paths if is_projector(path) and path.rpartition("/")[0] in (folder, "")]
     return min(found, key=lambda path: _projector_rank(path, folder, entry), default=None)
+
+
+def projector_beside(entry: str, paths: Collection[str]) -> str | None:
+    """The vision projector of the model `entry` in a folder of anything, such as one of downloads.
+
+    Only one that is certain: no other model lies there, or its name is the beginning of the model's.
+    """
+    own = _name_alone(entry)
+    if {_name_alone(path) for path in paths if is_model(path)} == {own}:
+        return projector_for(entry, paths)
+    return projector_for(entry, [path for path in paths if _begins_with(own, path)])
+
+
+def _begins_with(model: str, projector: str) -> bool:
+    bare = re.sub(r"[-._]?mmproj[-._]?", "", _name_alone(projector))
+    return bool(bare) and model.startswith(bare)
+
+
+def _name_alone(path: str) -> str:
+    """The name without the quantization at its end."""
+    stem = _stem(path).lower()
+    return stem.removesuffix((quantization_of(path) or "").lower()).rstrip(_BORDER)
 
 
 def _projector_rank(path: str, folder: str, entry: str) -> tuple[bool, int, int, str]:

@@ -15,7 +15,6 @@ import psutil
 import pytest
 from msgspec.structs import replace
 
-from gguf_bytes import BOOL, F32, STRING, U32, array, key, packed
 from launchpad.engines import registry
 from launchpad.engines.loopback import get_loopback, listeners
 from launchpad.engines.running import EngineServer
@@ -26,6 +25,7 @@ from launchpad.plan import StartStep
 from launchpad.plugins.llamacpp.backend import LlamaCpp
 from launchpad.plugins.llamacpp.launch import launch
 from launchpad.testing.processes import engine_processes, eventually
+from vision_files import tiny_projector
 
 PLAIN = Settings(context=2048, threads=1)
 UNUSUAL = Settings(context=3072, parallel=2, kv_unified=True, kv_type_k="q8_0", kv_type_v="q8_0", threads=1)
@@ -90,33 +90,6 @@ def test_a_malformed_projector_never_reaches_the_engine(smollm2: Path, tmp_path:
     bad.write_bytes(b"GGUF" + bytes(64))
     with pytest.raises(BadModelFile):
         launch(replace(start_step(smollm2), projector_path=str(bad)), ignore)
-
-
-def tiny_projector(tokens: int) -> bytes:
-    """A vision encoder of one block for images of 64 pixels, all zeros, with tokens of that width."""
-    width, ffn, patch, side, merge = 64, 128, 16, 64, 4
-    counts = {
-        "image_size": side, "patch_size": patch, "embedding_length": width, "feed_forward_length": ffn, "block_count": 1,
-        "attention.head_count": 2, "projection_dim": tokens, "projector.scale_factor": merge,
-        "preproc_image_size": side,
-    }  # fmt: skip
-    keys = [key("general.architecture", STRING, "clip"), key("clip.projector_type", STRING, "idefics3")]
-    keys += [key("clip.has_vision_encoder", BOOL, True), key("clip.use_gelu", BOOL, True)]
-    keys += [key(f"clip.vision.{name}", U32, value) for name, value in counts.items()]
-    keys += [key("clip.vision.attention.layer_norm_epsilon", F32, 1e-6)]
-    keys += [array(f"clip.vision.image_{name}", F32, (0.5, 0.5, 0.5)) for name in ("mean", "std")]
-    sizes: dict[str, tuple[int, ...]] = {
-        "v.patch_embd.weight": (patch, patch, 3, width), "v.patch_embd.bias": (width,),
-        "v.position_embd.weight": (width, (side // patch) ** 2), "v.post_ln.weight": (width,), "v.post_ln.bias": (width,),
-        "v.blk.0.ffn_up.weight": (width, ffn), "v.blk.0.ffn_up.bias": (ffn,),
-        "v.blk.0.ffn_down.weight": (ffn, width), "v.blk.0.ffn_down.bias": (width,),
-        "mm.model.fc.weight": (width * merge**2, tokens),
-    }  # fmt: skip
-    for name in ("attn_q", "attn_k", "attn_v", "attn_out"):
-        sizes[f"v.blk.0.{name}.weight"], sizes[f"v.blk.0.{name}.bias"] = (width, width), (width,)
-    for name in ("ln1", "ln2"):
-        sizes[f"v.blk.0.{name}.weight"] = sizes[f"v.blk.0.{name}.bias"] = (width,)
-    return packed(keys, sizes)
 
 
 @pytest.mark.engine
