@@ -124,7 +124,7 @@ def _projector(path: Path) -> Path | None:
 
 def _seeing(layout: Layout, projector: Path | None) -> Layout:
     """The layout with what the projector takes. A bad one is refused by name before the engine starts."""
-    from launchpad.model_file import read_projector
+    from launchpad.lookup.model_file import read_projector
 
     try:
         return replace(layout, projector=read_projector(projector)) if projector else layout
