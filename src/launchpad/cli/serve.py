@@ -195,6 +195,7 @@ class _Ready:
         self._record: Path | None = None
 
     def __call__(self, gateway: Gateway) -> None:
+        from launchpad.hosts import is_loopback
         from launchpad.serve import address, state
         from launchpad.serve.models import per_conversation
 
@@ -213,7 +214,7 @@ class _Ready:
             )
         if self._new_key:
             out.note(f"key: {self._new_key}  (shown once; kept in {self._key_file})", "bold")
-        if not address.is_loopback(self._host):
+        if not is_loopback(self._host):
             names = " ".join(f"http://{name}:{self._port}/v1" for name in address.reachable(self._host))
             out.warn(f"other machines can reach this server at {names}; it speaks plain HTTP")
         out.note(f"ready: {url}/v1 · key in {self._key_file} · launchpad env · Ctrl-C stops", "bold")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable
 from typing import NoReturn
@@ -12,6 +11,7 @@ import msgspec
 
 from launchpad.config.sections import BackendConfig
 from launchpad.errors import ConfigError
+from launchpad.hosts import is_loopback
 
 BACKENDS = "backends"
 BLANK = re.compile(r"\{([a-z_]+)\}")
@@ -28,16 +28,6 @@ def check_backends(raw: object, where: str) -> dict[str, BackendConfig]:
     if not isinstance(raw, dict):
         _refuse(where, BACKENDS, "It takes tables: [backends.NAME].")
     return {name: _checked(name, table, f"{where}: {BACKENDS}.{name}") for name, table in raw.items()}
-
-
-def is_loopback(host: str) -> bool:
-    """Whether the host of an address is this machine by its form alone."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _checked(name: str, table: object, where: str) -> BackendConfig:

@@ -7,6 +7,7 @@ import socket
 from typing import Any
 
 from launchpad.errors import LaunchError
+from launchpad.hosts import is_loopback
 
 LOOPBACK = "127.0.0.1"
 
@@ -78,8 +79,3 @@ def require_private(engine: str, pid: int, port: int) -> None:
             hint="Try again.",
             retryable=True,
         )
-
-
-def is_loopback(address: str) -> bool:
-    """Whether only this machine reaches what listens there."""
-    return address.startswith(("127.", "::ffff:127.")) or address == "::1"

@@ -55,7 +55,7 @@ def _started(pid: int | None, since: float) -> list[psutil.Process]:
 def _fault(process: psutil.Process) -> str | None:
     import psutil
 
-    from launchpad.engines.loopback import is_loopback
+    from launchpad.hosts import is_loopback
 
     try:
         open_to = sorted(

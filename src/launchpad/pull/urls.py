@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from urllib.parse import urlsplit
 
 from launchpad.errors import RefusedError
+from launchpad.hosts import LOCAL_NAMES, Address, is_loopback, literal
 from launchpad.pull.names import quote
 
 _SCHEMES = ("https", "http")
 _PORTS = {"https": 443, "http": 80}
-_LOCAL_NAMES = ("localhost", "localhost.localdomain")
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def public(url: str) -> str:
@@ -38,7 +35,7 @@ def check_url(url: str) -> str:
         raise _refused(url, "only https and http are followed")
     if not host or any(ord(char) <= 32 or ord(char) == 127 for char in url):
         raise _refused(url, "it has no host, or control characters")
-    if (address := _literal(host)) and _always_refused(address):
+    if (address := literal(host)) and _always_refused(address):
         raise _refused(url, "link-local addresses serve secrets of cloud machines, never models")
     return url
 
@@ -77,18 +74,7 @@ def may_see_token(url: str, token_host: str | None) -> bool:
     wanted = urlsplit(f"{scheme}://{token_host}")
     if (host, port) != (wanted.hostname, wanted.port or _PORTS.get(scheme)):
         return False
-    return scheme == "https" or _is_loopback(host)
-
-
-def _literal(host: str) -> Address | None:
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        try:  # 127.1, 0x7f000001 and other spellings that sockets accept
-            return ipaddress.IPv4Address(socket.inet_aton(host)) if host[:1].isdigit() else None
-        except OSError:
-            return None
-    return getattr(address, "ipv4_mapped", None) or address
+    return scheme == "https" or is_loopback(host)
 
 
 def _always_refused(address: Address) -> bool:
@@ -99,16 +85,11 @@ def _private(address: Address) -> bool:
     return not address.is_global or _always_refused(address)
 
 
-def _is_loopback(host: str) -> bool:
-    address = _literal(host)
-    return address.is_loopback if address else host in _LOCAL_NAMES
-
-
 def _is_local(host: str) -> bool:
-    if address := _literal(host):
+    if address := literal(host):
         return _private(address)
     name = host.rstrip(".").lower()
-    if name in _LOCAL_NAMES or name.endswith(_LOCAL_SUFFIXES):
+    if name in LOCAL_NAMES or name.endswith(_LOCAL_SUFFIXES):
         return True
     return any(_private(address) for address in _resolve(name))
 
@@ -118,7 +99,7 @@ def _resolve(name: str) -> list[Address]:
         answers = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return []
-    found = (_literal(str(answer[4][0])) for answer in answers)
+    found = (literal(str(answer[4][0])) for answer in answers)
     return [address for address in found if address]
 
 

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 import sys
 
 from launchpad.errors import BusyError, RefusedError, UsageError
+from launchpad.hosts import is_loopback
 
 PORT = 10987  # a countdown; no other local server's default
 LOOPBACK = "127.0.0.1"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens there."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def check_public(host: str, *, own_key: bool) -> None:

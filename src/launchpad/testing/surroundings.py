@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
+from launchpad.hosts import is_loopback
+
 
 @contextmanager
 def offline() -> Iterator[None]:
@@ -24,7 +26,7 @@ def offline() -> Iterator[None]:
     connect, look_up = socket.socket.connect, socket.getaddrinfo
 
     def refuse(host: str) -> None:
-        if threading.current_thread() not in others and not _is_loopback(host):
+        if threading.current_thread() not in others and not is_loopback(host):
             attempts.append(host)
             raise OSError(f"no network here for {host}")
 
@@ -43,10 +45,6 @@ def offline() -> Iterator[None]:
     ):
         yield
     assert not attempts, f"it used the network: {', '.join(attempts)}"
-
-
-def _is_loopback(host: str) -> bool:
-    return host.startswith("127.") or host in ("::1", "localhost")
 
 
 @contextmanager
