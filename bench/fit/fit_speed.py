@@ -41,6 +41,11 @@ INTEL_VULKAN = 0.34  # Arc A770: Llama 3.1 8B Q4_K_M 53 and 42 tokens/s (llama.c
 NO_GRAPHS = (
     0.7  # GTX 1080: a mixture 41 tokens/s, 74 with CUDA graphs, a dense 9B 26 and 28 (its pull request 27721)
 )
+OLLAMA_ON_METAL = (
+    0.2  # M1 Max, M1 Ultra, M3 Ultra, M4 (nine runs, geerlingguy/ai-benchmarks): 1.14 to 1.4 by machine
+)
+INTEL_Q8 = 0.6  # Arc A770 under Vulkan: three models at 8 bits 2.3 to 3.7 times slower than at 6 (llama.cpp issue 24002)
+INTEGRATED = 0.5  # Radeon 780M, Llama 3.1 8B Q4_K_M: prefill 254 tokens/s (normiebench issue 10), the law of cards says 457
 FORMATS = ("Q8_0", "Q4_0", "MXFP4", "Q2_K", "Q3_K", "Q6_K", "BF16", "F16")
 # Families of one maker in the order of their generations, in steps: later ones use their memory better.
 GENERATIONS = {
@@ -168,7 +173,14 @@ def decode_law(found: Sequence[Run]) -> Law[Run]:
     law = Law(found, lambda run: run.seconds, sigma=0.10)
     old_reading = law.term("old_reading", 0.05, 0.2, times=lambda run: run.age(speed.CURRENT_KERNELS))
     old_kernel = law.term("old_kernel", 0.2, 0.3, times=lambda run: run.age(speed.CURRENT_KERNELS))
-    engine = (*flagged(law, "ollama", lambda run: run.engine == "ollama", 0.0, 0.15, 0.15), *driver(law))
+    ollama = lambda run: run.engine == "ollama"  # noqa: E731
+    engine = (
+        *flagged(law, "ollama", lambda run: ollama(run) and run.backend != "metal", 0.0, 0.15, 0.15),
+        *flagged(
+            law, "ollama on metal", lambda run: ollama(run) and run.backend == "metal", OLLAMA_ON_METAL, 0.15
+        ),
+        *driver(law),
+    )
     generation = law.term(
         lambda run: f"generation:{run.device.vendor}" if run.family in GENERATIONS else None,
         0.0,
@@ -182,6 +194,13 @@ def decode_law(found: Sequence[Run]) -> Law[Run]:
         lambda run: run.cost.active_bytes / run.bandwidth,
         *shared(law, "reading", -np.log(0.85), 0.3, 0.1),
         law.term(lambda run: run.format, 0.0, 0.08),
+        *flagged(
+            law,
+            "intel_q8",
+            lambda run: speed.lacks_8_bits(run.device, run.backend, run.cost.quantization),
+            INTEL_Q8,
+            0.2,
+        ),
         law.term(
             lambda run: "early_mxfp4" if run.format == "MXFP4" and run.device.vendor == "amd" else None,
             0.0,
@@ -261,6 +280,7 @@ def prefill_law(found: Sequence[Run]) -> Law[Run]:
             times=lambda run: np.log(run.flops / speed.SIZE_REFERENCE),
         ),
         *families(law, 0.15, 0.25, 0.07, 0.15),
+        *flagged(law, "integrated", lambda run: speed.is_integrated(run.device), INTEGRATED, 0.15),
         *slower,
     )
     # Only experts and old kernels change how often weights are read again.
@@ -377,7 +397,7 @@ def decode_constants(fitted: Fitted, backend: str) -> Row:
         "moe": fitted.of("moe", backend),
         "family": fitted.family_table(backend),
         "extrapolated": {"m5": fitted.pace("apple", backend, "m5")} if backend == "metal" else {},
-        "engines": {"ollama": fitted.of("ollama", backend)},
+        "engines": {"ollama": fitted.of("ollama on metal" if backend == "metal" else "ollama", backend)},
         **fitted.bands(backend),
     }
 
@@ -402,10 +422,11 @@ def constants(decode: Fitted, prefill: Fitted) -> Row:
     """The packaged file."""
     common: Row = {name: decode.law.total(decode.theta, name) for name in ("old_reading", "old_kernel")}
     common["old_prefill"] = prefill.law.total(prefill.theta, "old_prefill")
-    for name in ("early_mxfp4", "no_graphs", "mla_cache", "mla_arithmetic"):
+    for name in ("early_mxfp4", "no_graphs", "intel_q8", "mla_cache", "mla_arithmetic"):
         common[name] = decode.law.value(decode.theta, name)
     common["matrix_exponent"] = -prefill.law.total(prefill.theta, "matrix_exponent")
     common["traffic"] = prefill.law.value(prefill.theta, "traffic")
+    common["integrated"] = prefill.law.value(prefill.theta, "integrated")
     common["kernel_moe"] = prefill.law.value(prefill.theta, "kernel_moe")
     backends = {
         name: {"decode": decode_constants(decode, name), "prefill": prefill_constants(prefill, name)}
@@ -426,7 +447,16 @@ def report(fitted: Fitted, predicted: Vector, title: str) -> None:
     print(f"{title:34} {'n':>5} {'median %':>9} {'mean %':>7} {'devices':>8} {'median %':>9} {'mean %':>7}")
     error = np.abs(np.exp(fitted.law.truth - predicted) - 1)
     known = fitted.measured_elsewhere()
-    groups = {"all": fitted.new, "family known from others": fitted.new & known}
+    driver = np.array([not run.driver for run in fitted.law.runs])
+    amd_old = np.array(
+        [run.device.vendor == "amd" and run.age(speed.KERNELS_OF_2026) > 0 for run in fitted.law.runs]
+    )
+    groups = {
+        "all": fitted.new,
+        "family known from others": fitted.new & known,
+        "without AMD's withdrawn driver": fitted.new & driver,
+        f"nor its builds before b{speed.KERNELS_OF_2026}": fitted.new & driver & ~amd_old,
+    }
     for backend in BACKEND_NAMES:
         groups[backend] = fitted.new & (fitted.backends == backend)
     for name, chosen in groups.items():

@@ -131,6 +131,23 @@ def test_a_row_without_a_build_has_that_of_its_date(
     assert found == (None if build is None else pytest.approx(build, abs=120))
 
 
+def test_the_floor_is_what_other_parties_tell_of_the_same_thing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import floor
+
+    def row(speed: float, source: str, version: str = "b9718", **more: object) -> dict[str, Any]:
+        return RUN | {"tok_s": speed, "source": source, "engine_version": version, **more}
+
+    rows = [
+        row(100.0, "one"), row(110.0, "one"), row(80.0, "two"), row(50.0, "three", "b3000"),
+        row(10.0, "four", depth=8000), row(10.0, "four", suspect="x"), row(999.0, "one", quant="Q8_0"),
+    ]  # fmt: skip
+    found = floor.combinations({"rows": rows}, "tg")
+    assert [len(rows) for rows in found] == [4]
+    assert list(floor.errors(found, near=True)) == pytest.approx([0.2, 30 / 110, 25 / 80])
+    assert list(floor.errors(found, near=False))[0] == pytest.approx(0.35)  # the median of 80 and 50
+
+
 def test_names_of_repositories_are_those_of_the_facts(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(FOLDER))
     import peers

@@ -146,6 +146,30 @@ def test_ollama_is_slower_on_a_mac_than_llama_cpp_alone() -> None:
     assert rate(WORK, structs.replace(mac, engine="ollama")) < 0.9 * rate(WORK, mac)
 
 
+def test_intel_s_cards_read_8_bits_slowly_under_vulkan_only() -> None:
+    card = Accelerator(index=0, vendor="intel", name="x", arch="xe2", bandwidth=456e9, fp32_flops=13.7e12)
+    of_8_bits = structs.replace(WORK, quantization="Q8_0")
+
+    def share(api: str, device: Accelerator) -> float:
+        part = Part(accelerator=device, api=api)
+        return rate(of_8_bits, part) / rate(WORK, part)
+
+    assert share("vulkan", card) < 0.75
+    assert share("sycl", card) > 0.95
+    assert share("vulkan", structs.replace(card, vendor="amd", arch="gfx1100")) > 0.95
+
+
+def test_graphics_within_a_processor_reach_less_of_their_arithmetic() -> None:
+    card = Accelerator(index=0, vendor="amd", name="x", arch="gfx1103", bandwidth=100e9, fp32_flops=8.3e12)
+    both = [
+        prefill(WORK, [Part(accelerator=structs.replace(card, unified=unified), api="vulkan")], 512)
+        for unified in (False, True)
+    ]
+    assert both[0] is not None
+    assert both[1] is not None
+    assert both[1].value < 0.75 * both[0].value
+
+
 def test_more_query_heads_on_the_same_cache_cost_time() -> None:
     deep = work(LAYOUT, structs.replace(SETTINGS, context=65536), 60000)
     wider = structs.replace(deep, cache_products=2 * deep.cache_products)

@@ -70,7 +70,8 @@ class Common(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `old_reading` and `old_kernel` are logarithms of what 5 000 builds before `speed.CURRENT_KERNELS` take longer for
     reading and for kernels, `old_prefill` the same before `speed.CURRENT_PREFILL`; `early_mxfp4` is the factor on
     reading MXFP4 on AMD's devices a thousand builds before `speed.MATURE_MXFP4`, `no_graphs` that on kernels where each is
-    started by itself (`speed.lacks_graphs`). Of latent attention (MLA), `mla_cache`
+    started by itself (`speed.lacks_graphs`), `intel_q8` that on reading 8-bit weights where they are slow
+    (`speed.lacks_8_bits`), `integrated` that on the arithmetic of prefill in AMD's graphics within processors. Of latent attention (MLA), `mla_cache`
     and `mla_arithmetic` are factors on the time for the cache. `matrix_exponent` is what of the matrix units'
     advantage on paper shows, `traffic` the bytes read again per weight and token of a prompt, `kernel_moe` the factor
     on kernels of blocks with experts in prefill.
@@ -81,10 +82,12 @@ class Common(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     old_prefill: float
     early_mxfp4: float
     no_graphs: float
+    intel_q8: float
     mla_cache: float
     mla_arithmetic: float
     matrix_exponent: float
     traffic: float
+    integrated: float
     kernel_moe: float
 
 

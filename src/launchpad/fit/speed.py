@@ -174,6 +174,8 @@ def gpu_time(
     reading = active / (bandwidth * constants.reading * _by_format(constants.formats, cost.quantization))
     if accelerator.vendor == "amd" and cost.quantization.startswith("MXFP4"):
         reading *= COMMON.early_mxfp4 ** min(1.0, _age(build, MATURE_MXFP4) * OLD_BUILDS / 1000)
+    if lacks_8_bits(accelerator, api, cost.quantization):
+        reading *= COMMON.intel_q8
     used = active / cost.active_bytes if cost.active_bytes else 0.0
     fastest = active / (bandwidth * MOST_OF_BANDWIDTH)
     unpacking = used * cost.parameters_active * constants.arithmetic / lanes_flops(accelerator)
@@ -254,6 +256,8 @@ def prefill_seconds(
         matrix_factor(accelerator, api, build) ** COMMON.matrix_exponent
         / (flops / SIZE_REFERENCE) ** constants.size
     )
+    if is_integrated(accelerator):
+        rate /= COMMON.integrated
     seconds: float = cost.parameters_active * factor * (2 / rate + COMMON.traffic / accelerator.bandwidth)
     seconds += cost.weights_bytes / (PREFILL_WEIGHTS_SHARE * accelerator.bandwidth * ubatch)
     seconds += cost.blocks * constants.kernel * (COMMON.kernel_moe if cost.moe else 1.0) / ubatch
@@ -284,6 +288,16 @@ def lacks_graphs(accelerator: Accelerator, api: str, build: int | None = None) -
     if api != "cuda" or capability is None or capability >= 8.0:
         return False
     return capability < 7.0 or (build is not None and build < GRAPHS_BEFORE_AMPERE)
+
+
+def lacks_8_bits(accelerator: Accelerator, api: str, quantization: str) -> bool:
+    """True where 8-bit weights are read far more slowly than others: Intel's cards under llama.cpp's Vulkan."""
+    return accelerator.vendor == "intel" and api == "vulkan" and quantization.startswith("Q8")
+
+
+def is_integrated(accelerator: Accelerator) -> bool:
+    """True for AMD's graphics within processors, which reach less of their arithmetic on paper than its cards."""
+    return accelerator.vendor == "amd" and accelerator.unified
 
 
 def _compute_capability(accelerator: Accelerator) -> float | None:
