@@ -145,7 +145,7 @@ def test_the_floor_is_what_other_parties_tell_of_the_same_thing(monkeypatch: pyt
     found = floor.combinations({"rows": rows}, "tg")
     assert [len(rows) for rows in found] == [4]
     assert list(floor.errors(found, near=True)) == pytest.approx([0.2, 30 / 110, 25 / 80])
-    assert list(floor.errors(found, near=False))[0] == pytest.approx(0.35)  # the median of 80 and 50
+    assert next(iter(floor.errors(found, near=False))) == pytest.approx(0.35)  # the median of 80 and 50
 
 
 def test_names_of_repositories_are_those_of_the_facts(monkeypatch: pytest.MonkeyPatch):
