@@ -234,14 +234,20 @@ def test_connect_and_back(serve: Serve, launchpad: Any, private_home: Path, mode
     dry = launchpad("connect", "claude-code", "--dry-run")
     assert (dry.code, file.exists()) == (0, False)
     assert f'"ANTHROPIC_BASE_URL": "{one.url}"' in dry.out
+    assert "needs 32,768 tokens (launchpad's estimate) and works better from 100,000 tokens on" in dry.err
     ran = launchpad("connect", "claude-code", "--json")
     assert ran.document["context"] == context
+    assert (ran.document["least_context"], ran.document["least_basis"]) == (32768, "estimate")
     settings = json.loads(file.read_text())
     assert settings["env"]["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] == str(context)
     shell = subprocess.run(settings["apiKeyHelper"], shell=True, capture_output=True, text=True, check=True)
     assert shell.stdout.strip() == one.key
     assert "lp-" not in launchpad("connect", "aider", "--dry-run").out
-    listed = {one["name"]: one["connected"] for one in launchpad("connect", "--json").document["agents"]}
+    records = launchpad("connect", "--json").document["agents"]
+    assert {one["name"] for one in records if one["least_basis"] == "source"} == {"aider"}
+    table = launchpad("connect")
+    assert "~32,768" in table.out and "~8,192" in table.out and "launchpad's own estimate" in table.err
+    listed = {one["name"]: one["connected"] for one in records}
     assert listed["claude-code"]
     assert not listed["zed"]
     assert launchpad("connect", "claude-code", "--undo").out.startswith("removed ")

@@ -221,8 +221,11 @@ def test_true_figures() -> None:
 def test_too_small_a_context_is_refused_with_the_reason() -> None:
     with pytest.raises(NoModelFits) as caught:
         require_context(agent_of("claude-code"), "m", 8192)
-    assert "32,768" in caught.value.what
+    assert "32,768 tokens (launchpad's estimate)" in caught.value.what
     assert "8,192" in caught.value.what
     assert "16k" in (caught.value.why or "")
     assert "--context 32768" in (caught.value.hint or "")
     require_context(agent_of("claude-code"), "m", 32768)
+    with pytest.raises(NoModelFits) as caught:
+        require_context(agent_of("aider"), "m", 4096)
+    assert "at least 8,192 tokens, and" in caught.value.what  # its own documentation's figure

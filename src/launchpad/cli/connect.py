@@ -13,6 +13,7 @@ from launchpad.cli.app import App
 from launchpad.cli.options import json_option
 
 if TYPE_CHECKING:
+    from launchpad.connect.agents import Agent
     from launchpad.connect.apply import Change
     from launchpad.connect.settings import Target
 
@@ -39,25 +40,40 @@ def connect(
     launchpad connect claude-code --undo
     """
     from launchpad.connect import apply
-    from launchpad.connect.agents import agent_of, require_context
+    from launchpad.connect.agents import agent_of, require_context, tokens
     from launchpad.connect.settings import SETTINGS
 
     if agent is None:
         return _list(app)
     known = agent_of(agent)
     if undo:
-        return _show(app, agent, apply.undo(agent, dry_run=dry_run), dry_run=dry_run, undone=True)
+        return _show(app, agent, known, apply.undo(agent, dry_run=dry_run), dry_run=dry_run)
     target = _target(port, model)
     require_context(known, target.model, target.context)
     if target.context < known.recommended:
+        better = tokens(known.recommended, known.recommended_basis)
         app.output.note(
-            f"{known.title} works better from {known.recommended:,} tokens on; there are {target.context:,}.",
-            "yellow",
+            f"{known.title} works better from {better} tokens on; there are {target.context:,}.", "yellow"
         )
+    if dry_run:
+        app.output.note(_needs(known))
     wanted = SETTINGS[agent](target)
     folder = known.folder()
     changes = apply.planned(folder, wanted) if dry_run else apply.connect(agent, folder, wanted)
-    return _show(app, agent, changes, dry_run=dry_run, target=target, start=known.start)
+    return _show(app, agent, known, changes, dry_run=dry_run, target=target)
+
+
+def _needs(agent: Agent) -> str:
+    """What the agent needs, and whose figures these are."""
+
+    def told(count: int, basis: str) -> str:
+        return f"{count:,} tokens" + (" (launchpad's estimate)" if basis == "estimate" else "")
+
+    least = told(agent.least, agent.least_basis)
+    better = told(agent.recommended, agent.recommended_basis)
+    return (
+        f"{agent.title} needs {least} and works better from {better} on. As of {agent.date}: {agent.source}."
+    )
 
 
 def _target(port: int | None, name: str | None) -> Target:
@@ -79,7 +95,7 @@ def _target(port: int | None, name: str | None) -> Target:
 
 
 def _list(app: App) -> int:
-    from launchpad.connect.agents import agents
+    from launchpad.connect.agents import agents, tokens
     from launchpad.connect.apply import connected
 
     if app.output.json_mode:
@@ -88,7 +104,8 @@ def _list(app: App) -> int:
         records = [
             AgentRecord(
                 name=name, title=one.title, file=str(one.folder() / one.file), least_context=one.least,
-                recommended_context=one.recommended, source=one.source, date=one.date, connected=connected(name),
+                recommended_context=one.recommended, least_basis=one.least_basis,
+                recommended_basis=one.recommended_basis, source=one.source, date=one.date, connected=connected(name),
             )
             for name, one in agents().items()
         ]  # fmt: skip
@@ -98,8 +115,8 @@ def _list(app: App) -> int:
         [
             name,
             one.title,
-            f"{one.least:,}",
-            f"{one.recommended:,}",
+            tokens(one.least, one.least_basis),
+            tokens(one.recommended, one.recommended_basis),
             "yes" if connected(name) else "no",
             str(one.folder() / one.file),
         ]
@@ -108,18 +125,18 @@ def _list(app: App) -> int:
     app.output.table(
         ["agent", "title", "needs", "better", "connected", "settings"], rows, right=(2, 3), spare=("title",)
     )
+    app.output.note("~ is launchpad's own estimate; --json says what each figure rests on.")
     return 0
 
 
 def _show(
     app: App,
     agent: str,
+    known: Agent,
     changes: Sequence[Change],
     *,
     dry_run: bool,
-    undone: bool = False,
     target: Target | None = None,
-    start: str | None = None,
 ) -> int:
     hidden = target.key if target else ""
     diffs = [_diff(change, hidden) for change in changes]
@@ -132,7 +149,8 @@ def _show(
         app.output.data(
             Connection(
                 agent=agent, model=target.model if target else None, context=target.context if target else None,
-                files=files, written=not dry_run, undone=undone,
+                files=files, written=not dry_run, undone=target is None, least_context=known.least,
+                least_basis=known.least_basis,
             )
         )  # fmt: skip
         return 0
@@ -144,7 +162,7 @@ def _show(
             app.output.line(f"{_word(change)} {change.path}")
     if target is not None and not dry_run:
         app.output.note(
-            f"{agent} uses {target.model} with {target.context:,} tokens of context; next: {start}"
+            f"{agent} uses {target.model} with {target.context:,} tokens of context; next: {known.start}"
         )
         app.output.note(f"back again: launchpad connect {agent} --undo")
     return 0

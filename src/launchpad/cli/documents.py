@@ -23,6 +23,7 @@ from launchpad.cli.plugin_documents import (
 )
 from launchpad.cli.script_documents import BatchReport, LintReport, ScriptRuns
 from launchpad.cli.talk_documents import Answer, SessionExport, SessionList, SessionsRemoved
+from launchpad.connect.agents import Basis
 from launchpad.doctor.model import Diagnosis
 from launchpad.engines.listing import EngineView
 from launchpad.engines.server import EngineReport
@@ -283,13 +284,18 @@ class GatewayDocument(Struct, frozen=True, kw_only=True):
 
 
 class AgentRecord(Struct, frozen=True, kw_only=True):
-    """An agent that can be connected. Contexts in tokens; `source` and `date` say where they come from."""
+    """An agent that can be connected. Contexts in tokens; `source` and `date` say where they come from.
+
+    A basis is "source" for somebody's published figure, "estimate" for launchpad's own.
+    """
 
     name: str
     title: str
     file: str
     least_context: int
     recommended_context: int
+    least_basis: Basis
+    recommended_basis: Basis
     source: str
     date: str
     connected: bool
@@ -317,6 +323,8 @@ class Connection(Struct, frozen=True, kw_only=True):
     files: tuple[FileChange, ...]
     written: bool
     undone: bool
+    least_context: int
+    least_basis: Basis
 
 
 KINDS: dict[str, type[Struct]] = {

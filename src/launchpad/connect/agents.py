@@ -7,21 +7,26 @@ import sys
 import tomllib
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from launchpad.errors import NoModelFits, UsageError
 
+Basis = Literal["source", "estimate"]
+
 
 class Agent(Struct, frozen=True, kw_only=True):
-    """One agent. Contexts in tokens; `start` is what the user types next."""
+    """One agent. Contexts in tokens; `start` is what the user types next. A basis says whose figure a context is."""
 
     title: str
     path: str
     file: str
     least: int
     recommended: int
+    least_basis: Basis
+    recommended_basis: Basis
     source: str
     date: str
     start: str
@@ -32,6 +37,11 @@ class Agent(Struct, frozen=True, kw_only=True):
         path = (sys.platform == "win32" and self.path_windows) or self.path
         variable, _, default = path.rpartition("|")
         return Path(os.environ.get(variable) or default).expanduser()
+
+
+def tokens(count: int, basis: Basis) -> str:
+    """A context as people read it; an estimate is marked."""
+    return f"{count:,}" if basis == "source" else f"~{count:,}"
 
 
 def agents() -> dict[str, Agent]:
@@ -51,8 +61,9 @@ def agent_of(name: str) -> Agent:
 def require_context(agent: Agent, model: str, context: int) -> None:
     """Refuse a model whose context is below what the agent needs. Raises `NoModelFits`."""
     if context < agent.least:
+        whose = "" if agent.least_basis == "source" else " (launchpad's estimate)"
         raise NoModelFits(
-            f"{agent.title} needs a context of at least {agent.least:,} tokens, and {model} is served with {context:,}.",
+            f"{agent.title} needs a context of at least {agent.least:,} tokens{whose}, and {model} is served with {context:,}.",
             why=f"As of {agent.date}: {agent.source}.",
             hint=f"Start the gateway again with more: launchpad serve {model} --context {agent.least}",
         )
