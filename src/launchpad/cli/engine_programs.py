@@ -10,6 +10,7 @@ import click
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option
 from launchpad.cli.render import gb
+from launchpad.errors import UsageError
 
 if TYPE_CHECKING:
     from launchpad.events import Report
@@ -102,6 +103,11 @@ def _row(backend: GuardedBackend, status: BackendStatus) -> list[str]:
 @click.option(
     "--find-links", multiple=True, metavar="PLACE", help="A folder or page of wheels to look in first."
 )
+@click.option(
+    "--archive",
+    metavar="PLACE#sha256=HEX",
+    help="Unpack this release archive (address or path) instead of a wheel.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be done and stop.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @json_option
@@ -112,6 +118,7 @@ def install(
     accelerator: str | None,
     version: str | None,
     find_links: tuple[str, ...],
+    archive: str | None,
     dry_run: bool,
     yes: bool,
 ) -> None:
@@ -121,14 +128,20 @@ def install(
     launchpad engines install vllm
     launchpad engines install llama.cpp --accelerator vulkan
     launchpad engines install vllm --accelerator cpu --find-links ./wheels
+    launchpad engines install llama.cpp --archive ./llama-b11669-bin-ubuntu-vulkan-x64.tar.gz#sha256=4f1c…
     """
+    from msgspec import convert
+
     from launchpad.plugins.spec import InstallOptions
     from launchpad.survey import detect_machine
 
     backend = app.host.backend(_name(engine))
     machine = detect_machine(app.host, measure_bandwidth=False)
-    options = InstallOptions(accelerator=accelerator, version=version, find_links=find_links)  # type: ignore[arg-type]
+    words = {"accelerator": accelerator, "version": version, "find_links": find_links, "archive": archive}
+    options = convert(words, InstallOptions)
     found = backend.installation(machine, options)
+    if archive is not None and found.archive is None:
+        raise UsageError(f"{engine} is not installed from archives.", hint="Leave --archive out.")
     if not found.done and not dry_run:
         _announce(app, found)
         if not yes and sys.stdin.isatty() and sys.stderr.isatty():
@@ -139,9 +152,8 @@ def install(
 
 
 def _announce(app: App, found: Installation) -> None:
-    size = (
-        f"about {gb(found.download)} to fetch, {gb(found.disk)} on the disk" if found.disk else "size unknown"
-    )
+    fetched = f"about {gb(found.download)} to fetch" if found.download is not None else "size unknown"
+    size = f"{fetched}, {gb(found.disk)} on the disk" if found.disk else fetched
     app.output.note(f"{found.engine} {found.version} for {found.accelerator}: {size}, in {found.folder}")
 
 

@@ -165,6 +165,8 @@ if TYPE_CHECKING:
     from launchpad.pull.names import allowed_kind as allowed_kind
     from launchpad.pull.names import check_digest as check_digest
     from launchpad.pull.names import check_name as check_name
+    from launchpad.pull.program_archive import program_archive as program_archive
+    from launchpad.pull.program_archive import verified_archive as verified_archive
     from launchpad.pull.reach import ask_source as ask_source
     from launchpad.pull.registry import Layer as Layer
     from launchpad.pull.registry import fetch_manifest as fetch_manifest
@@ -172,6 +174,7 @@ if TYPE_CHECKING:
     from launchpad.pull.repository import builds_of as builds_of
     from launchpad.pull.repository import choose_files as choose_files
     from launchpad.pull.repository import listed_file as listed_file
+    from launchpad.pull.unpack import unpack as unpack
     from launchpad.pull.urls import check_step as check_step
     from launchpad.wish import Purpose as Purpose
     from launchpad.wish import Wish as Wish
@@ -342,6 +345,9 @@ _EXPORTS = {
     "ListedFile": "launchpad.pull.repository",
     "listed_file": "launchpad.pull.repository",
     "look_at": "launchpad.pull.look",
+    "program_archive": "launchpad.pull.program_archive",
+    "verified_archive": "launchpad.pull.program_archive",
+    "unpack": "launchpad.pull.unpack",
     "models_elsewhere": "launchpad.pull.elsewhere",
     "projector_for": "launchpad.pull.gguf_names",
 }

@@ -233,12 +233,14 @@ class InstallOptions(Struct, frozen=True, kw_only=True):
     accelerator: Literal["cpu", "cuda", "rocm", "vulkan", "metal"] | None = None
     version: str | None = None
     find_links: tuple[str, ...] = ()  # folders or pages of wheels, before the package index
+    archive: str | None = None  # instead of wheels: address or path of a release archive, ending in #sha256=…
 
 
 class Installation(Struct, frozen=True, kw_only=True):
     """What would be installed, and where. `download` and `disk` are bytes, about; None is unknown.
 
-    `done` says that it is there already; `command` is the main one that will be run, for the user to see.
+    `done` says that it is there already; `command` is the main one that will be run, for the user to see. `archive` is the
+    one that was asked for, from which it is unpacked instead.
     """
 
     engine: str
@@ -249,6 +251,7 @@ class Installation(Struct, frozen=True, kw_only=True):
     disk: int | None = None
     command: tuple[str, ...] = ()
     done: bool = False
+    archive: str | None = None
 
 
 @runtime_checkable

@@ -10,12 +10,13 @@ from pathlib import Path
 from msgspec import Struct
 
 from launchpad.errors import BusyError
-from launchpad.paths import hub_cache, state_dir, store_dir
+from launchpad.paths import cache_dir, hub_cache, state_dir, store_dir
 from launchpad.pull import stamps
 from launchpad.pull.disk import explained
 from launchpad.pull.elsewhere import OLLAMA, foreign_roots
 from launchpad.pull.inventory import HUGGINGFACE, LAUNCHPAD, blob_of, folders, locked
 from launchpad.pull.layout import PARTIAL
+from launchpad.pull.program_archive import FOLDER as ARCHIVES
 
 _LINK_IN_WORK = re.compile(r"\.[0-9a-f]{16}\.\d+")
 _LEFTOVERS = ("*.incomplete", "*-partial*", "*.part", "*.downloadInProgress", "*.download")
@@ -29,7 +30,7 @@ class Garbage(Struct, frozen=True, kw_only=True):
     """A file that no model needs. Bytes. `ours` says whether launchpad may remove it; `why` not, or what it is."""
 
     path: str
-    kind: str  # partial, blob, lock, stamp, link
+    kind: str  # partial, blob, lock, stamp, link, archive
     size: int
     owner: str
     ours: bool
@@ -46,6 +47,7 @@ def find_garbage() -> list[Garbage]:
                 found += _in_repository(repo, own=root == store)
     found += _locks(store)
     found += _stale_stamps()
+    found += _archives()
     for owner, root in foreign_roots():
         found += _others(owner, root)
     return found
@@ -86,6 +88,16 @@ def _stale_stamps() -> Iterator[Garbage]:
             yield _garbage(path, "stamp", LAUNCHPAD, "the file that it speaks of is gone")
 
 
+def _archives() -> Iterator[Garbage]:
+    for path in _files(cache_dir() / ARCHIVES):
+        if path.suffix == ".lock" and not _is_held(path):
+            yield _garbage(path, "lock", LAUNCHPAD, "nobody holds it")
+        elif path.suffix != ".lock":
+            yield _garbage(
+                path, "archive", LAUNCHPAD, "an unfinished installation; the next one would go on from it"
+            )
+
+
 def _others(owner: str, root: Path) -> Iterator[Garbage]:
     found = (path for pattern in _LEFTOVERS for path in root.rglob(pattern))
     with suppress(OSError):
@@ -116,6 +128,12 @@ def _remove(item: Garbage) -> bool:
             path.unlink(missing_ok=True)
         with suppress(OSError):
             path.parent.rmdir()
+        return True
+    if item.kind == "archive":
+        if _is_held(path.with_name(f"{path.name[:64]}.lock")):
+            return False
+        with explained(path):
+            path.unlink(missing_ok=True)
         return True
     repo = path.parent.parent
     if any(_is_held(lock) for lock in (repo.parent / ".locks" / repo.name).glob("*.lock")):

@@ -1,4 +1,5 @@
-"""Install a build of llama.cpp beside launchpad: one wheel in an environment of its own, which counts once it is proved.
+"""Install a build of llama.cpp beside launchpad: one wheel in an environment of its own, or an archive (`archives`) in a
+folder of its own, which counts once it is proved.
 
 Nothing that is there is touched: each version and accelerator has its own folder, the last one that was installed comes
 first, and `rollback` takes it away again.
@@ -32,10 +33,11 @@ from launchpad.plugins import (
     data_dir,
     setting,
 )
+from launchpad.plugins.llamacpp import archives
 from launchpad.plugins.llamacpp.devices import ask
 from launchpad.plugins.llamacpp.find import MARK, managed_folders
 from launchpad.plugins.llamacpp.install import no_wheel, on_musl
-from launchpad.plugins.llamacpp.program import FLOOR, api_of, build_of_wheel
+from launchpad.plugins.llamacpp.program import FLOOR, build_of_wheel
 
 _VERSION = re.compile(r"\d+(\.\d+)+(\+[a-z0-9.]+)?")
 
@@ -59,6 +61,8 @@ def builds() -> Builds:
 
 def installation(machine: Machine, options: InstallOptions) -> Installation:
     """What would be installed here. Raises `EngineError` where there is no build."""
+    if options.archive is not None:
+        return archives.installation(options, options.accelerator or _accelerator(machine))
     if why := no_wheel(machine.os, machine.cpu.architecture, on_musl()):
         raise EngineError("llama.cpp cannot be installed here.", why=why)
     accelerator = options.accelerator or _accelerator(machine)
@@ -125,6 +129,8 @@ def install(found: Installation, report: Report) -> str:
         return found.version
     with _whole_or_nothing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
+        if found.archive is not None:
+            return archives.fill(found, report)
         _run((sys.executable, "-m", "venv", "--without-pip", str(folder)), "making the environment", report)
         _run(found.command, "installing", report)
         report(EngineLoading(backend="llamacpp", detail="checking: which devices it sees"))
@@ -147,13 +153,7 @@ def _whole_or_nothing(folder: Path) -> Iterator[None]:
 
 def _prove(found: Installation) -> None:
     """It runs, and lists a device of the accelerator that it was installed for. Raises `EngineError`."""
-    names = [str(row["name"]) for row in ask(str(_python(Path(found.folder))))]
-    if found.accelerator != "cpu" and found.accelerator not in {api_of(name) for name in names}:
-        raise EngineError(
-            f"llama.cpp {found.version} for {found.accelerator} was not installed.",
-            why=f"It runs, and sees no device of {found.accelerator}: {', '.join(names) or 'none at all'}.",
-            hint="Install the driver of the GPU first; `launchpad doctor` says what is missing.",
-        )
+    archives.require_device(found, [str(row["name"]) for row in ask(str(_python(Path(found.folder))))])
 
 
 def _run(command: Sequence[str], what: str, report: Report) -> None:

@@ -46,6 +46,8 @@ WHEELS = {"x86_64", "aarch64", "arm64"}
 
 def installation(machine: Machine, options: InstallOptions) -> Installation:
     """What would be installed. Raises `EngineError`."""
+    if options.archive is not None:
+        raise EngineError("vLLM has no release archives.", hint="--find-links names a folder of wheels.")
     if machine.os not in (None, "linux"):
         raise EngineError(
             "vLLM cannot be installed here.", why=f"It runs on Linux, and this is {machine.os}."
