@@ -10,7 +10,7 @@ import filelock
 import pytest
 
 from launchpad.events import ignore
-from launchpad.paths import hub_cache, state_dir, store_dir
+from launchpad.paths import cache_dir, hub_cache, state_dir, store_dir
 from launchpad.plugins.spec import Resolved
 from launchpad.pull import inventory
 from launchpad.pull.garbage import Garbage, collect, find_garbage
@@ -100,6 +100,16 @@ def test_stale_locks_and_stamps_go_and_held_locks_stay() -> None:
         gone = collect(find_garbage())
         assert {item.path for item in gone} == {str(stale), str(stamp)}
     assert held.exists()
+
+
+def test_an_unfinished_installation_goes_unless_somebody_works_on_it() -> None:
+    folder = cache_dir() / "archives"
+    stale, worked_on = _put(folder / ("a" * 64)), _put(folder / ("b" * 64))
+    journal = _put(folder / f"{'a' * 64}.journal")
+    with filelock.FileLock(str(folder / f"{'b' * 64}.lock")):
+        gone = collect(find_garbage())
+        assert {item.path for item in gone} == {str(stale), str(journal)}
+    assert worked_on.exists()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links to delete")
