@@ -10,6 +10,8 @@ import pytest
 
 from gguf_bytes import gguf
 from launchpad.testing.hub import SimulatedHub
+from launchpad.testing.replay import Replay
+from ollama_traffic import only, recording
 
 CONTENT = gguf()
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -145,6 +147,32 @@ def test_du_and_gc_know_whose_files_they_are(launchpad, private_home):
     assert partial.exists()
     assert launchpad("gc").code == 0 and not partial.exists() and first.exists()
     assert "nothing to remove" in launchpad("gc").err
+
+
+def test_ollamas_models_are_listed_once_with_what_its_server_says(launchpad, private_home):
+    store = private_home / ".ollama" / "models"
+    _put(store / "blobs" / f"sha256-{SHA256}", CONTENT)
+    layer = {
+        "mediaType": "application/vnd.ollama.image.model",
+        "digest": f"sha256:{SHA256}",
+        "size": len(CONTENT),
+    }
+    for name in ("smol", "only-a-file"):
+        place = store / "manifests" / "registry.ollama.ai" / "library" / name / "latest"
+        _put(place, json.dumps({"layers": [layer]}).encode())
+    with Replay(recording("version"), recording("tags"), only("show", 0)) as replay:
+        env = {"OLLAMA_HOST": f"127.0.0.1:{replay.port}"}
+        listed = launchpad("list", "--json", env=env).document["models"]
+        text = launchpad("list", env=env).out.splitlines()
+    found = {model["ref"]: model for model in listed}
+    assert len(found) == len(listed)
+    smol = found["ollama://smol:latest"]
+    assert smol["path"].endswith(SHA256)
+    assert (smol["quantization"], smol["context"], smol["capabilities"]) == ("Q4_1", 8192, ["completion"])
+    assert "context" not in found["ollama://only-a-file:latest"]
+    assert text[0].split() == ["model", "quant", "size", "context", "can", "owner", "path"]
+    (row,) = [line.split() for line in text if line.startswith("ollama://smol:latest")]
+    assert row[4:6] == ["8,192", "completion"]
 
 
 def test_ollamas_model_runs_in_place_by_its_name(launchpad, private_home):

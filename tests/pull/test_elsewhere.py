@@ -33,7 +33,8 @@ def ollama(home: Path, name: str, layers: dict[str, bytes], host: str = "registr
         put(store / "blobs" / f"sha256-{digest}", content)
         media = f"application/vnd.ollama.image.{kind}"
         listed.append({"mediaType": media, "digest": f"sha256:{digest}", "size": len(content)})
-    manifest = {"schemaVersion": 2, "layers": listed}
+    config = next((layer for layer in listed if layer["mediaType"].endswith(".config")), None)
+    manifest = {"schemaVersion": 2, "config": config, "layers": [x for x in listed if x is not config]}
     put(store / "manifests" / host / place / tag, json.dumps(manifest).encode())
 
 
@@ -82,6 +83,25 @@ def test_variables_move_the_places(
     ollama(private_home, "user/m:latest", {"model": b"GGUF1"})
     assert [model.ref for model in by_owner()["ollama"]] == ["ollama://user/m:latest"]
     assert [Path(model.path).parent for model in by_owner()["llama.cpp"]] == [tmp_path / "llama"]
+
+
+@pytest.mark.parametrize(
+    ("config", "quantization"),
+    [
+        ({"file_type": "Q4_K_M"}, "Q4_K_M"),
+        ({"file_type": "unknown"}, None),
+        ({}, None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_a_tag_that_names_no_quantization_has_it_in_its_config(
+    private_home: Path, config: object, quantization: str | None
+) -> None:
+    layers = {"model": b"GGUF1"} | ({} if config is None else {"config": json.dumps(config).encode()})
+    ollama(private_home, "library/m:latest", layers)
+    (model,) = models_elsewhere()
+    assert model.quantization == quantization
 
 
 def test_ollamas_blobs_are_named_by_their_hash_and_seen_through_their_projector(private_home: Path) -> None:

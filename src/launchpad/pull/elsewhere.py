@@ -144,6 +144,13 @@ def _model(
 
 class _Manifest(Struct):
     layers: tuple[Layer, ...] = ()
+    config: Layer | None = None
+
+
+class _Config(Struct):
+    """What Ollama notes of a model's file, beside it."""
+
+    file_type: str = ""
 
 
 def _ollama(root: Path) -> Iterator[LocalModel]:
@@ -160,7 +167,8 @@ def _tag(root: Path, place: tuple[str, ...]) -> LocalModel | None:
     host, space, name, tag = place
     try:
         with root.joinpath("manifests", *place).open("rb") as file:
-            layers = msgspec.json.decode(file.read(_LARGEST_MANIFEST), type=_Manifest).layers
+            manifest = msgspec.json.decode(file.read(_LARGEST_MANIFEST), type=_Manifest)
+        layers = manifest.layers
         weights = [layer for layer in layers if layer.media_type == _MODEL]
         if len(weights) != 1:
             return None
@@ -177,10 +185,23 @@ def _tag(root: Path, place: tuple[str, ...]) -> LocalModel | None:
         size=weights[0].size,
         format="gguf",
         owner=OLLAMA,
-        quantization=quantization_of(f"{tag}.gguf"),
+        quantization=quantization_of(f"{tag}.gguf") or _file_type(root, manifest.config),
         sha256=digest,
         projector=eyes,
     )
+
+
+def _file_type(root: Path, config: Layer | None) -> str | None:
+    """The quantization as Ollama noted it; None where it did not, or not so that it can be read."""
+    try:
+        if config is None:
+            return None
+        path, _ = _blob(root, config)
+        with path.open("rb") as file:
+            noted = msgspec.json.decode(file.read(_LARGEST_MANIFEST), type=_Config).file_type
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError, LaunchpadError):
+        return None
+    return quantization_of(f"{noted}.gguf")
 
 
 def _blob(root: Path, layer: Layer) -> tuple[Path, str]:
