@@ -51,6 +51,15 @@ def test_users_names_and_the_latest_tag(registry: SimulatedRegistry) -> None:
     assert (build.ref, build.size) == ("ollama://user/m:latest", len(MODEL))
 
 
+@pytest.mark.parametrize("ref", ["ollama://gpt-oss:120b-cloud", "ollama://user/glm:cloud"])
+def test_names_of_ollamas_cloud_are_refused_before_anybody_is_asked(
+    registry: SimulatedRegistry, ref: str
+) -> None:
+    with pytest.raises(RefusedError, match="cloud"):
+        OllamaRegistry().resolve(_build(ref))
+    assert registry.requests == []
+
+
 @pytest.mark.parametrize(
     "digest",
     [

@@ -9,6 +9,7 @@ from launchpad.plugins import (
     Build,
     LocalModel,
     Reachability,
+    RefusedError,
     Resolved,
     UsageError,
     ask_source,
@@ -47,6 +48,12 @@ class OllamaRegistry:
     def resolve(self, build: Build) -> Resolved:
         """Pin tag, layers, sizes and hashes by the manifest. Raises `PullError`, `RefusedError`."""
         host, space, name, tag = _parts(build.ref)
+        if tag.lower() == "cloud" or tag.lower().endswith("-cloud"):
+            raise RefusedError(
+                f"{build.ref} runs in Ollama's cloud, not on a machine of yours.",
+                why="launchpad never pulls or runs models of the cloud.",
+                hint="Take the model without -cloud: `launchpad recommend` shows what runs here.",
+            )
         base = f"https://{host}" if host else registry_url()
         place = f"{space}/{name}"
         manifest = fetch_manifest(f"{base}/v2/{place}/manifests/{tag}", place, accept=_ACCEPT)
