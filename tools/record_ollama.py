@@ -88,6 +88,8 @@ def _read(name: str) -> dict[str, Any]:
 
 def _not_by_a_client(scenario: Mapping[str, Any]) -> str | None:
     """Why a scenario needs more than requests."""
+    if scenario.get("by"):
+        return f"tools/{scenario['by']} records it"
     if scenario["scenario"].startswith("synthetic-"):
         return "its engine was replaced"
     done = [event["what"] for event in scenario.get("events") or () if "client" not in event["what"]]

@@ -78,11 +78,24 @@ def test_rule_18_each_has_a_cause_and_a_fix_whatever_its_shape(
         ("embed-unsupported", "ability"),
         ("runner-killed-v1", "lost"),
         ("synthetic-load-oom", "memory"),
+        ("load-oom-cpu", "memory"),
+        ("disk-full", "disk"),
+        ("pull-too-new", "version"),
     ],
 )
 def test_the_native_the_openai_and_the_anthropic_form_mean_the_same(name: str, kind: str) -> None:
     kinds = {explain_ollama(body, status, "x").kind for n, status, body in ERRORS if n == name}
     assert kinds == {kind}
+
+
+def test_of_many_lines_the_one_is_quoted_that_names_the_cause() -> None:
+    body = recording("load-oom-cpu")["exchanges"][0]["response"]["json"]
+    assert body["error"].count("\n") == 3
+    why = explain_ollama(body, 500, "SmolLM2").why
+    assert why.startswith(
+        "Ollama says: llama-server process has terminated: exit status 1: ggml_aligned_malloc"
+    )
+    assert why.endswith("insufficient memory (attempted to allocate 180.00 MB)")
 
 
 def test_rule_14_embeddings_of_a_model_that_has_none_and_the_other_way_round() -> None:
@@ -94,8 +107,6 @@ def test_rule_14_embeddings_of_a_model_that_has_none_and_the_other_way_round() -
 @pytest.mark.parametrize(
     ("words", "kind"),
     [
-        ("write /m/blobs/x-partial: no space left on device", "disk"),
-        ("pull model manifest: 412: The model you are attempting to pull requires a newer version of Ollama.", "version"),
         ("llama-server process has terminated: signal: killed", "died"),
         ("model requires more system memory (9 GiB) than is available (4 GiB)", "memory"),
         ("read tcp 127.0.0.1:1->127.0.0.1:2: wsarecv: An existing connection was forcibly closed", "lost"),

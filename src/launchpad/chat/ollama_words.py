@@ -61,7 +61,7 @@ _RULES = (
     _Rule(
         kind="memory",
         words=r"out of memory|cudaMalloc failed|unable to allocate|failed to allocate|requires more system memory"
-        r"|not enough memory",
+        r"|not enough memory|insufficient memory",
         what="There is not enough memory to load {model}.",
         hint="Take a smaller --context or a smaller build, or free memory: `ollama ps` shows what is loaded, "
         "`ollama stop NAME` unloads it.",
@@ -186,7 +186,11 @@ def explain_ollama(body: object, status: int | None, model: str) -> OllamaProble
             hint="Set OLLAMA_HOST to the address under which the server listens, or OLLAMA_ORIGINS at the server.",
         )
     rule = _rule(text, status)
-    why = quote(" ".join(text.split())) if text else f"It answered with status {status} and no explanation."
+    why = (
+        quote(" ".join(_telling(text, rule).split()))
+        if text
+        else f"It answered with status {status} and no explanation."
+    )
     why = why if why.startswith("It answered") else f"Ollama says: {why}"
     if rule is None:
         return OllamaProblem(
@@ -195,6 +199,12 @@ def explain_ollama(body: object, status: int | None, model: str) -> OllamaProble
     return OllamaProblem(
         kind=rule.kind, what=rule.what.format(model=model), why=why, hint=rule.hint, retryable=rule.retryable
     )
+
+
+def _telling(text: str, rule: _Rule | None) -> str:
+    """Of several lines the one that names the cause: an engine that dies says the same thing at every level."""
+    pattern = next((pattern for known, pattern in _COMPILED if known is rule), None)
+    return next((line for line in text.splitlines() if pattern and pattern.search(line)), text)
 
 
 def _rule(text: str, status: int | None) -> _Rule | None:

@@ -113,8 +113,9 @@ def test_a_model_whose_own_context_is_the_plans_needs_no_other_name() -> None:
         assert not [request for request in replay.requests if request.method == "DELETE"]
 
 
-def test_what_a_failed_load_made_goes_again() -> None:
-    oom = recording("synthetic-load-oom")["exchanges"][0]["response"]
+@pytest.mark.parametrize("name", ["synthetic-load-oom", "load-oom-cpu"])
+def test_what_a_failed_load_made_goes_again(name: str) -> None:
+    oom = recording(name)["exchanges"][0]["response"]
     load = {"request": {"method": "POST", "path": "/api/generate"}, "response": oom}
     with (
         Replay([VERSION, *TAGS, *SHOW, CREATED, load, *DELETED, ps()]) as replay,
@@ -122,6 +123,7 @@ def test_what_a_failed_load_made_goes_again() -> None:
     ):
         begin(replay, start())
     assert caught.value.memory  # tried once more with less context
+    assert caught.value.what == "There is not enough memory to load Smol."
     assert [request.method for request in replay.requests][-1] == "DELETE"
 
 
@@ -307,6 +309,17 @@ def test_a_damaged_upload_is_refused_by_the_server(gguf: tuple[Path, str]) -> No
     with (
         Replay(importing(digest, blob(digest, "HEAD", 404), answer)) as replay,
         pytest.raises(PullError, match="damaged"),
+    ):
+        begin(replay, start("file:///a.gguf", context=2048, path=str(path)))
+
+
+def test_a_disk_that_has_no_room_for_the_import(gguf: tuple[Path, str]) -> None:
+    path, digest = gguf
+    full = deepcopy(recording("disk-full")["exchanges"][0])
+    full["request"]["path"] = f"/api/blobs/sha256:{digest}"
+    with (
+        Replay(importing(digest, blob(digest, "HEAD", 404), full)) as replay,
+        pytest.raises(PullError, match="disk of the Ollama server is full"),
     ):
         begin(replay, start("file:///a.gguf", context=2048, path=str(path)))
 

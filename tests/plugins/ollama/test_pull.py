@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 
 from launchpad.errors import (
+    DiskFull,
     LaunchpadError,
     PullError,
     RefusedError,
@@ -111,28 +112,16 @@ def test_a_size_that_is_known_makes_the_bar_true_from_the_start() -> None:
         ("pull-no-redirect", 0, PullError, "in a way that Ollama cannot follow"),
         ("pull-registry-gone", 0, PullError, "went away"),
         ("pull-restart", 0, PullError, "went away"),
+        ("disk-full", 1, DiskFull, "disk of the Ollama server is full"),
+        ("disk-full", 2, DiskFull, "disk of the Ollama server is full"),
+        ("pull-too-new", 0, PullError, "needs a newer Ollama"),
+        ("pull-too-new", 1, PullError, "needs a newer Ollama"),
     ],
 )
 def test_rule_8_an_error_after_200_is_an_error(name: str, index: int, kind: type, what: str) -> None:
     error = failure(name, index)
     assert type(error) is kind
     assert what in error.what
-
-
-@pytest.mark.parametrize(
-    ("words", "what"),
-    [
-        ("write /models/blobs/sha256-1-partial-0: no space left on device", "disk of the Ollama server is full"),
-        ("pull model manifest: 412: The model you are attempting to pull requires a newer version of Ollama.",
-         "needs a newer Ollama"),
-    ],
-)  # fmt: skip
-def test_what_the_recordings_lack(words: str, what: str) -> None:
-    """Texts of Ollama's source and of Go's standard library; not recorded."""
-    stream = says("/api/pull", [{"status": "pulling manifest"}, {"error": words}])
-    with Replay([stream]) as replay, pytest.raises(PullError) as caught:
-        run(replay)
-    assert what in caught.value.what
 
 
 def test_a_stream_that_ends_without_success_is_cut() -> None:

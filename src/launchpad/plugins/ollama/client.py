@@ -101,9 +101,9 @@ class Server:
         with self._words(tag, LaunchError):
             self._quick().delete(tag)
 
-    def load(self, tag: str, context: int, keep_alive: str) -> None:
-        """Bring it into memory with this context; returns when it is there."""
-        with self._words(tag, LaunchError):
+    def load(self, tag: str, context: int, keep_alive: str, name: str) -> None:
+        """Bring it into memory with this context; returns when it is there. `name` is what errors call it."""
+        with self._words(name, LaunchError):
             self._slow().generate(tag, options={"num_ctx": context}, keep_alive=keep_alive)
 
     def unload(self, tag: str) -> None:

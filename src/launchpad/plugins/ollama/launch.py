@@ -90,7 +90,7 @@ def launch(start: StartStep, report: Report, address: Address) -> OllamaServer:
         fixed = shown.num_ctx == context or (process is not None and shown.num_ctx is None)
         tag = base if fixed else derive(server, base, context, report)
         try:
-            loaded, held, seconds = _load(server, tag, shown, context, process is not None, report)
+            loaded, held, seconds = _load(server, tag, shown, context, start, process is not None, report)
         except BaseException:
             if tag != base:
                 with suppress(LaunchpadError):
@@ -148,7 +148,7 @@ def _refuse_embedding(start: StartStep, shown: Shown) -> None:
 
 
 def _load(
-    server: Server, tag: str, shown: Shown, context: int, own: bool, report: Report
+    server: Server, tag: str, shown: Shown, context: int, start: StartStep, own: bool, report: Report
 ) -> tuple[dict[str, Any], bool, float]:
     """(the model in the list of loaded ones, whether others had it loaded before, seconds)."""
     before = _same_weights(server, server.loaded(), tag, shown)
@@ -162,7 +162,7 @@ def _load(
         )
     report(EngineLoading(backend="ollama", detail=f"loading {tag}"))
     begin = time.monotonic()
-    server.load(tag, context, OWN_KEEP_ALIVE if own else KEEP_ALIVE)
+    server.load(tag, context, OWN_KEEP_ALIVE if own else KEEP_ALIVE, start.model_name)
     seconds = time.monotonic() - begin
     return _find(server, tag, shown, context), len(others) < len(before), seconds
 
