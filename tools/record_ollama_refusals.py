@@ -108,8 +108,8 @@ def _disk_full(recorder: Recorder, registry: SimulatedRegistry, gguf: bytes) -> 
         elsewhere = f"http://localhost:{port}/elsewhere/{sha256[:8]}"
         registry.misbehave(f"blobs/sha256:{sha256}", Fault(times=None, status=307, redirect=elsewhere))
     sha256 = hashlib.sha256(gguf).hexdigest()
-    blob = {"method": "POST", "path": f"/api/blobs/sha256:{sha256}", "body": {"encoding": "omitted"}}
-    uploaded = {"start_ms": 0, **recorder.send(blob)}
+    upload = {"method": "POST", "path": f"/api/blobs/sha256:{sha256}", "body": {"encoding": "omitted"}}
+    uploaded = {"start_ms": 0, **recorder.send(upload)}
     return [uploaded, *(_pull(recorder, registry, stream=stream) for stream in (True, False))]
 
 

@@ -12,7 +12,6 @@ from launchpad.testing.registry import SimulatedRegistry
 from launchpad.testing.replay import Replay
 from ollama_traffic import FOLDER, recording
 
-
 TOOLS = Path(__file__).parents[2] / "tools"
 
 
