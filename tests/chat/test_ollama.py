@@ -130,9 +130,15 @@ def test_rule_1_a_runner_that_dies_is_a_cut_answer(split: Chunks) -> None:
     assert text == "Hel"
     assert (error.exit_code, error.retryable) == (6, True)
     assert "died" in error.what
-    assert recording("runner-killed")["exchanges"][0]["response"]["chunks"][-1]["text"].endswith(
-        'unexpected EOF"}\n'
-    )
+
+
+def test_rule_1_the_recorded_death_of_a_runner_is_a_cut_answer() -> None:
+    source = recording("runner-killed")["exchanges"][0]
+    chat = {**source, "request": {**source["request"], "path": "/api/chat"}}
+    with Replay([chat]) as replay:
+        _, error = until_error(replay)
+    assert (error.exit_code, error.retryable) == (6, True)
+    assert "unexpected EOF" in (error.why or "")
 
 
 def test_rule_1_a_stream_without_its_last_line_is_a_cut_answer() -> None:

@@ -116,10 +116,10 @@ def test_the_context_of_a_model_file_beats_the_environment_also_elsewhere() -> N
 
 
 def test_rule_15_show_is_believed_where_the_list_says_otherwise() -> None:
-    listed = {"model": "e:latest", "digest": "d", "size": 5, "capabilities": ["completion"], "details": {}}
-    tags = says("/api/tags", {"models": [listed]}, method="GET")
-    show = says("/api/show", {"capabilities": ["embedding"], "details": {}, "model_info": {}})
-    with Replay(recording("version"), [tags, show]) as replay:
+    recorded = recording("embed-capabilities")
+    (listed,) = recorded["exchanges"][0]["response"]["json"]["models"]
+    assert listed["capabilities"] == ["completion"]
+    with Replay(recording("version"), recorded) as replay:
         (local,) = at(replay).local()
     assert local.capabilities == ("embedding",)
 

@@ -160,13 +160,45 @@ def test_rule_13_a_server_that_is_busy_while_it_should_load() -> None:
     assert caught.value.exit_code == 8
 
 
-def test_rule_9_the_list_shows_the_first_of_several_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def shown(name: str, recorded: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the recorded server says of one model, for a name."""
+    request = {"method": "POST", "path": "/api/show", "json": {"model": name}}
+    return {"request": request, "response": recorded["response"]}
+
+
+def test_rule_9_the_list_shows_the_first_of_several_names() -> None:
     """An alias that others have loaded with the same context is the same engine: it is found, and left alone."""
-    with Replay(usual(ps(model("smol-alias:latest", 4096)))) as replay:
-        running = begin(replay, start())
-        assert running.server.report.context == 4096
+    before, after = exchanges("ps-many", "/api/ps")[1:3]
+    assert [m["model"] for m in after["response"]["json"]["models"]] == ["smol:latest", "smol-embed:latest"]
+    alias = says("/api/tags", {"models": [{"model": "smol-alias:latest", "size": 1}]}, method="GET")
+    shows = [
+        shown("smol-alias:latest", SHOW[0]),
+        *2 * (shown("smol:latest", SHOW[0]), shown("smol-embed:latest", exchanges("embed-capabilities")[1])),
+    ]
+    loads = [VERSION, alias, *shows, CREATED, *LOAD, *DELETED, before, after]
+    with Replay(loads) as replay:
+        running = begin(replay, start("ollama://smol-alias:latest", context=1024))
+        assert running.server.report.context == 1024
         running.stop()
         assert [body.get("keep_alive") for body in replay.asked("/api/generate")] == [KEEP_ALIVE]
+
+
+def contexts(name: str) -> list[int]:
+    """The context of what was used last, each time that the server was asked for what is loaded."""
+    return [x["response"]["json"]["models"][0]["context_length"] for x in exchanges(name, "/api/ps")]
+
+
+def test_rule_4_only_a_models_own_context_lasts_and_that_is_what_other_programs_get() -> None:
+    """Recorded: what a request asked for is gone at the next one without it; what /v1 asks for has no effect; what
+    the model file says beats the environment."""
+    assert contexts("num-ctx-sticks") == [4096, 1024, 4096, 4096, 8192, 4096]
+    assert contexts("v1-num-ctx") == [2048, 2048, 1024]
+    assert contexts("num-ctx-env") == [1500, 2048, 700]
+    with Replay(usual(ps(), ps(model("x", 700)))) as replay:
+        running = begin(replay, start(context=700))
+        running.stop()
+        (created,) = replay.asked("/api/create")
+    assert (created["model"], created["parameters"]) == (running.server.model, {"num_ctx": 700})
 
 
 def test_rule_4_another_context_of_the_same_weights_makes_room_and_that_is_said() -> None:
@@ -195,9 +227,11 @@ def test_rule_11_a_model_that_never_shows_up_is_not_guessed_at(monkeypatch: pyte
 
 
 def test_rule_15_a_model_for_embeddings_is_refused_whatever_the_list_says() -> None:
-    embedding = [says("/api/show", {"capabilities": ["embedding"], "details": {}, "model_info": {}})]
-    with Replay([VERSION, *TAGS, *embedding, ps()]) as replay, pytest.raises(LaunchError, match="embeddings"):
-        begin(replay, start())
+    with (
+        Replay([VERSION, *exchanges("embed-capabilities"), ps()]) as replay,
+        pytest.raises(LaunchError, match="embeddings"),
+    ):
+        begin(replay, start("ollama://smol-embed:latest"))
 
 
 def test_a_model_that_is_not_there() -> None:
