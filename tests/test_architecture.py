@@ -55,6 +55,8 @@ PURE = (
     "launchpad.doctor.model",
     "launchpad.durations",
     "launchpad.launcher.readback",
+    "launchpad.deploy",
+    "launchpad.deploy.*",
     "launchpad.services",
     "launchpad.services.*",
     "launchpad.launcher.recovery",

@@ -41,6 +41,7 @@ COMMANDS = {
     "recommend": ("recommend",),
     "plan": ("plan", "--on", "RTX 3060 12GB"),
     "fit": ("fit", "qwen3-8b", "--on", "RTX 4090"),
+    "cluster": ("cluster", "emit", "lws", "qwen3-8b", "--on", "RTX 4090", "--revision", "0" * 40),
     "explain": ("explain", "qwen3-8b", "--on", "RTX 4090"),
     "bench": ("bench", "--offline", "no-such-model-at-all"),
     "models": ("models", "--lab", "mistral"),

@@ -24,6 +24,7 @@ from launchpad.cli.plugin_documents import (
 from launchpad.cli.script_documents import BatchReport, LintReport, ScriptRuns
 from launchpad.cli.talk_documents import Answer, SessionExport, SessionList, SessionsRemoved
 from launchpad.connect.agents import Basis
+from launchpad.deploy.model import Manifests
 from launchpad.doctor.model import Diagnosis
 from launchpad.engines.listing import EngineView
 from launchpad.engines.server import EngineReport
@@ -360,6 +361,7 @@ KINDS: dict[str, type[Struct]] = {
     "lint": LintReport,
     "local-models": LocalModelList,
     "machine": Machine,
+    "manifests": Manifests,
     "models": ModelList,
     "plan": Plan,
     "plugin-check": PluginChecked,

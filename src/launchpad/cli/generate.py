@@ -19,6 +19,9 @@ from launchpad.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from launchpad.deploy.model import ManifestFile
     from launchpad.plan import Plan
     from launchpad.services.model import Generated, Service, ServiceFile
 
@@ -63,7 +66,7 @@ def generate(
     }
     made: Generated = makers[kind](service)
     if output is not None:
-        _write(app, made.files, output.expanduser())
+        write_files(app, made.files, output.expanduser())
     if app.output.json_mode:
         app.output.data(made)
         return
@@ -136,7 +139,8 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:48] or "model"
 
 
-def _write(app: App, files: tuple[ServiceFile, ...], folder: Path) -> None:
+def write_files(app: App, files: Iterable[ServiceFile | ManifestFile], folder: Path) -> None:
+    """Write them into a folder, which is made if need be, and say so."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:
         (folder / file.name).write_text(file.text, encoding="utf-8")

@@ -308,13 +308,15 @@ def simulated(on: str | None) -> Machine | None:
         from launchpad.hardware.ray_cluster import read_cluster
 
         machine = read_cluster(dashboard(on.strip()))
+    else:
+        from launchpad.hardware.simulate import simulate
+
+        machine = simulate(on)
+    if machine.cluster is not None and machine.cluster.live:
         app = click.get_current_context().ensure_object(App)
         for warning in machine.warnings:
             app.output.warn(warning)
-        return machine
-    from launchpad.hardware.simulate import simulate
-
-    return simulate(on)
+    return machine
 
 
 def _whole(path: str) -> str:

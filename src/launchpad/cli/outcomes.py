@@ -78,6 +78,8 @@ OUTCOMES: Mapping[str, Outcome] = {
     "bundle import": Outcome(("bundle-imported",), "478"),
     "rm": Outcome(("removed",), "78"),
     "generate": Outcome(("generated",), "37"),
+    "cluster": Outcome(),
+    "cluster emit": Outcome(("manifests",), "3457"),
     "doctor": Outcome(("diagnosis",), "1"),
     "plugins": Outcome(("plugins",)),
     "plugins new": Outcome(("plugin-written",)),

@@ -48,6 +48,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "launchpad.cli.generate:generate",
         "Write service files: systemd, quadlet, launchd, compose.",
     ),
+    "cluster": ("launchpad.cli.cluster:cluster", "Write what starts a plan on a cluster of machines."),
     "doctor": (
         "launchpad.cli.doctor:doctor",
         "Check this machine and installation, with evidence and fixes.",

@@ -11,6 +11,15 @@ or a file with `[[nodes]]`, each with `machine = "words as for --on"` or the tab
     machine = "8x H100 80GB + 2TB"
     count = 2                       # such nodes; one, where it has an address
     address = "10.0.0.1"            # optional
+
+or with `[[hosts]]` that are there, each with its address, its GPUs and maybe its main memory:
+
+    [[hosts]]
+    address = "10.0.0.1"
+    gpus = "8x H100 80GB"
+    memory = "2TB"
+
+or with `ray = "ray://HEAD"`, a live cluster whose `interconnect` this file tells.
 """
 
 from __future__ import annotations

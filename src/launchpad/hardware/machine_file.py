@@ -16,7 +16,8 @@
     count = 2
     memory_free = "20GB"            # any field of an accelerator can be set, for each of the `count`
 
-A file with `[[nodes]]` describes several machines as one: launchpad.hardware.cluster. Without `device`, an accelerator needs `name`, `vendor` and `memory_total`. What the file leaves out is assumed or
+A file with `[[nodes]]` or `[[hosts]]` describes several machines as one, one with `ray` names a live cluster:
+launchpad.hardware.cluster. Without `device`, an accelerator needs `name`, `vendor` and `memory_total`. What the file leaves out is assumed or
 unknown as for a description in words. Sizes are texts with a unit, or whole numbers of bytes.
 """
 
@@ -75,6 +76,8 @@ _ACCELERATOR: dict[str, values.Reader] = {
 }
 _CLUSTER: dict[str, values.Reader] = {"name": values.text, "interconnect": values.rate}
 _NODE: dict[str, values.Reader] = {"machine": values.text, "count": values.count, "address": values.text}
+_HOST: dict[str, values.Reader] = {"address": values.address, "gpus": values.text, "memory": values.memory}
+_RAY: dict[str, values.Reader] = {**_CLUSTER, "ray": values.text}
 _NEEDED = ("name", "vendor", "memory_total")
 
 
@@ -98,8 +101,9 @@ def _load(path: Path) -> dict[str, Any]:
 
 def parse_machine(document: dict[str, Any], path: Path) -> Machine:
     """The machine in a parsed file; `path` is for messages and evidence."""
-    if "nodes" in document:
-        return _parse_cluster(document, path)
+    for key, parse in (("nodes", _parse_cluster), ("hosts", _parse_hosts), ("ray", _live)):
+        if key in document:
+            return parse(document, path)
     reader = _Reader(path)
     top = reader.read("", document, _TOP, others=_TABLES)
     cpu = reader.read("cpu", document.get("cpu", {}), _CPU)
@@ -135,6 +139,57 @@ def _parse_cluster(document: dict[str, Any], path: Path) -> Machine:
     return clustered(
         top.get("name", path.stem), machines, addresses=addresses, interconnect=top.get("interconnect")
     )
+
+
+def _parse_hosts(document: dict[str, Any], path: Path) -> Machine:
+    """Hosts that are there, each by its address: for the commands of vLLM's own multi-node mode."""
+    from launchpad.hardware.simulate import simulate
+
+    reader = _Reader(path)
+    top = reader.read("", document, _CLUSTER, others=("hosts",))
+    entries = document["hosts"]
+    if not isinstance(entries, list) or not entries:
+        raise reader.error("hosts", "must be written as [[hosts]]")
+    if len(entries) > MOST_NODES:
+        raise reader.error("hosts", f"are more than {MOST_NODES}")
+    machines: dict[str, Machine] = {}
+    for number, entry in enumerate(entries):
+        row = reader.read(f"hosts.{number}", entry, _HOST)
+        for key in ("address", "gpus"):
+            if key not in row:
+                raise reader.error(f"hosts.{number}.{key}", "is missing")
+        if row["address"] in machines:
+            raise reader.error(f"hosts.{number}.address", "is that of another host")
+        machine = simulate(row["gpus"])
+        if machine.cluster or not machine.accelerators:
+            raise reader.error(
+                f"hosts.{number}.gpus", 'must name the GPUs of one host, such as "8x H100 80GB"'
+            )
+        if "memory" in row:
+            machine = simulate(f"{row['gpus']} + {row['memory'] / 2**30:g}GB")
+        machines[row["address"]] = machine
+    return clustered(
+        top.get("name", path.stem),
+        list(machines.values()),
+        addresses=tuple(machines),
+        interconnect=top.get("interconnect"),
+        said=str(path),
+    )
+
+
+def _live(document: dict[str, Any], path: Path) -> Machine:
+    """A live Ray cluster, with what Ray does not know of it."""
+    from launchpad.hardware.ray_cluster import read_cluster
+    from launchpad.hardware.ray_dashboard import dashboard, is_ray
+
+    reader = _Reader(path)
+    row = reader.read("", document, _RAY)
+    if not is_ray(row["ray"]):
+        raise reader.error("ray", 'must be "ray" or "ray://HEAD"')
+    machine = read_cluster(dashboard(row["ray"]))
+    assert machine.cluster is not None
+    cluster = replace(machine.cluster, interconnect=row.get("interconnect"))
+    return replace(machine, name=row.get("name", machine.name), cluster=cluster)
 
 
 def _node(reader: _Reader, where: str, entry: dict[str, Any], words: str | None) -> Machine:

@@ -5,6 +5,7 @@ A reader raises `ValueError` whose text ends the sentence "<key> must be …".
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,14 @@ def text(value: Any) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():
         raise ValueError("a short text")
     return value
+
+
+def address(value: Any) -> str:
+    """An IP address; other hosts bind and connect to it, which they do not by a name."""
+    try:
+        return str(ipaddress.ip_address(value if isinstance(value, str) else ""))
+    except ValueError:
+        raise ValueError('an IP address such as "10.0.0.1"') from None
 
 
 def one_of(*names: str) -> Reader:
