@@ -20,7 +20,11 @@ KINDS = ("kuberay", "lws", "skypilot", "commands")
 
 @click.group()
 def cluster() -> None:
-    """Hand a plan over to what runs clusters."""
+    """Hand a plan over to what runs clusters.
+
+    \b
+    launchpad cluster emit lws qwen3-8b --on "L40S" --replicas 4 -o deploy
+    """
 
 
 @cluster.command()
