@@ -141,8 +141,8 @@ def test_a_full_disk_behind_stdout_is_an_error():
         done = subprocess.run(
             [sys.executable, "-m", "launchpad", "models"], stdout=full, stderr=subprocess.PIPE
         )
-    assert done.returncode == 4
-    assert b"disk is full" in done.stderr
+    assert done.returncode == 6
+    assert b"The output could not be written.\n  why: No space left on device\n" in done.stderr
     assert b"Traceback" not in done.stderr
 
 

@@ -8,6 +8,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from launchpad.cli.streams import prepare_streams
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
@@ -17,7 +19,7 @@ EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE, as a C program would end
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with the code of docs/reference/exit-codes.md."""
-    _tolerant_streams()
+    prepare_streams()
     # A start makes many objects that live to the end: looking for garbage among them is half of a large catalog's time.
     gc.set_threshold(500_000, 20, 20)
     for name in ("SIGTERM", "SIGHUP"):
@@ -30,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:
         code = _quiet_pipe()
     except (OSError, ValueError):
+        _quiet_pipe()
         code = code or 6
     sys.exit(code)
 
@@ -48,6 +51,7 @@ def _run(arguments: list[str]) -> int:
         # Not cli.main(): it turns a closed pipe into exit code 1, which means a failed check here.
         with cli.make_context("launchpad", arguments, obj=app) as context:
             result = cli.invoke(context)
+            sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except LaunchpadError as error:
         if app.debug:
@@ -87,14 +91,3 @@ def _quiet_pipe() -> int:
 def _exit_on_signal(number: int, frame: FrameType | None) -> None:
     """Leave through the normal way out, so that engines are stopped and partial files kept."""
     raise SystemExit(128 + number)
-
-
-def _tolerant_streams() -> None:
-    """Never die of a character that the terminal's encoding lacks; a closed stream becomes the null device."""
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        stream = getattr(sys, name)
-        if stream is None:
-            mode = "r" if number == 0 else "w"
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 -- lives as long as the process
-        elif number and hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")

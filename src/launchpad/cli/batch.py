@@ -14,6 +14,7 @@ from launchpad.cli.options import (
     make_wish,
     wish_options,
 )
+from launchpad.errors import UsageError
 
 
 @click.command()
@@ -58,6 +59,12 @@ def batch(
     from launchpad.script.batch import run_batch
     from launchpad.script.referee import RealReferee
 
+    if str(output) == "-":
+        raise UsageError(
+            "The answers of a batch go to a file.",
+            why="--resume reads there what is done already.",
+            hint="Name one: -o answers.jsonl.",
+        )
     opener = openers(app, make_wish(app, wishes, offline=offline), yes=yes, jobs=jobs)
     referee = RealReferee(lambda model, messages, schema: "")
     try:

@@ -38,7 +38,7 @@ def lint(app: App, paths: tuple[str, ...], given: tuple[str, ...]) -> int:
             app.output.line(
                 f"{path}:{problem.line}:{problem.column}: {problem.severity}: {problem.message}.{hint}"
             )
-        app.output.note(
-            f"{found.files} files, {found.errors} errors, {len(found.problems) - found.errors} warnings"
-        )
+        warnings = len(found.problems) - found.errors
+        counts = ((found.files, "file"), (found.errors, "error"), (warnings, "warning"))
+        app.output.note(", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts))
     return 2 if found.errors else 0

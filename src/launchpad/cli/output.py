@@ -180,11 +180,22 @@ class Output:
         """A failure of the system that no part of launchpad expected; returns the exit code."""
         import errno
 
-        from launchpad.errors import DiskFull, EngineError
+        from launchpad.chat.terminal import silence
+        from launchpad.cli.streams import Unwritten
+        from launchpad.errors import AnswerError, DiskFull, EngineError
 
         where = f": {error.filename}" if error.filename else ""
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            found: LaunchpadError = DiskFull(
+        found: LaunchpadError
+        if isinstance(error, Unwritten):
+            silence(sys.stdout)  # what is still to be written would fail again, at the exit
+            self.json_mode = False
+            found = AnswerError(
+                "The output could not be written.",
+                why=error.strerror or str(error),
+                hint="Check where stdout goes.",
+            )
+        elif error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            found = DiskFull(
                 f"The disk is full{where}", why=str(error), hint="Free some room and run it again."
             )
         else:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launchpad import __version__
-from launchpad.errors import UsageError
+from launchpad.cli.streams import Unwritten
+from launchpad.errors import AnswerError, UsageError
 
 if TYPE_CHECKING:
     from launchpad.cli.app import App
@@ -169,7 +170,10 @@ class Printer:
         elif self._style == "openai-batch" and kind == "result":
             self._write(batch_line(fields["result"]))
         elif self._answers is not None:
-            self._text(self._answers, kind, fields)
+            try:
+                self._text(self._answers, kind, fields)
+            except AnswerError as error:  # no later case would be written either
+                raise Unwritten(*(error.__cause__ or error).args) from error
 
     def end(self, report: Report, app: App) -> None:
         """Formats that are complete with each script."""
