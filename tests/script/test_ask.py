@@ -23,9 +23,13 @@ SCHEMA = Wanted(
 
 
 def put(
-    answerer: Any, wanted: Wanted | None = None, limits: Limits | None = None, referee: Any = None
+    answerer: Any,
+    wanted: Wanted | None = None,
+    limits: Limits | None = None,
+    referee: Any = None,
+    options: ChatOptions | None = None,
 ) -> Any:
-    options = ChatOptions(seed=7)
+    options = options or ChatOptions(seed=7)
     return ask(answerer, QUESTION, options, wanted or Wanted(), limits or Limits(), referee or NoReferee())
 
 
@@ -114,6 +118,23 @@ def test_blanks_of_a_slow_engine_end_the_turn_by_time(monkeypatch: pytest.Monkey
     assert len(caught.value.answer.text) == 1 + 17
     indented = Scripted(lambda messages: ["{", *["\n"] * 16, '"a":', *[" "] * 16, "1}"])
     assert put(indented, OBJECT).tries == 1
+
+
+def test_json_without_end_is_cut_where_no_limit_was_given() -> None:
+    model = Scripted(lambda messages: ["{", *(f'"k{number}": {number}, ' for number in range(5_000))])
+    with pytest.raises(FailedAnswer) as caught:
+        put(model, OBJECT)
+    assert "had not ended after 2,048 tokens, the most where maxTokens is not given" in str(
+        caught.value.error
+    )
+    assert caught.value.answer.text.count(":") == 2_048
+    assert len(model.asked) == 3
+    whole = Scripted(
+        lambda messages: ["{", *(f'"k{number}": {number}, ' for number in range(3_000)), '"a": 1}']
+    )
+    assert put(whole, OBJECT, options=ChatOptions(max_tokens=100_000)).tries == 1
+    thinks = Scripted(lambda messages: [*map(Reasoning, map(str, range(5_000))), '{"a": 1}'])
+    assert put(thinks, OBJECT).tries == 1
 
 
 def test_an_answer_that_repeats_itself_is_stopped() -> None:

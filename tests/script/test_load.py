@@ -126,3 +126,19 @@ def test_names_that_runs_will_set_are_no_oddity(tmp_path: Path) -> None:
     script, problems = examine(tmp_path / "a.prompt.yml")
     assert script is not None
     assert problems == []
+
+
+def test_what_a_judge_of_ours_reads_and_the_file_lacks_is_told_as_that(tmp_path: Path) -> None:
+    (tmp_path / "a.prompt.yml").write_text(
+        "messages: [{role: user, content: 'a'}]\n"
+        "evaluators:\n"
+        "  - {name: grounded, uses: github/groundedness}\n"
+        "  - {name: like, string: {contains: '{{thing}}'}}\n"
+        "testData: [{input: x}]"
+    )
+    told = [(problem.line, problem.message) for _, problem in lint_files([str(tmp_path)], {}).problems]
+    assert told == [
+        (3, "the judge github/groundedness reads {{context}}, and nothing declares it"),
+        (4, "{{thing}} stays as it is written: nothing declares it"),
+    ]
+    assert not lint_files([str(tmp_path)], {"context": "x", "thing": "y"}).problems

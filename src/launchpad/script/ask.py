@@ -23,6 +23,9 @@ from launchpad.script.model import JsonSchema, ResponseFormat
 JSON_RETRIES = 2
 MOST_WHITE_SPACE = 256  # characters in a row; a constrained model that lost its way sends nothing else
 MOST_BLANK_PIECES, MOST_BLANK_SECONDS = 16, 1.5  # both: a slow engine needs minutes for the characters
+MOST_JSON_TOKENS = (
+    2_048  # where no limit was given: a model that lost its way fills objects until the context is full
+)
 _COMPACT = "\n\nAnswer with compact JSON only: no line breaks, no spaces between values, no other text."
 
 
@@ -111,6 +114,8 @@ def _wrong_json(answer: Answer, wanted: Wanted, referee: Referee) -> str | None:
         return None
     if answer.finish_reason == "white space":
         return "it sent nothing but blanks in the end"
+    if answer.finish_reason == "too long":
+        return f"it had not ended after {MOST_JSON_TOKENS:,} tokens, the most where maxTokens is not given"
     if answer.finish_reason == "repetition":
         return "it repeats itself without end"
     if answer.finish_reason == "length":
@@ -137,6 +142,7 @@ def _once(
 ) -> Answer:
     """One request, watched by the clock."""
     collected = Collected()
+    bounded = wanted.is_json and options.max_tokens is None
     try:
         for delta in pieces(answerer, messages, options, limits):
             collected.take(delta)
@@ -146,6 +152,9 @@ def _once(
                 break
             if collected.loops.looping:
                 collected.reason = "repetition"
+                break
+            if bounded and collected.pieces > MOST_JSON_TOKENS:
+                collected.reason = "too long"
                 break
     except LaunchpadError as error:
         raise FailedAnswer(error, collected.answer("error")) from error
@@ -244,6 +253,7 @@ class Collected:
     def __init__(self) -> None:
         self.reason = "stop"
         self.loops = LoopWatch()
+        self.pieces = 0  # of the answer itself; engines send about one for each token
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._begin = time.monotonic()
@@ -274,6 +284,7 @@ class Collected:
         if isinstance(delta, Reasoning):
             self._reasoning.append(delta.text)
         elif isinstance(delta, Text):
+            self.pieces += 1
             self._text.append(delta.text)
             self._count_blanks(delta.text)
 

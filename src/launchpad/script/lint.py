@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from launchpad.errors import LaunchpadError
+from launchpad.script.judges import BUILT_IN
 from launchpad.script.load import examine, find_scripts, rows_of
 from launchpad.script.model import Script
 from launchpad.script.parse import literal_names
@@ -63,14 +64,22 @@ def _oddities(script: Script, given: Mapping[str, Any]) -> list[Problem]:
     """What is allowed and probably not meant."""
     found = []
     unknown = literal_names(script, given)
-    for line, names in _places(script, unknown):
-        braced = ", ".join(f"{{{{{name}}}}}" for name in names)
-        verb = "stays as it is" if len(names) == 1 else "stay as they are"
+    for line, name, judge in _judges_without(script, unknown):
         found.append(
             _warning(
                 line,
-                f"{braced} {verb} written: nothing declares them",
-                f"Declare them in vars, or pass --var {names[0]}=…",
+                f"the judge {judge} reads {{{{{name}}}}}, and nothing declares it",
+                f"Add a column {name} to testData, or declare it in vars.",
+            )
+        )
+    for line, names in _places(script, unknown):
+        braced = ", ".join(f"{{{{{name}}}}}" for name in names)
+        verb, them = ("stays as it is", "it") if len(names) == 1 else ("stay as they are", "them")
+        found.append(
+            _warning(
+                line,
+                f"{braced} {verb} written: nothing declares {them}",
+                f"Declare {them} in vars, or pass --var {names[0]}=…",
             )
         )
     used = names_in(script.texts())
@@ -90,14 +99,33 @@ def _oddities(script: Script, given: Mapping[str, Any]) -> list[Problem]:
     return found
 
 
+def _judges_without(script: Script, unknown: set[str]) -> list[tuple[int, str, str]]:
+    """Where one of our own judges is to read what the file does not have: line, name, judge."""
+    names = {judge: name for name, judge in BUILT_IN.items()}
+    return [
+        (check.line or 1, name, names[check.judge])
+        for check in script.checks()
+        if check.judge in names
+        for name in sorted(unknown & names_in([check.judge.prompt]))
+    ]
+
+
 def _places(script: Script, unknown: set[str]) -> list[tuple[int, list[str]]]:
-    """The messages that hold unknown names, and at last, at line 1, the names that stand elsewhere."""
+    """The messages and checks that hold unknown names, and at line 1 the output file's.
+
+    What only our own judges name does not stand in the file.
+    """
+    own = [check for check in script.checks() if check.judge not in BUILT_IN.values()]
+    texts = [(entry.line, [entry.content]) for entry in script.entries]
+    texts += [(check.line or 1, check.texts()) for check in own]
+    if script.output:
+        texts.append((1, [script.output.file, script.output.template or ""]))
     found, left = [], set(unknown)
-    for entry in script.entries:
-        if names := sorted(left & names_in([entry.content])):
-            found.append((entry.line, names))
+    for line, each in texts:
+        if names := sorted(left & names_in(each)):
+            found.append((line, names))
             left -= set(names)
-    return [*found, (1, sorted(left))] if left else found
+    return found
 
 
 def _warning(line: int, message: str, hint: str | None = None) -> Problem:

@@ -83,6 +83,13 @@ class Check(Struct, frozen=True, kw_only=True):
     judge: Judge | None = None
     line: int = 0
 
+    def texts(self) -> list[str]:
+        """Every text in which variables are replaced."""
+        found = _strings(self.value)
+        if self.judge:
+            found += [self.judge.prompt, self.judge.system or ""]
+        return found + (self.inner.texts() if self.inner else [])
+
     @property
     def title(self) -> str:
         """How reports name it."""
@@ -186,22 +193,19 @@ class Script(Struct, frozen=True, kw_only=True):
     def texts(self) -> tuple[str, ...]:
         """Every text in which variables are replaced."""
         texts = [entry.content for entry in self.entries]
-        checks = [*self.expect, *(check for entry in self.entries for check in entry.expect)]
-        for entry in self.entries:
-            checks += [entry.when.check] if entry.when else []
-            checks += [entry.repeat_until.check] if entry.repeat_until else []
-        for check in checks:
-            texts += _texts_of(check)
+        for check in self.checks():
+            texts += check.texts()
         if self.output:
             texts += [self.output.file, self.output.template or ""]
         return tuple(texts)
 
-
-def _texts_of(check: Check) -> list[str]:
-    found = _strings(check.value)
-    if check.judge:
-        found += [check.judge.prompt, check.judge.system or ""]
-    return found + (_texts_of(check.inner) if check.inner else [])
+    def checks(self) -> tuple[Check, ...]:
+        """Every check: of the last answer, of a turn, and those that decide about one."""
+        checks = [*self.expect, *(check for entry in self.entries for check in entry.expect)]
+        for entry in self.entries:
+            checks += [entry.when.check] if entry.when else []
+            checks += [entry.repeat_until.check] if entry.repeat_until else []
+        return tuple(checks)
 
 
 def _strings(value: Any) -> list[str]:
