@@ -17,6 +17,7 @@ ALLOWED_OF_LAUNCHPAD = {
     "launchpad.cli.app",
     "launchpad.cli.output",
     "launchpad.cli.root",
+    "launchpad.cli.streams",
     "launchpad.cli.table",
     "launchpad.errors",
     "launchpad.folders",
