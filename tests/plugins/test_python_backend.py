@@ -143,6 +143,8 @@ def test_an_answer_that_nobody_reads_ends(running: RunningServer) -> None:
         ({"temperature": "hot"}, "temperature"),
         ({"max_tokens": 1.5}, "max_tokens"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "text only"),
+        ({"response_format": {"type": "json_schema"}}, "no schema"),
+        ({"response_format": {"type": "grammar"}}, "no schema"),
     ],
 )
 def test_what_an_engine_would_ignore_is_refused(running: RunningServer, body: Any, why: str) -> None:
@@ -156,6 +158,26 @@ def test_parts_of_text_are_one_text() -> None:
     parts = [{"type": "text", "text": "a "}, {"type": "text", "text": "b"}]
     request = read_request({"messages": [{"role": "user", "content": parts}], "stop": "x"}, frozenset())
     assert request.messages[0]["content"] == "a b" and request.stop == ("x",)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "schema"),
+    [
+        (None, None),
+        ({"type": "text"}, None),
+        ({"type": "json_object"}, {"type": "object"}),
+        ({"type": "json_schema", "json_schema": {"name": "x", "schema": {"enum": [1]}}}, {"enum": [1]}),
+    ],
+)
+def test_the_schema_of_an_answer(wanted: Any, schema: Any) -> None:
+    body = {"messages": [{"role": "user", "content": "a"}], "response_format": wanted}
+    assert read_request(body, frozenset({"response_format"})).schema == schema
+
+
+def test_what_only_tools_need_is_left_out_without_them() -> None:
+    told = {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}
+    assert read_request({"messages": [told]}, frozenset()).messages == ({"role": "assistant", "content": ""},)
+    assert "tool_calls" in read_request({"messages": [told]}, frozenset({"tools"})).messages[0]
 
 
 def test_pictures_reach_an_engine_that_takes_them() -> None:
@@ -197,11 +219,14 @@ def test_what_its_fit_cannot_tell_stands_beside_it() -> None:
     assert fit is not None and fit.notes[-1] == "Its own buffers are not known."
 
 
-def test_it_names_no_build_of_a_network_that_it_does_not_know() -> None:
-    one = backend()
-    one.architectures = frozenset({"qwen3"})
-    assert not list(one.builds(LLAMA))
-    assert list(one.builds(replace(LLAMA, shape=Shape()))) == [BUILD]
+def test_a_network_that_it_does_not_know_is_refused_with_those_that_it_does() -> None:
+    one, wish = backend(), Wish(backend="echo")
+    one.architectures = frozenset({"qwen3", "gemma3"})
+    fit = one.fit(LLAMA, BUILD, LAPTOP, wish)
+    assert fit is not None and fit.verdict == "no"
+    assert fit.why == "the engine echo knows the networks gemma3, qwen3, and this is llama"
+    unknown = one.fit(replace(LLAMA, shape=Shape()), BUILD, LAPTOP, wish)
+    assert unknown is None or unknown.verdict != "no"
 
 
 def test_abilities_are_stated() -> None:

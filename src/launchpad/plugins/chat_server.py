@@ -27,9 +27,10 @@ _OPTIONAL = ("tools", "response_format", "logprobs", "logit_bias")
 
 
 class ChatRequest(Struct, frozen=True, kw_only=True):
-    """What is asked. None: the engine's own default. `messages` have a `role` and a `content` of text.
+    """What is asked. None: the engine's own default. `messages` have a `role` and a `content` of text, and no more without tools.
 
-    `body` is the request as it came, for what the engine `takes` besides.
+    `schema` is the JSON Schema that the answer keeps to, for an engine that takes `response_format`; `template` are more words for
+    the chat template, such as `enable_thinking`. `body` is the request as it came, for what the engine `takes` besides.
     """
 
     messages: tuple[dict[str, Any], ...]
@@ -40,6 +41,8 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     min_p: float | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    schema: dict[str, Any] | None = None
+    template: dict[str, Any] = {}
     body: dict[str, Any]
 
 
@@ -123,6 +126,8 @@ def read_request(body: Any, takes: frozenset[str]) -> ChatRequest:
         min_p=_number(body, "min_p", float),
         seed=_number(body, "seed", int),
         stop=(stop,) if isinstance(stop, str) else tuple(str(one) for one in stop),
+        schema=_schema(body.get("response_format")),
+        template=template if isinstance(template := body.get("chat_template_kwargs"), dict) else {},
         body=body,
     )
 
@@ -135,7 +140,21 @@ def _message(one: Any, takes: frozenset[str]) -> dict[str, Any]:
         if any(not isinstance(part, dict) or part.get("type") != "text" for part in content):
             raise ChatRefused("this engine reads text only")
         content = "".join(str(part.get("text", "")) for part in content)
-    return {**one, "content": "" if content is None else content}
+    more = one if "tools" in takes else {}
+    return {**more, "role": one["role"], "content": "" if content is None else content}
+
+
+def _schema(wanted: Any) -> dict[str, Any] | None:
+    kind = wanted.get("type") if isinstance(wanted, dict) else None
+    if kind in (None, "text"):
+        return None
+    if kind == "json_object":
+        return {"type": "object"}
+    inner = wanted.get("json_schema")
+    schema = inner.get("schema") if kind == "json_schema" and isinstance(inner, dict) else None
+    if not isinstance(schema, dict):
+        raise ChatRefused(f"response_format {kind} has no schema")
+    return schema
 
 
 def _number(body: dict[str, Any], name: str, kind: type[int] | type[float]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -12,12 +12,12 @@ from msgspec.structs import replace
 from launchpad.catalog.model import Build, Model
 from launchpad.config.sections import BackendConfig
 from launchpad.fit.layout import Layout
-from launchpad.fit.result import Fit
+from launchpad.fit.result import Fit, Placement, Settings
 from launchpad.hardware.machine import Machine
 from launchpad.plugins.chat_server import KEY_VARIABLE
 from launchpad.plugins.command_backend import CommandBackend
 from launchpad.plugins.spec import BackendStatus
-from launchpad.wish import Wish
+from launchpad.wish import LEAST_CONTEXT, Wish
 
 _BLANKS = ("--model", "{model_path}", "--port", "{port}", "--context", "{context}")
 
@@ -73,26 +73,31 @@ class PythonBackend(CommandBackend):
         """What to do where the package is missing."""
         return f"{sys.executable} -m pip install {self.package}"
 
-    def builds(self, model: Model) -> Iterable[Build]:
-        """The builds in its formats of the networks that it knows."""
-        known = self.architectures
-        if (
-            known is not None
-            and model.shape.architecture is not None
-            and model.shape.architecture not in known
-        ):
-            return ()
-        return super().builds(model)
-
     def fit(
         self, model: Model, build: Build, machine: Machine, wish: Wish, layout: Layout | None = None
     ) -> Fit | None:
         """The built-in formulas, with what they cannot tell; None where another engine was not ruled out."""
         if wish.backend != self.name:
             return None
+        network = model.shape.architecture
+        if self.architectures is not None and network is not None and network not in self.architectures:
+            return self._refusal(model, build, wish, network)
         found = super().fit(model, build, machine, wish, layout)
         return (
             found
             if found is None or self.remark is None
             else replace(found, notes=(*found.notes, self.remark))
+        )
+
+    def _refusal(self, model: Model, build: Build, wish: Wish, network: str) -> Fit:
+        known = ", ".join(sorted(self.architectures or ()))
+        return Fit(
+            model_id=model.id,
+            build=build.ref,
+            backend=self.name,
+            settings=Settings(context=wish.context or LEAST_CONTEXT),
+            placement=Placement(kind="unknown"),
+            devices=(),
+            verdict="no",
+            why=f"the engine {self.name} knows the networks {known}, and this is {network}",
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from mistralrs import ChatCompletionRequest, Runner, Which
 
@@ -26,16 +25,17 @@ class Engine:
         room = self._context - self._least_tokens(request)
         asked = ChatCompletionRequest(
             model="default",
-            messages=[{"role": one["role"], "content": one["content"]} for one in request.messages],
+            messages=list(request.messages),
             max_tokens=min(request.max_tokens or room, room),
             temperature=request.temperature,
             top_p=request.top_p,
             top_k=request.top_k,
             min_p=request.min_p,
             stop_seqs=list(request.stop) or None,
-            enable_thinking=(request.body.get("chat_template_kwargs") or {}).get("enable_thinking"),
+            enable_thinking=request.template.get("enable_thinking"),
+            grammar=json.dumps(request.schema) if request.schema is not None else None,
+            grammar_type="json_schema" if request.schema is not None else None,
             stream=True,
-            **_grammar(request.body.get("response_format")),
         )
         try:
             return self._streamed(asked, emit)
@@ -62,17 +62,6 @@ class Engine:
         if least >= self._context:
             raise too_long(least, self._context)
         return least
-
-
-def _grammar(wanted: Any) -> dict[str, str]:
-    """The constraint on an answer, as mistral.rs takes it. Raises `ChatRefused`."""
-    kind = (wanted or {"type": "text"}).get("type")
-    if kind == "text":
-        return {}
-    schema = {"type": "object"} if kind == "json_object" else (wanted.get("json_schema") or {}).get("schema")
-    if not isinstance(schema, dict):
-        raise ChatRefused(f"this engine does not know the response_format {kind}")
-    return {"grammar": json.dumps(schema), "grammar_type": "json_schema"}
 
 
 if __name__ == "__main__":
