@@ -67,6 +67,21 @@ class EngineStopped(Event, frozen=True, kw_only=True):
     backend: str
 
 
+class AnswerFinished(Event, frozen=True, kw_only=True):
+    """An answer of a chat ended, for whatever `reason`. What was asked and said is never part of an event.
+
+    Seconds and tokens; None is unknown. `first_token` is the wait until the first piece.
+    """
+
+    backend: str
+    model: str
+    reason: str
+    seconds: float
+    first_token: float | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
 class Notice(Event, frozen=True, kw_only=True):
     """One line for the user that is not an error."""
 

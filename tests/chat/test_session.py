@@ -12,6 +12,7 @@ from launchpad.chat.session import Session
 from launchpad.chat.stats import stats_line
 from launchpad.chat.transcript import read_records, session_path
 from launchpad.errors import AnswerError, BusyError, UsageError
+from launchpad.events import AnswerFinished, Event
 
 
 def text(deltas: list[Delta]) -> str:
@@ -45,6 +46,20 @@ def test_two_turns(engine: SimulatedEngine) -> None:
     assert records(session)[0]["model"] == "simulated-model"
     assert "secret-key" not in session_path(session.id).read_text()
     session.close()
+
+
+def test_who_listens_hears_of_each_answer_and_nothing_of_what_was_said(engine: SimulatedEngine) -> None:
+    heard: list[Event] = []
+    engine.reply(piece("secret answer", finish="stop"), usage(100, 11), DONE)
+    session = Session(engine.server(), keep=False, report=heard.append)
+    list(session.ask("secret question"))
+    (event,) = heard
+    assert isinstance(event, AnswerFinished)
+    assert (event.model, event.reason, event.prompt_tokens, event.completion_tokens) == (
+        "simulated-model", "stop", 100, 11,
+    )  # fmt: skip
+    assert event.seconds >= (event.first_token or 0) > 0
+    assert "secret" not in str(event)
 
 
 def test_figures(engine: SimulatedEngine) -> None:

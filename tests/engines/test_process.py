@@ -19,7 +19,7 @@ from launchpad.engines.loopback import get_loopback, listeners, require_private
 from launchpad.engines.process import EngineProcess
 from launchpad.engines.state import LEGAL, State
 from launchpad.errors import EngineMissing, LaunchError
-from launchpad.events import EngineLoading, EngineStarting, Event
+from launchpad.events import EngineLoading, EngineStarting, EngineStopped, Event
 from launchpad.testing.processes import engine_processes, eventually, fake_command
 
 Start = Callable[..., EngineProcess]
@@ -54,6 +54,31 @@ def test_stop_is_idempotent_and_may_be_called_from_many_threads(start: Start) ->
         thread.start()
     for thread in threads:
         thread.join()
+    engine.stop()
+    assert engine.state is State.STOPPED
+
+
+@pytest.mark.parametrize("ends", ["told", "crashed"])
+def test_who_listens_hears_once_that_it_is_gone(ends: str) -> None:
+    events: list[Event] = []
+    engine = EngineProcess.start(fake_command(), events.append)
+    engine.await_ready(engine.ready_message)
+    if ends == "crashed":
+        assert engine.pid is not None
+        psutil.Process(engine.pid).kill()
+        eventually(lambda: not engine.alive())
+    engine.stop()
+    engine.stop()
+    assert events.count(EngineStopped(backend="simulated")) == 1
+
+
+def test_a_listener_that_fails_keeps_no_engine_alive() -> None:
+    def fail(event: Event) -> None:
+        if isinstance(event, EngineStopped):
+            raise RuntimeError("simulated")
+
+    engine = EngineProcess.start(fake_command(), fail)
+    engine.await_ready(engine.ready_message)
     engine.stop()
     assert engine.state is State.STOPPED
 

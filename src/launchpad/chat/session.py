@@ -15,11 +15,12 @@ from launchpad.chat.dialect import stream_from
 from launchpad.chat.history import VERSION, History, Record
 from launchpad.chat.loops import LoopWatch, looped
 from launchpad.chat.options import ChatOptions, Message
-from launchpad.chat.stats import AnswerStats, decode_speed
+from launchpad.chat.stats import AnswerStats, decode_speed, finished
 from launchpad.chat.transcript import Transcript, read_records, session_path
 from launchpad.engines.server import Server
 from launchpad.engines.use import working
 from launchpad.errors import AnswerError, LaunchpadError, UsageError
+from launchpad.events import Report, ignore
 
 MAX_TOOL_ROUNDS = 8
 Source = Callable[[Server, Sequence[Message], ChatOptions], Generator[Delta]]
@@ -49,7 +50,7 @@ class Session:
     A transcript is kept from the first question on, unless `keep` is False. With the `session` of an earlier
     conversation it goes on where that one stopped, even if that one crashed in the middle of an answer; `resumed`
     tells. `tools` are what the model may call; `source` is who answers;
-    `reference` is how the model is asked for again. Raises `UsageError` for a bad name, `BusyError` if another launchpad writes to that session.
+    `reference` is how the model is asked for again; `report` hears of each answer that ended. Raises `UsageError` for a bad name, `BusyError` if another launchpad writes to that session.
     """
 
     def __init__(
@@ -63,8 +64,10 @@ class Session:
         tools: Toolbox | None = None,
         source: Source = stream_from,
         reference: str | None = None,
+        report: Report = ignore,
     ) -> None:
         self.server = server
+        self._report = report
         self._tools = tools
         self._source = source
         self.options = options or ChatOptions()
@@ -247,6 +250,7 @@ class Session:
         self.first_token = stats.first_token if self.last is None else self.first_token
         self.last = replace(stats, notices=tuple(self._notices))
         self._notices.clear()
+        self._report(finished(self.server, stats))
 
     def _watch_prompt(self, answer: _Answer) -> None:
         """Notice an engine that cuts the prompt silently: prompts only grow, so one that shrinks lost something."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from launchpad.chat.delta import Timings, Usage
+from launchpad.engines.server import Server
+from launchpad.events import AnswerFinished
 
 
 class AnswerStats(Struct, frozen=True, kw_only=True):
@@ -31,6 +33,19 @@ def decode_speed(timings: Timings | None, usage: Usage | None, seconds: float) -
     if usage is None or usage.completion < 2 or seconds <= 0:
         return None
     return (usage.completion - 1) / seconds
+
+
+def finished(server: Server, stats: AnswerStats) -> AnswerFinished:
+    """What observers hear of an answer."""
+    return AnswerFinished(
+        backend=server.backend,
+        model=server.model,
+        reason=stats.finish_reason,
+        seconds=stats.seconds,
+        first_token=stats.first_token,
+        prompt_tokens=stats.usage.prompt if stats.usage else None,
+        completion_tokens=stats.usage.completion if stats.usage else None,
+    )
 
 
 def stats_line(stats: AnswerStats) -> str:

@@ -47,7 +47,7 @@ class Talk(Struct, frozen=True, kw_only=True):
 
 def converse(app: App, partner: Partner, talk: Talk) -> int:
     """Answer the prompt, or open the chat; returns the exit code."""
-    session = _session(partner, talk)
+    session = _session(app, partner, talk)
     try:
         if talk.prompt is None:
             return _chat(app, partner, session, talk)
@@ -67,7 +67,7 @@ def converse(app: App, partner: Partner, talk: Talk) -> int:
         session.close()
 
 
-def _session(partner: Partner, talk: Talk) -> Session:
+def _session(app: App, partner: Partner, talk: Talk) -> Session:
     """A chat is kept; a single answer only in a session that was named."""
     from launchpad.chat.session import Session
     from launchpad.chat.transcript import session_path
@@ -91,6 +91,7 @@ def _session(partner: Partner, talk: Talk) -> Session:
         tools=talk.tools,
         source=partner.source,
         reference=reference,
+        report=app.host.emit,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from launchpad.errors import EngineMissing
+from launchpad.errors import EngineCrashed, EngineMissing, LaunchError
 
 _MEANINGS = {
     "SIGSEGV": "a memory access fault in the engine",
@@ -107,6 +107,14 @@ def missing(backend: str, program: str, number: int | None, message: str) -> Eng
     if number == errno.ENOEXEC:
         hint = "The file is no program for this processor and system; install the right one."
     return EngineMissing(f"The engine {backend} cannot be started.", why=f"{program}: {message}", hint=hint)
+
+
+def at_load(died: LaunchError, exit_: EngineExit, tail: tuple[str, ...]) -> EngineCrashed:
+    """The error for an engine that ended while it was loading, with what may help another try."""
+    crash = EngineCrashed(died.what, why=died.why, hint=died.hint)
+    crash.retryable, crash.memory = port_taken(tail), may_be_memory(exit_, tail)
+    crash.add_note("\n".join(tail))
+    return crash
 
 
 def last_words(lines: tuple[str, ...]) -> str | None:

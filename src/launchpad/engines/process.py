@@ -31,15 +31,13 @@ from launchpad.engines.log import EngineLog
 from launchpad.engines.progress import Phase, StallTimer
 from launchpad.engines.server import EngineReport
 from launchpad.engines.state import LEGAL, State
-from launchpad.errors import EngineCrashed, LaunchError
-from launchpad.events import EngineLoading, EngineStarting, Report, ignore
+from launchpad.errors import LaunchError
+from launchpad.events import EngineLoading, EngineStarting, EngineStopped, Report, ignore
 
 T = TypeVar("T")
 
 GUARD_LEEWAY = 5.0  # s that the guard gets beyond the engine's grace before it is killed itself
-POLL_SHARE = (
-    0.02  # the wait between two looks at a loading engine, as a share of the time that it has taken so far
-)
+POLL_SHARE = 0.02  # the wait between two looks at a loading engine, as a share of the time taken so far
 POLL_FIRST, POLL_LONGEST = 0.005, 0.25  # s
 LOOK_SECONDS = 0.25  # between two looks at its memory and log, which cost more
 STALL_SECONDS = 120.0
@@ -155,12 +153,17 @@ class EngineProcess:
         with self._lock:
             if self._state is State.STOPPING:
                 self._move(State.STOPPED)
-        _alive.discard(self)
+            ours = self in _alive and self._gone.is_set()
+            _alive.discard(self)
+        if ours:
+            with contextlib.suppress(
+                Exception
+            ):  # who listens must not keep the next engine from being stopped
+                self._report(EngineStopped(backend=self.command.backend))
 
     def guard_pipes(self) -> tuple[int, int]:
         """What the next owner of the engine must inherit: where the guard listens, and where it speaks. Raises `LaunchError` when it is gone."""
-        if self._gone.is_set():
-            raise self._ended_early()
+        self._require_here()
         assert self._guard
         assert self._guard.stdin
         assert self._guard.stdout
@@ -172,13 +175,11 @@ class EngineProcess:
         From then on `stop` does nothing. Raises `LaunchError` when the engine ends before.
         """
         with self._lock:
-            if self._gone.is_set():
-                raise self._ended_early()
+            self._require_here()
             registry.write(owner)
         self._tell_guard(f"owner {owner.launcher.pid}\n".encode())
         while not self._released.wait(0.01):
-            if self._gone.is_set():
-                raise self._ended_early()
+            self._require_here()
         _alive.discard(self)
 
     # -- facts --------------------------------------------------------------------------------------------------
@@ -242,15 +243,14 @@ class EngineProcess:
             words, fraction = phase()
             self._tell_progress(fraction, (words,))
 
+    def _require_here(self) -> None:
+        if self._gone.is_set():
+            raise self._ended_early()
+
     def _ended_early(self) -> LaunchError:
         what = f"{self.command.backend} could not load {self.command.model}."
-        if self.exit is None:
-            return LaunchError(what, why="It was stopped while it was loading.")
-        died = self.died(what)
-        crash, tail = EngineCrashed(what, why=died.why, hint=died.hint), self.log_tail()
-        crash.retryable, crash.memory = failure.port_taken(tail), failure.may_be_memory(self.exit, tail)
-        crash.add_note("\n".join(tail))
-        return crash
+        stopped = LaunchError(what, why="It was stopped while it was loading.")
+        return failure.at_load(self.died(what), self.exit, self.log_tail()) if self.exit else stopped
 
     def _tell_progress(self, fraction: float | None, line: tuple[str, ...]) -> None:
         told = (*line, f"{fraction or 0:.2f}")

@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from launchpad.errors import UnknownModel as UnknownModel
     from launchpad.errors import UsageError as UsageError
     from launchpad.errors import VerifyError as VerifyError
+    from launchpad.events import AnswerFinished as AnswerFinished
     from launchpad.events import EngineLoading as EngineLoading
     from launchpad.events import EngineReady as EngineReady
     from launchpad.events import EngineStarting as EngineStarting
@@ -222,6 +223,7 @@ _EXPORTS = {
     "EngineArguments": "launchpad.plan",
     "PullStep": "launchpad.plan",
     "StartStep": "launchpad.plan",
+    "AnswerFinished": "launchpad.events",
     "EngineLoading": "launchpad.events",
     "EngineReady": "launchpad.events",
     "EngineStarting": "launchpad.events",
