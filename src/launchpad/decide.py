@@ -26,6 +26,7 @@ from launchpad.config import named_program
 from launchpad.config.policy_file import load_policy
 from launchpad.errors import EngineMissing, NoModelFits
 from launchpad.hardware.machine import Machine
+from launchpad.hardware.named import named_machine
 from launchpad.launcher.beside import with_beside
 from launchpad.launcher.confirm import confirmed
 from launchpad.lookup.named import is_auto, named_models, served_models
@@ -67,7 +68,9 @@ def decide(
     ask_sources: bool = False,
     freed: Mapping[str, int] | None = None,
 ) -> Decision:
-    """Choose for this machine, or for `on`. Raises `UnknownModel` when the wish names a model nobody knows."""
+    """Choose for this machine, for `on`, or for what the wish names. Raises `UnknownModel` when the wish names a model nobody knows."""
+    if on is None and wish.on is not None:
+        on = named_machine(wish.on)
     seen, models, dropped = _look(host, config, wish, on, ask_sources, freed=freed)
     if not is_auto(wish.model) and wish.min_speed is None:
         # Who names a model wants that model, however slow: the speed is told, not judged.
@@ -159,6 +162,8 @@ def make_plan_for(
     if pick is not None and any(here.pulls(pick.build) for here in chosen):
         pulled_by = backend
     remarks = [_remark(here.status) for here in chosen]
+    if wish.on is not None:
+        remarks += made.survey.machine.warnings
     plan = _with_program(
         make_plan(
             made.survey.machine,

@@ -40,7 +40,7 @@ class StartStep(Struct, frozen=True, kw_only=True):
 
     `projector_path` is the vision projector that goes with the model, None where there is none. `draft_path` is a small model
     that guesses ahead, `loras` are adapters: files that the user named. `program` is the engine that the user named; None: the
-    best one here.
+    best one here. `cluster` is the dashboard of the live cluster that it is started on; None: this machine.
     """
 
     backend: str
@@ -59,6 +59,7 @@ class StartStep(Struct, frozen=True, kw_only=True):
     draft_path: str | None = None
     loras: tuple[str, ...] = ()
     program: str | None = None
+    cluster: str | None = None
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -94,7 +95,8 @@ def make_plan(
     if option is None:
         raise no_pick(choice, wish)
     local = option.availability.local
-    pull = None if local else pull_step(option, wish, pulled_by)
+    live = machine.cluster.live if machine.cluster else None
+    pull = None if local or live else pull_step(option, wish, pulled_by)  # nodes have models by themselves
     start = StartStep(
         backend=option.fit.backend,
         model_id=option.model.id,
@@ -110,6 +112,7 @@ def make_plan(
         require_gpu=wish.require_gpu,
         thinking=_thinking(option),
         defaults=option.model.defaults,
+        cluster=live,
     )
     return Plan(
         machine=machine,

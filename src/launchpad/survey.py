@@ -27,6 +27,7 @@ from launchpad.fit.calibration import Measurement, calibrate
 from launchpad.fit.layout import Layout
 from launchpad.fit.result import Fit
 from launchpad.hardware.machine import Machine, with_freed
+from launchpad.hardware.named import is_live
 from launchpad.hardware.referee import referee
 from launchpad.launcher import measurements
 from launchpad.plugins.spec import Backend, BackendStatus, ModelSource, Pulls, Reachability
@@ -98,7 +99,7 @@ def survey(
         for here in backends:
             if here.status is not None and here.status.devices:
                 machine = referee(machine, here.backend.name, here.status.devices)
-        machine = with_freed(machine, freed or {})
+        machine = machine if on else with_freed(machine, freed or {})
         local = {} if on else _here(models, host, backends)
         reach = {scheme: future.result() for scheme, future in asked.items()}
     return Survey(
@@ -114,9 +115,11 @@ def survey(
 
 def _takes_part(backend: Backend, wish: Wish, on: Machine | None) -> bool:
     """Nothing that an imagined machine has, unless it is asked for: a server with a store of its own, and an engine for
-    several machines where there is one.
+    several machines where there is one. On a live cluster nothing else can be started.
     """
     able = backend.capabilities
+    if on is not None and is_live(on):
+        return able.multi_node
     if on is None or wish.backend is not None:
         return True
     return not able.own_store and (on.cluster is not None or not able.multi_node)

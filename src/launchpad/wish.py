@@ -18,7 +18,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     license ids or classes ("osi", "commercial") and ISO 3166 alpha-2 codes. `model` limits the choice to one reference.
     `projector` fetches the vision projector with a model that has one; `allow_unpinned` keeps a file for which nobody
     states a hash. `draft` is the file of a small model that guesses ahead, `loras` are files of adapters: named by the user alone,
-    never by a catalog.
+    never by a catalog. `on` is the live cluster to run on, as `--on` names it (None: this machine).
     """
 
     model: str | None = None
@@ -42,3 +42,4 @@ class Wish(Struct, frozen=True, kw_only=True):
     allow_unpinned: bool = False
     draft: str | None = None
     loras: tuple[str, ...] = ()
+    on: str | None = None

@@ -28,6 +28,7 @@ class App:
         self.output = Output()
         self.third_party = True
         self.debug = False
+        self.on: str | None = None  # the live cluster that this command starts its engines on
         self.introduces = False  # bare `launchpad`: tell a newcomer what this machine is, and what is picked
 
     @cached_property

@@ -230,27 +230,35 @@ def on_option(function: Callable[P, R]) -> Callable[P, R]:
     )(function)
 
 
-def not_on_option(function: Callable[P, R]) -> Callable[P, R]:
-    """`--on` where something would be started: refused with what to do instead, not as an unknown option."""
+def on_live_option(function: Callable[P, R]) -> Callable[P, R]:
+    """`--on` where something is started: a live cluster; what is only described is refused with what to do instead."""
 
-    def refuse(context: click.Context, _: click.Parameter, value: str | None) -> None:
-        if value is None or context.resilient_parsing:
+    def remember(context: click.Context, _: click.Parameter, value: str | None) -> None:
+        app = context.find_object(App)
+        if value is None or app is None or context.resilient_parsing:
             return
         from launchpad.errors import RefusedError
+        from launchpad.hardware.named import is_live, named_machine
         from launchpad.hardware.ray_dashboard import is_ray
 
-        live = is_ray(value.strip())
+        if is_ray(value.strip()) or is_live(named_machine(value)):
+            app.on = value.strip()
+            return
         raise RefusedError(
             f"{context.info_name} starts nothing on another machine.",
-            why="Starting a model across a Ray cluster is not built yet."
-            if live
-            else "That one is only simulated.",
+            why="That one is only simulated.",
             hint=f"launchpad plan --on '{value}' shows what would run there."
             if value.isprintable()
             else None,
         )
 
-    return click.option("--on", metavar="MACHINE", hidden=True, expose_value=False, callback=refuse)(function)
+    return click.option(
+        "--on",
+        metavar="CLUSTER",
+        expose_value=False,
+        callback=remember,
+        help="Run across a live Ray cluster: ray, or ray://HEAD.",
+    )(function)
 
 
 def make_wish(
@@ -295,6 +303,7 @@ def make_wish(
         allow_unpinned=allow_unpinned,
         draft=_whole(wishes["draft"]) if wishes["draft"] else None,
         loras=tuple(map(_whole, wishes["loras"])),
+        on=app.on,
     )
 
 
@@ -302,17 +311,10 @@ def simulated(on: str | None) -> Machine | None:
     """The machine that `--on` describes, or the live cluster that it names; None without it."""
     if on is None:
         return None
-    from launchpad.hardware.ray_dashboard import dashboard, is_ray
+    from launchpad.hardware.named import is_live, named_machine
 
-    if is_ray(on.strip()):
-        from launchpad.hardware.ray_cluster import read_cluster
-
-        machine = read_cluster(dashboard(on.strip()))
-    else:
-        from launchpad.hardware.simulate import simulate
-
-        machine = simulate(on)
-    if machine.cluster is not None and machine.cluster.live:
+    machine = named_machine(on)
+    if is_live(machine):
         app = click.get_current_context().ensure_object(App)
         for warning in machine.warnings:
             app.output.warn(warning)

@@ -12,7 +12,7 @@ from launchpad.cli.options import (
     json_option,
     keep_option,
     make_wish,
-    not_on_option,
+    on_live_option,
     source_options,
     transfer_options,
     wish_options,
@@ -48,7 +48,7 @@ SCRIPT_SUFFIXES = (".yml", ".yaml", ".prompt.json")  # no model is named like th
 @click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")
-@not_on_option
+@on_live_option
 @json_option
 @click.pass_obj
 def run(

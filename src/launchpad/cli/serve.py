@@ -14,7 +14,7 @@ from launchpad.cli.options import (
     engine_option,
     json_option,
     make_wish,
-    not_on_option,
+    on_live_option,
     wish_options,
 )
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 @engine_option
 @click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")
-@not_on_option
+@on_live_option
 @json_option
 @click.pass_obj
 def serve(

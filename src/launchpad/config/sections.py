@@ -158,6 +158,10 @@ class VllmConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             description="The `vllm` program, or the Python it is installed for; unset: the first that is found"
         ),
     ] = None
+    gpus: Annotated[
+        Annotated[int, Meta(ge=1, le=4096)] | None,
+        Meta(description="How many GPUs hold a model together; unset: the fewest that can"),
+    ] = None
     trust_remote_code: Annotated[
         tuple[str, ...],
         Meta(description="Revisions (`org/repo@commit`) whose own code vLLM may run; empty: none"),

@@ -150,11 +150,12 @@ def vllm_fit(
     *,
     layout: Layout | None = None,
     refusal: str | None = None,
+    gpus: int | None = None,
 ) -> Fit:
     """How a safetensors build fits this machine under vLLM, or the cluster that it heads. `refusal` says why none of its GPUs runs it.
 
     Layers are shared out within a node (tensor parallel) and over the nodes (pipeline parallel). Taken are the fewest GPUs
-    that hold the context; where none does, those that hold the longest.
+    that hold the context; where none does, those that hold the longest; or as many as `gpus`.
     """
     if refusal is not None:
         return refused(model, build, wish, "no", refusal)
@@ -169,6 +170,8 @@ def vllm_fit(
         return refused(
             model, build, wish, "no", "vLLM needs a GPU with CUDA or ROCm, and none can be used here"
         )
+    if gpus is not None and not (candidates := [one for one in candidates if len(one.gpus) == gpus]):
+        return refused(model, build, wish, "no", f"{gpus} GPUs (vllm.gpus) cannot share it here")
     weights = build.size or found.weights
     most = model.context or COMFORTABLE_CONTEXT
     enough = wish.context or min(most, COMFORTABLE_CONTEXT)

@@ -17,6 +17,9 @@ from launchpad.errors import LaunchError, RefusedError
 from launchpad.hardware.ray_dashboard import Dashboard
 from launchpad.sanitize import clean
 
+SETTLES = (
+    2.5  # s after a job's end; Ray looks once more within a second, and writes anew what was forgotten before
+)
 _ID = re.compile(r"[\w.-]{1,100}")
 
 
@@ -101,7 +104,7 @@ class Jobs:
         self._meant(*self.at.ask("POST", self._path(name) + "/stop"))
 
     def forget(self, name: str) -> None:
-        """Take an ended job off the cluster's list. No harm if it is not there."""
+        """Take an ended job off the cluster's list, `SETTLES` seconds after its end. No harm if it is not there."""
         self._meant(*self.at.ask("DELETE", self._path(name)))
 
     def _path(self, name: str) -> str:

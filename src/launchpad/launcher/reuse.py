@@ -73,8 +73,9 @@ def stored_plan(token: str) -> Plan | None:
 
 
 def _named(start: StartStep) -> tuple[object, ...]:
-    """What must be the same: the build, the engine that the user named, and every file beside the model."""
-    return start.build, start.backend, start.program, start.projector_path, start.draft_path, start.loras
+    """What must be the same: the build, the engine that the user named, where it runs, and every file beside the model."""
+    beside = (start.projector_path, start.draft_path, start.loras)
+    return start.build, start.backend, start.program, start.cluster, *beside
 
 
 def _files(start: StartStep) -> Iterator[str]:

@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     from launchpad.engines.loopback import get_loopback as get_loopback
     from launchpad.engines.loopback import require_private as require_private
     from launchpad.engines.process import EngineProcess as EngineProcess
+    from launchpad.engines.ray.job import RayEngine as RayEngine
+    from launchpad.engines.ray.job import RaySight as RaySight
+    from launchpad.engines.ray.job import look_at_ray as look_at_ray
+    from launchpad.engines.ray.job import ray_command as ray_command
     from launchpad.engines.resident import resident_bytes as resident_bytes
     from launchpad.engines.running import EngineServer as EngineServer
     from launchpad.engines.server import EngineBuffers as EngineBuffers
@@ -183,6 +187,10 @@ if TYPE_CHECKING:
 # Public name -> where it lives: "module", or "module:attribute" when it has another name there. Each name stands
 # in the block above as well, for type checkers; a test keeps the two alike.
 _EXPORTS = {
+    "RayEngine": "launchpad.engines.ray.job",
+    "RaySight": "launchpad.engines.ray.job",
+    "look_at_ray": "launchpad.engines.ray.job",
+    "ray_command": "launchpad.engines.ray.job",
     "Pulls": "launchpad.plugins.spec",
     "revision_of": "launchpad.launcher.code_requests",
     "vllm_cpu_fit": "launchpad.fit.vllm_cpu",

@@ -23,6 +23,7 @@ from launchpad.plugins import (
     RunningServer,
     StartStep,
     Wish,
+    setting,
     vllm_cpu_fit,
     vllm_fit,
 )
@@ -109,7 +110,7 @@ class Vllm(BackendBase):
                 model, build, machine, wish, layout=layout, refusal=refusal(build.quantization, None)
             )
         why = _refused_by_all(build, machine)
-        return vllm_fit(model, build, machine, wish, layout=layout, refusal=why)
+        return vllm_fit(model, build, machine, wish, layout=layout, refusal=why, gpus=setting("vllm.gpus"))
 
     def arguments(self, fit: Fit) -> EngineArguments:
         """What `vllm serve` is told."""
@@ -118,7 +119,11 @@ class Vllm(BackendBase):
     # -- deeds ------------------------------------------------------------------------------------------------
 
     def launch(self, start: StartStep, report: Report) -> RunningServer:
-        """Start it under the guard; returns when it has answered one token."""
+        """Start it under the guard, here or across a cluster; returns when it has answered one token."""
+        if start.cluster is not None:
+            from launchpad.plugins.vllm.ray import launch_on_ray
+
+            return launch_on_ray(start, report)
         from launchpad.plugins.vllm.launch import launch
 
         on_gpu = start.fit.placement.kind == "gpu"
