@@ -32,7 +32,12 @@ def node(
     mem = [25276510208, 24366448640, 3.6, 910061568]
     return (
         row,
-        {"cpus": [2, 2], "mem": mem, "raylet": {"nodeId": name}, "gpus": gpus},
+        {
+            "cpus": [2, 2],
+            "mem": mem,
+            "raylet": {"nodeId": name, "nodeManagerAddress": ip, "nodeManagerPort": 1},
+            "gpus": gpus,
+        },
         {"GPU": [0.0, total["GPU"]]},
     )
 
@@ -131,6 +136,7 @@ def serving(answers: dict[str, Any], token: str | None = None, jobs: Jobs | None
                 )
             else:
                 answer = answers.get(path)
+                answer = answer() if callable(answer) else answer
                 status = 401 if refused else 404 if answer is None else 200
             body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             if isinstance(answer, str):

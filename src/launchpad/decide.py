@@ -208,7 +208,9 @@ def _look(
     policy = load_policy(config)
     if policy is not None and not is_auto(wish.model):
         _check_source(policy, wish.model or "")  # before anything is asked of a source
-    seen = survey(host, config, wish, on=on, ask_sources=ask_sources, freed=freed)
+    # The nodes of a cluster have their models by themselves: whether a source answers here is of no account.
+    asks = ask_sources and wish.on is None
+    seen = survey(host, config, wish, on=on, ask_sources=asks, freed=freed)
     if to_run:
         _check_backend(seen, wish)
     if is_auto(wish.model):

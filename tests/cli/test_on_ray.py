@@ -36,9 +36,29 @@ def test_nobody_there_and_a_public_address_end_with_their_codes(launchpad):
 
 
 @pytest.mark.parametrize("command", ["run", "serve"])
-@pytest.mark.parametrize(("on", "why"), [("RTX 4090", "only simulated"), ("ray", "not built yet")])
-def test_what_would_start_something_refuses_another_machine(launchpad, command: str, on: str, why: str):
-    refused = launchpad(command, "--on", on)
+def test_what_would_start_something_refuses_a_machine_that_is_only_described(launchpad, command: str):
+    refused = launchpad(command, "--on", "RTX 4090")
     assert (refused.code, refused.out) == (7, "")
-    assert why in refused.err
-    assert f"launchpad plan --on '{on}'" in refused.err
+    assert "only simulated" in refused.err
+    assert "launchpad plan --on 'RTX 4090'" in refused.err
+
+
+@pytest.mark.parametrize("command", ["run", "serve"])
+def test_what_would_start_something_on_a_cluster_that_does_not_answer_says_so(launchpad, command: str):
+    with serving(TWO) as port:
+        pass
+    silent = launchpad(
+        command, "--on", f"ray://127.0.0.1:{port}", *(["hello there"] if command == "run" else [])
+    )
+    assert (silent.code, silent.out) == (5, "")
+    assert "No Ray cluster answers" in silent.err
+
+
+def test_a_dry_run_on_a_cluster_plans_for_its_nodes_and_pulls_nothing_here(launchpad):
+    with serving(TWO) as port:
+        done = launchpad("run", "--on", f"ray://127.0.0.1:{port}", "--dry-run", "--json")
+    assert done.code == 0
+    start = done.document["start"]
+    assert (start["backend"], start["cluster"]) == ("vllm", f"http://127.0.0.1:{port}")
+    assert done.document["pull"] is None
+    assert any("without a token" in notice for notice in done.document["notices"])

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from launchpad.engines.loopback import get_loopback as get_loopback
     from launchpad.engines.loopback import require_private as require_private
     from launchpad.engines.process import EngineProcess as EngineProcess
+    from launchpad.engines.ray.entry import failure_in as failure_in
     from launchpad.engines.ray.job import RayEngine as RayEngine
     from launchpad.engines.ray.job import RaySight as RaySight
     from launchpad.engines.ray.job import look_at_ray as look_at_ray
@@ -188,6 +189,7 @@ if TYPE_CHECKING:
 # in the block above as well, for type checkers; a test keeps the two alike.
 _EXPORTS = {
     "RayEngine": "launchpad.engines.ray.job",
+    "failure_in": "launchpad.engines.ray.entry",
     "RaySight": "launchpad.engines.ray.job",
     "look_at_ray": "launchpad.engines.ray.job",
     "ray_command": "launchpad.engines.ray.job",

@@ -1,4 +1,4 @@
-"""The process here that stands for an engine on a Ray cluster: its life is the engine's, its port leads there, its output is the log.
+"""The process here that stands for an engine on a Ray cluster: its life is the engine's, its port leads there, it writes the log.
 
     launchpad ──▶ guard ──▶ companion ──jobs (HTTP)──▶ dashboard
                             127.0.0.1:port ──leash, talk──▶ head.py on the head ──▶ engine
@@ -7,8 +7,8 @@ So everything that launchpad does with an engine of this machine works: it is gu
 it. It submits the job, follows it, and returns when the job and its workers are gone, 0 if that was asked for. When it
 is killed the leash breaks, and the head ends the engine by itself.
 
-In: one JSON object, a `Task`, on standard input. Out: the log; and `{"port": …}` in the file that LAUNCHPAD_READY_FILE names
-once the head is reached.
+In: one JSON object, a `Task`, on standard input. Out: the log, and in it, when something on the cluster fails, what, why and what to
+do (`entry.failed`); and `{"port": …}` in the file that LAUNCHPAD_READY_FILE names once the head is reached.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from launchpad.engines.ray.entry import ENTRYPOINT, HEAD, said
+from launchpad.engines.ray.entry import ENTRYPOINT, HEAD, failed, said
 from launchpad.engines.ray.head import BEAT, SILENCE, pump
+from launchpad.engines.ray.nodes import Nodes, workers
 from launchpad.errors import EngineMissing, LaunchError, LaunchpadError
 from launchpad.hardware.ray_dashboard import Dashboard
 from launchpad.hardware.ray_jobs import SETTLES, Jobs
@@ -81,7 +82,7 @@ class Companion:
         self._ended: int | None = None
         self._door: Door | None = None
         self._shown = 0
-        self._names: dict[str, str] = {}  # addresses of nodes, by id; those that have left, too
+        self._clients: set[asyncio.StreamWriter] = set()
 
     async def run(self) -> int:
         """The exit code of this process."""
@@ -94,11 +95,17 @@ class Companion:
             submitted = True
             await self._until_stopped(self._live())
         except LaunchpadError as error:
-            _say("\n".join(f"launchpad: {line}" for line in str(error).splitlines()))
+            self._fail(error)
         finally:
             if submitted:
                 await self._end()
         return 0 if self._stop.is_set() else 1
+
+    def _fail(self, error: LaunchpadError) -> None:
+        """Tell why, and only then cut those who wait for an answer."""
+        _say(failed(error.what, error.why, error.hint))
+        for client in self._clients:
+            client.transport.abort()
 
     async def _until_stopped(self, work: Any) -> None:
         """Do it; when this process is told to stop, no longer."""
@@ -221,54 +228,34 @@ class Companion:
 
     async def _watch(self) -> None:
         """See that every node that works for the job stays. Raises `LaunchError` for one that leaves."""
-        used: set[str] = set()
-        unseen = 0.0
+        nodes, unseen = Nodes(self._task.dashboard), 0.0
         while True:
             await asyncio.sleep(WATCH)
             try:
-                workers, alive = await self._ask(self._workers), await self._ask(self._nodes)
+                nodes.work(await self._ask(self._workers))
+                lost = await self._ask(nodes.left) or await nodes.silent()
             except LaunchpadError as error:
                 unseen += WATCH
                 if unseen > UNSEEN:
                     raise error
-                continue
-            unseen = 0.0
-            used |= workers
-            if left := used - alive.keys():
-                names = ", ".join(sorted(self._names[one] for one in left))
+                lost = await nodes.silent()
+            else:
+                unseen = 0.0
+            if lost:
                 raise LaunchError(
-                    f"A node has left the Ray cluster: {names}.",
+                    f"A node has left the Ray cluster: {', '.join(lost)}.",
                     why="The model was spread over it, and cannot answer without it.",
                     hint="Bring the node back, or run it again on those that are left.",
                 )
 
-    def _nodes(self) -> dict[str, str]:
-        """The addresses of the nodes that are there, by id."""
-        rows = self._rows("/api/v0/nodes?limit=1000")
-        found = {str(row["node_id"]): str(row["node_ip"])[:60] for row in rows if row.get("state") == "ALIVE"}
-        self._names = {**self._names, **found}
-        return found
-
     def _workers(self) -> set[str]:
-        """The nodes on which actors of this job live."""
         job = self._jobs.look(self._task.job)
-        if job is None or job.job_id is None:
-            return set()
-        rows = self._rows(
-            f"/api/v0/actors?limit=1000&detail=1&filter_keys=job_id&filter_predicates=%3D&filter_values={job.job_id}"
-        )
-        return {str(row["node_id"]) for row in rows if row.get("state") == "ALIVE" and row.get("node_id")}
-
-    def _rows(self, path: str) -> list[dict[str, Any]]:
-        document = self._task.dashboard.get(path)
-        try:
-            return msgspec.convert(document["data"]["result"]["result"], list[dict[str, Any]])
-        except (KeyError, TypeError, msgspec.ValidationError) as error:
-            raise self._task.dashboard.wrong(f"{path.partition('?')[0]} has another shape") from error
+        return workers(self._task.dashboard, job.job_id) if job and job.job_id else set()
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection of a client here, to the engine there."""
         assert self._door
+        self._clients.add(writer)
         try:
             there, out = await asyncio.open_connection(self._door.address, self._door.port)
             try:
@@ -279,6 +266,7 @@ class Companion:
         except OSError:
             pass
         finally:
+            self._clients.discard(writer)
             writer.close()
 
     # -- its end --------------------------------------------------------------------------------------------------

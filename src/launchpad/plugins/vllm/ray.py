@@ -16,6 +16,7 @@ from launchpad.plugins import (
     Server,
     StartStep,
     UsageError,
+    failure_in,
     look_at_ray,
     ray_command,
     require_private,
@@ -41,9 +42,9 @@ def launch_on_ray(start: StartStep, report: Report) -> EngineServer:
     phases = Phases()
 
     def answer() -> tuple[int, dict[str, object]] | None:
-        told = process.ready_message()
-        entry = first_token(told["port"], start.model_id, key) if told else None
-        return (told["port"], entry) if told and entry else None
+        port = (process.ready_message() or {}).get("port")
+        entry = first_token(port, start.model_id, key) if port else None
+        return (port, entry) if port and entry else None
 
     try:
         port, entry = process.await_ready(
@@ -51,9 +52,12 @@ def launch_on_ray(start: StartStep, report: Report) -> EngineServer:
         )
         assert process.pid is not None
         require_private(NAME, process.pid, port)
-        where = f"{NAME} {sight.version} (Ray, {len(sight.nodes)} nodes)"
+        many = len(sight.nodes)
+        where = f"{NAME} {sight.version} (Ray, {many} node{'s' if many != 1 else ''})"
         did = read_back(where, process.log.text(), entry, start.fit, time.monotonic() - begin)
     except EngineCrashed as crash:
+        if (failure := failure_in(process.log_tail(TAIL))) is not None:
+            raise LaunchError(failure[0], why=failure[1], hint=failure[2]) from crash
         raise explained(crash, process.log.text()) from crash
     except OSError as error:
         process.stop()
@@ -71,7 +75,20 @@ def launch_on_ray(start: StartStep, report: Report) -> EngineServer:
         settings=start.settings,
         report=did,
     )
-    return EngineServer(process, server)
+    return RayServer(process, server)
+
+
+class RayServer(EngineServer):
+    """As for an engine of this machine; when a node is lost, it is dead at once, and tells so."""
+
+    def alive(self) -> bool:
+        """False once the engine is gone, or a node of it."""
+        return super().alive() and failure_in(self.log_tail(TAIL)) is None
+
+    def ended(self) -> str | None:
+        """How the engine ended, when it did so unasked."""
+        failure = failure_in(self.log_tail(TAIL))
+        return super().ended() if failure is None else f"a failure on its cluster ({failure[0].rstrip('.')})"
 
 
 def _engine(start: StartStep, key: str, report: Report) -> RayEngine:
