@@ -70,7 +70,7 @@ def decide(
 ) -> Decision:
     """Choose for this machine, for `on`, or for what the wish names. Raises `UnknownModel` when the wish names a model nobody knows."""
     if on is None and wish.on is not None:
-        on = named_machine(wish.on)
+        on = named_machine(wish.on, freed)
     seen, models, dropped = _look(host, config, wish, on, ask_sources, freed=freed)
     if not is_auto(wish.model) and wish.min_speed is None:
         # Who names a model wants that model, however slow: the speed is told, not judged.

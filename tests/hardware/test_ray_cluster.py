@@ -10,7 +10,7 @@ import pytest
 
 from launchpad.errors import EngineMissing, LaunchError, LaunchpadError, RefusedError, UsageError
 from launchpad.hardware.machine import Machine
-from launchpad.hardware.ray_cluster import read_cluster
+from launchpad.hardware.ray_cluster import gpus_of, read_cluster
 from launchpad.hardware.ray_dashboard import dashboard, is_ray
 from ray_facts import H100, MIB, TWO, node, replies, serving
 
@@ -48,6 +48,16 @@ def test_the_node_with_the_gpus_leads_and_the_dead_are_left_out() -> None:
     assert machine.cluster is not None
     assert [one.name for one in machine.cluster.nodes] == ["10.0.0.2", "10.0.0.1"]
     assert len(machine.accelerators) == 2
+
+
+def test_gpus_that_come_free_count_as_free() -> None:
+    busy = node("a", "10.0.0.1", True, [H100, H100])
+    busy[2]["GPU"][0] = 2.0
+    with serving(replies(busy)) as port:
+        at = dashboard(f"ray://127.0.0.1:{port}")
+        assert len(read_cluster(at).accelerators) == 0
+        assert len(read_cluster(at, {gpus_of(at.url, "10.0.0.1"): 1}).accelerators) == 1
+        assert len(read_cluster(at, {gpus_of(at.url, "10.0.0.2"): 2}).accelerators) == 0
 
 
 def test_gpus_that_other_work_holds_are_not_counted_the_fullest_first() -> None:

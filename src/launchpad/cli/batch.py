@@ -12,6 +12,7 @@ from launchpad.cli.options import (
     engine_option,
     json_option,
     make_wish,
+    on_live_option,
     wish_options,
 )
 from launchpad.errors import UsageError
@@ -33,6 +34,7 @@ from launchpad.errors import UsageError
 @engine_option
 @click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")
+@on_live_option
 @json_option
 @click.pass_obj
 def batch(

@@ -247,7 +247,7 @@ def on_live_option(function: Callable[P, R]) -> Callable[P, R]:
         raise RefusedError(
             f"{context.info_name} starts nothing on another machine.",
             why="That one is only simulated.",
-            hint=f"launchpad plan --on '{value}' shows what would run there."
+            hint=_instead(value, several=named_machine(value).cluster is not None)
             if value.isprintable()
             else None,
         )
@@ -259,6 +259,13 @@ def on_live_option(function: Callable[P, R]) -> Callable[P, R]:
         callback=remember,
         help="Run across a live Ray cluster: ray, or ray://HEAD.",
     )(function)
+
+
+def _instead(on: str, *, several: bool) -> str:
+    """What to type for a machine that is only described."""
+    if several:
+        return f"launchpad cluster emit commands --on '{on}' writes what to start on each of its nodes."
+    return f"launchpad plan --on '{on}' shows what would run there."
 
 
 def make_wish(

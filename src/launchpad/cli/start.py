@@ -12,6 +12,7 @@ from launchpad.cli.options import (
     json_option,
     keep_option,
     make_wish,
+    on_live_option,
     wish_options,
 )
 from launchpad.cli.render import duration
@@ -29,6 +30,7 @@ DEFAULT_KEEP = "30m"
 @keep_option(f"Unload after so long without use. [default: engines.keep, else {DEFAULT_KEEP}]")
 @click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")
+@on_live_option
 @json_option
 @click.pass_obj
 def start(

@@ -11,6 +11,7 @@ from launchpad.cli.options import (
     engine_option,
     json_option,
     make_wish,
+    on_live_option,
     wish_options,
 )
 from launchpad.cli.script_options import script_options
@@ -23,6 +24,7 @@ from launchpad.cli.script_options import script_options
 @script_options
 @click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")
+@on_live_option
 @json_option
 @click.pass_obj
 def test(

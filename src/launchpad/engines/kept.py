@@ -21,6 +21,7 @@ from launchpad.engines import process, registry, use
 from launchpad.engines.command import READY_VARIABLE, TOKEN_VARIABLE, clean_environment
 from launchpad.engines.identity import identify, lives
 from launchpad.engines.log import EngineLog
+from launchpad.engines.ray.entry import failure_in
 from launchpad.engines.server import Server
 from launchpad.engines.state import State
 from launchpad.errors import EngineError
@@ -104,12 +105,17 @@ class KeptServer:
 
     def alive(self) -> bool:
         """False once the engine process is gone."""
-        return self.record.engine is not None and lives(self.record.engine)
+        return self.record.engine is not None and lives(self.record.engine) and self._failure() is None
 
     def ended(self) -> str | None:
         """How the engine ended, when it did so unasked."""
         now = registry.read(self.record.token)
-        return now.ended if now else None
+        return self._failure() or (now.ended if now else None)
+
+    def _failure(self) -> str | None:
+        """What has failed where it really runs, on a cluster: it is lost before the process here has tidied up."""
+        failure = failure_in(self.log_tail(200))
+        return None if failure is None else f"a failure on its cluster ({failure[0].rstrip('.')})"
 
     def log_tail(self, lines: int = 20) -> tuple[str, ...]:
         """The last lines that the engine wrote."""

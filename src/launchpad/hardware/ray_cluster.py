@@ -90,8 +90,11 @@ class _Version(Struct):
     ray_version: str
 
 
-def read_cluster(at: Dashboard) -> Machine:
-    """The cluster behind the dashboard, its node with the most GPUs first. Raises `LaunchpadError`."""
+def read_cluster(at: Dashboard, freed: Mapping[str, int] | None = None) -> Machine:
+    """The cluster behind the dashboard, its node with the most GPUs first. Raises `LaunchpadError`.
+
+    `freed` GPUs count as if nobody held them, by `gpus_of(dashboard, node's address)`.
+    """
     version = clean(_read(at, "/api/version", _Version, whole=True).ray_version)[:40]
     rows = _read(at, _ALIVE, _Nodes).result.result
     alive = [row for row in rows if row.state == "ALIVE"]
@@ -101,6 +104,9 @@ def read_cluster(at: Dashboard) -> Machine:
         )
     seen = {one.raylet.node_id: one for one in _read(at, "/nodes?view=summary", _Summaries).summary}
     used = _used(_read(at, "/api/cluster_status", _Status))
+    for row in alive:
+        if back := (freed or {}).get(gpus_of(at.url, row.node_ip)):
+            used = {**used, row.node_id: max(0.0, used.get(row.node_id, 0) - back)}
     said = f"Ray {version} at {at.url}"
     warnings = list(_aloud(at))
     found = [_machine(row, seen.get(row.node_id), used.get(row.node_id, 0), said, warnings) for row in alive]
@@ -115,6 +121,11 @@ def read_cluster(at: Dashboard) -> Machine:
     )
     assert machine.cluster is not None
     return replace(machine, cluster=replace(machine.cluster, live=at.url), warnings=tuple(warnings))
+
+
+def gpus_of(dashboard: str, node: str) -> str:
+    """How the GPUs of a node are named among what can be freed."""
+    return f"gpus of {dashboard}/{node}"
 
 
 def _read(at: Dashboard, path: str, shape: type[T], *, whole: bool = False) -> T:

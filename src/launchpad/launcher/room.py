@@ -43,10 +43,15 @@ class Idle:
         return f"{self.record.model} ({self.record.token[:8]})"
 
     def holds(self) -> dict[str, int]:
-        """Bytes by device that come free with it: of main memory what is measured, of GPUs what was planned."""
+        """Bytes by device that come free with it: of main memory what is measured, of GPUs what was planned.
+
+        Of an engine on a cluster: GPUs by node.
+        """
         from launchpad.engines.resident import private_bytes
 
         engine, did, plan = self.record.engine, self.record.report, stored_plan(self.record.token)
+        if plan is not None and plan.start.cluster is not None:
+            return _on_cluster(plan, plan.start.cluster)
         held = {"cpu": private_bytes(engine.pid) if engine else 0}
         if plan is not None and did is not None and (did.gpu_layers or did.gpu_share):
             held |= {one.device: one.total for one in plan.start.fit.devices if one.device != "cpu"}
@@ -63,6 +68,16 @@ class Idle:
             return stopping.stop(self.record)
         finally:
             os.close(claim)
+
+
+def _on_cluster(plan: Plan, cluster: str) -> dict[str, int]:
+    """GPUs of the cluster that an engine holds, by node: devices of other nodes than the first carry their node's name."""
+    from launchpad.hardware.ray_cluster import gpus_of
+
+    nodes = plan.machine.cluster.nodes if plan.machine.cluster else ()
+    first = nodes[0].name if nodes else ""
+    named = [device.rpartition("/")[0] or first for device in plan.start.fit.placement.devices]
+    return {gpus_of(cluster, node): named.count(node) for node in named}
 
 
 def idle() -> list[Idle]:

@@ -123,6 +123,7 @@ class Companion:
 
     def _submit(self) -> None:
         environment = {
+            **self._task.environment,  # the workers, too
             "LAUNCHPAD_JOB": self._task.source,
             "LAUNCHPAD_LEASH": sha256(self._secret.encode()).hexdigest(),
         }
