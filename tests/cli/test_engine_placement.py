@@ -15,6 +15,8 @@ from ollama_traffic import exchanges
         ("ps", "CPU"),
         ("synthetic-ps-full", "GPU 100 %"),
         ("synthetic-ps-partial", "GPU 45 %"),
+        ("vulkan-ps-full", "GPU 100 %"),
+        ("vulkan-ps-partial", "GPU 59 %"),
         ("synthetic-ps-nogpu-offloaded", "?"),
     ],
 )

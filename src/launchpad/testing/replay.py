@@ -71,7 +71,8 @@ def in_one(chunks: list[bytes]) -> Iterable[bytes]:
 class Replay:
     """A server on loopback that plays exchanges back. Use it in a `with` block.
 
-    `pace` is the part of the recorded waiting times that is waited (0: none). `split` cuts the bodies anew.
+    `pace` is the part of the recorded waiting times that is waited (0: none). `split` cuts the bodies anew; it
+    listens at `port` (0: any that is free).
     `requests` are those that came, `unknown` those of them that no exchange answers (they get 404).
     """
 
@@ -80,6 +81,7 @@ class Replay:
         *recordings: Mapping[str, Any] | Sequence[Mapping[str, Any]],
         pace: float = 0.0,
         split: Chunks = lambda chunks: chunks,
+        port: int = 0,
     ) -> None:
         self.requests: list[Asked] = []
         self.unknown: list[Asked] = []
@@ -93,7 +95,7 @@ class Replay:
         class Handler(_Handler):
             played = replay
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from launchpad.cli.render import placed
 from launchpad.plugins.ollama.readback import gpu_share, last_load, report
 from ollama_traffic import exchanges, recording
 
@@ -19,7 +20,13 @@ def log(name: str) -> str:
 
 @pytest.mark.parametrize(
     ("name", "share"),
-    [("ps", 0.0), ("synthetic-ps-full", 1.0), ("synthetic-ps-partial", 73400320 / 163195885)],
+    [
+        ("ps", 0.0),
+        ("synthetic-ps-full", 1.0),
+        ("synthetic-ps-partial", 73400320 / 163195885),
+        ("vulkan-ps-full", 1.0),
+        ("vulkan-ps-partial", 101743329 / 171196520),
+    ],
 )
 def test_the_share_on_the_gpu(name: str, share: float) -> None:
     assert gpu_share(loaded(name)) == share
@@ -46,6 +53,18 @@ def test_a_part_on_the_gpu() -> None:
     assert (did.gpu_layers, did.layers, did.context) == (20, 31, 2048)
     assert did.load_seconds == 0.5
     assert {b.device: b.model for b in did.buffers} == {"cpu": round(92.1 * 2**20), "CUDA0": 40 * 2**20}
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "on_gpu"), [("vulkan-ps-full", 31, 92.10), ("vulkan-ps-partial", 15, 58.28)]
+)
+def test_a_real_device(name: str, layers: int, on_gpu: float) -> None:
+    did = report("Ollama 0.33.0-rc2", loaded(name), log(name), 9.0)
+    assert (did.gpu_layers, did.layers, did.context) == (layers, 31, 2048)
+    buffers = {b.device: b.model for b in did.buffers}
+    assert buffers["Vulkan0"] == round(on_gpu * 2**20)
+    assert set(buffers) == {"cpu", "Vulkan0"}
+    assert placed(did) == f"GPU {layers}/31"
 
 
 def test_the_log_of_an_earlier_load_is_not_read() -> None:

@@ -20,7 +20,7 @@ class OllamaServer:
         self._derived, self._unload = derived, unload
         self._stopped = False
         if process is not None:
-            process.publish(facts.endpoint)
+            process.publish(facts.endpoint, facts.report)
 
     @property
     def server(self) -> Facts:
