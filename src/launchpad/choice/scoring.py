@@ -255,6 +255,8 @@ def _below(speed: float, least: float) -> str:
 def _obstacles_elsewhere(candidate: Candidate, wish: Wish) -> Iterator[str]:
     """Another machine is used where it was asked for: for what it has already, or for a model that the user names."""
     why = candidate.fit.why or "it would run on another machine"
+    if candidate.build.format == "served" and wish.model == candidate.build.ref:
+        return  # `NAME://model` names the server, too
     if wish.backend != candidate.fit.backend:
         yield f"{why}; --backend {candidate.fit.backend} uses it all the same"
     elif (wish.model is None or wish.model.startswith("auto")) and candidate.availability.local is None:

@@ -132,10 +132,14 @@ if TYPE_CHECKING:
     from launchpad.plugins.chat_server import serve_chat as serve_chat
     from launchpad.plugins.chat_server import too_long as too_long
     from launchpad.plugins.command_backend import CommandBackend as CommandBackend
+    from launchpad.plugins.model_list import Served as Served
+    from launchpad.plugins.model_list import is_name as is_name
     from launchpad.plugins.python_backend import PythonBackend as PythonBackend
     from launchpad.plugins.server_backend import ServedModels as ServedModels
     from launchpad.plugins.server_backend import ServerAddress as ServerAddress
     from launchpad.plugins.server_backend import ServerBackend as ServerBackend
+    from launchpad.plugins.server_backend import ServerRefused as ServerRefused
+    from launchpad.plugins.server_backend import server_config as server_config
     from launchpad.plugins.spec import GROUP as GROUP
     from launchpad.plugins.spec import Backend as Backend
     from launchpad.plugins.spec import BackendCapabilities as BackendCapabilities
@@ -321,6 +325,10 @@ _EXPORTS = {
     "PythonBackend": "launchpad.plugins.python_backend",
     "CommandBackend": "launchpad.plugins.command_backend",
     "ServerBackend": "launchpad.plugins.server_backend",
+    "Served": "launchpad.plugins.model_list",
+    "is_name": "launchpad.plugins.model_list",
+    "ServerRefused": "launchpad.plugins.server_backend",
+    "server_config": "launchpad.plugins.server_backend",
     "ServedModels": "launchpad.plugins.server_backend",
     "ServerAddress": "launchpad.plugins.server_backend",
     "GROUP": "launchpad.plugins.spec",

@@ -11,10 +11,17 @@ _CONTEXTS = ("max_model_len", "loaded_context_length", "context_length", "max_co
 
 
 class Served(Struct, frozen=True, kw_only=True):
-    """A model that the server lists, with its context in tokens where it says so."""
+    """A model that the server lists. `context` in tokens, `size` in bytes; None or empty where it does not say.
+
+    `loaded` says whether it is in memory; `context` is then what it was loaded with.
+    """
 
     id: str
     context: int | None = None
+    size: int | None = None
+    quantization: str | None = None
+    capabilities: tuple[str, ...] = ()
+    loaded: bool | None = None
 
 
 def listed(answer: Any) -> tuple[Served, ...]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from launchpad.testing.hub import SimulatedHub as SimulatedHub
     from launchpad.testing.model_files import small_model as small_model
     from launchpad.testing.model_files import write_gguf as write_gguf
+    from launchpad.testing.server import SimulatedServer as SimulatedServer
     from launchpad.testing.source_contract import SourceContract as SourceContract
 
 _EXPORTS = {
@@ -41,6 +42,7 @@ _EXPORTS = {
     "PluginContract": "launchpad.testing.contract",
     "ProbeContract": "launchpad.testing.contract",
     "SimulatedHub": "launchpad.testing.hub",
+    "SimulatedServer": "launchpad.testing.server",
     "SourceContract": "launchpad.testing.source_contract",
     "fake_engine_command": "launchpad.testing.cli",
     "run_cli": "launchpad.testing.cli",

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from backend_starts import start
+from launchpad.catalog.model import Build
 from launchpad.config import load_config
 from launchpad.config.sections import BackendConfig
 from launchpad.decide import decide
 from launchpad.engines.process import EngineProcess
-from launchpad.errors import LaunchError, UnknownModel
+from launchpad.errors import LaunchError, SourceUnreachable, UnknownModel
 from launchpad.events import ignore
 from launchpad.hardware.machine import Machine
 from launchpad.plugins import ServerBackend
@@ -73,6 +74,13 @@ def test_a_wrong_key_is_said(backend: ServerBackend, monkeypatch: pytest.MonkeyP
     assert status.state == "unusable" and "401" in (status.why or "")
 
 
+def test_a_model_of_a_server_that_is_away_is_not_said_to_be_unknown() -> None:
+    source = ServerBackend("theirs", BackendConfig(url="http://127.0.0.1:9/v1")).source()
+    with pytest.raises(SourceUnreachable, match="cannot be asked") as caught:
+        source.resolve(Build(ref="theirs://x", format="served", quantization="unknown"))
+    assert "127.0.0.1:9" in str(caught.value.why) and caught.value.hint
+
+
 def test_nobody_there() -> None:
     backend = ServerBackend("theirs", BackendConfig(url="http://127.0.0.1:9/v1"))
     assert backend.status(MACHINE).state == "unusable"
@@ -80,14 +88,18 @@ def test_nobody_there() -> None:
         backend.launch(start(backend, "theirs://x", None), ignore)
 
 
-@pytest.mark.parametrize("model", ["theirs://simulated", None], ids=["by name", "whatever it has"])
+@pytest.mark.parametrize(
+    ("model", "asked"),
+    [("theirs://simulated", "theirs"), ("theirs://simulated", None), (None, "theirs")],
+    ids=["by both", "by name", "whatever it has"],
+)
 def test_its_models_can_be_chosen(
-    backend: ServerBackend, port: int, configure: Callable[[str], Path], model: str | None
+    backend: ServerBackend, port: int, configure: Callable[[str], Path], model: str | None, asked: str | None
 ) -> None:
     configure(f"[backends.theirs]\nurl = 'http://127.0.0.1:{port}/v1/'\nkey_env = 'THE_KEY'\n")
     config = load_config()
     made = decide(
-        Host.load(config, third_party=False), config, Wish(model=model, backend="theirs", offline=True)
+        Host.load(config, third_party=False), config, Wish(model=model, backend=asked, offline=True)
     )
     assert made.choice.pick is not None
     assert (made.choice.pick.build.ref, made.choice.pick.fit.backend) == ("theirs://simulated", "theirs")

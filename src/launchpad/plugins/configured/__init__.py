@@ -21,10 +21,6 @@ def launchpad_backends() -> Sequence[Backend]:
 @hookimpl
 def launchpad_sources() -> Sequence[ModelSource]:
     """For each server that runs already, the scheme of its name and the models that it lists."""
-    from launchpad.plugins import ServedModels, ServerAddress, own_backends
+    from launchpad.plugins import ServerBackend, own_backends
 
-    return [
-        ServedModels(name, ServerAddress(url=table.url.rstrip("/"), key_env=table.key_env))
-        for name, table in own_backends().items()
-        if table.url
-    ]
+    return [ServerBackend(name, table).source() for name, table in own_backends().items() if table.url]
