@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 
 
+def is_strong(etag: str) -> bool:
+    """Whether an ETag promises the same bytes, not only the same meaning (RFC 9110, 8.8.1)."""
+    return (
+        len(etag) > 2
+        and etag.startswith('"')
+        and etag.endswith('"')
+        and etag.isascii()
+        and etag.isprintable()
+    )
+
+
 class BrokenRange(Exception):
     """The address cannot continue a file, so a partial is of no use with it."""
 
@@ -31,12 +42,14 @@ class BrokenRange(Exception):
 class Address:
     """A URL of the payload and what is known about its server. Used by several threads."""
 
-    def __init__(self, url: str, payload: Payload, job: Job) -> None:
+    def __init__(self, url: str, payload: Payload, job: Job, *, only: str | None = None) -> None:
+        """With `only`, a strong ETag, no answer under another one is accepted: nothing else tells one content from another."""
         self.url = url
         self.payload = payload
         self.takes_ranges: bool | None = None  # None: nobody asked yet
         self._job = job
-        self._etag: str | None = None  # the strong one under which the bytes so far came
+        self._only = only
+        self._etag = only  # the strong one under which the bytes so far came
         self._shortcut: str | None = None
 
     @contextmanager
@@ -70,6 +83,8 @@ class Address:
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding.lower() != "identity":
             raise Unfit(self.wrong(f"it comes with the encoding {quote(encoding)}"))
+        if self._only and response.status_code != 416 and response.headers.get("ETag") != self._only:
+            raise Unfit(self.wrong("its ETag is another one now, so it has changed meanwhile"))
         if response.status_code == 200:
             self.takes_ranges = False if "range" in response.request.headers else None
             self._remember_etag(response)
@@ -99,7 +114,7 @@ class Address:
 
     def _remember_etag(self, response: httpx2.Response) -> None:
         etag = response.headers.get("ETag", "")
-        self._etag = etag if etag.startswith('"') and etag.isascii() else None
+        self._etag = etag if is_strong(etag) else None
 
     def _remember_way(self, final: str) -> None:
         """Go straight to where the redirects led to: not every piece should ask the hub for the way."""

@@ -93,6 +93,20 @@ class Memory:
         self.synced = 0
         self.look: Look | None = None
 
+    def newest(self) -> tuple[int, bytes] | None:
+        """The last state before the first gap whose bytes are safely on the disk, with its offset."""
+        offsets = [offset for offset in self.states if offset <= min(self.synced, self.gaps.first)]
+        return (max(offsets), self.states[max(offsets)]) if offsets else None
+
+    def keep_vouched(self, piece: int) -> None:
+        """Forget all bytes but those at the front whose every piece has its state: they can be read and compared."""
+        offset = 0
+        while offset + piece in self.states and offset + piece <= self.gaps.first:
+            offset += piece
+        self.states = {stop: state for stop, state in self.states.items() if stop <= offset}
+        if offset < self.gaps.size:
+            self.gaps.dig(offset, self.gaps.size)
+
     def learn(self, line: bytes, piece: int) -> None:
         """Take in one line. Raises `ValueError` or `msgspec.MsgspecError` for one that is not whole."""
         match _LINE.decode(line):

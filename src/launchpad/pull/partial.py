@@ -34,11 +34,18 @@ _GATHERS = hasattr(os, "writev")
 class Partial:
     """An open partial file. `gaps` says what is missing; `write_at` may be called by several threads."""
 
-    def __init__(self, path: Path, payload: Payload, *, piece: int = PIECE, keep: bool = True) -> None:
-        """Open or create it. Without `keep`, nothing is noted for a later run."""
+    def __init__(
+        self, path: Path, payload: Payload, *, piece: int = PIECE, keep: bool = True, judged: bool = True
+    ) -> None:
+        """Open or create it. Without `keep`, nothing is noted for a later run.
+
+        Not `judged`: nobody knows the hash of the whole, so that of an earlier run's bytes only those stay whose own hash
+        is known.
+        """
         self.path = path
         self.payload = payload
         self.piece = piece
+        self.judged = judged
         self.damaged = 0  # pieces of an earlier run that were found to be wrong
         self._file = open_private(path)
         self._reader = open_same(path, self._file)
@@ -130,8 +137,10 @@ class Partial:
     def _take_over(self, memory: Memory | None) -> None:
         """Go on from what an earlier run left: by its journal, or with all bytes of the file in doubt."""
         size, here = self.payload.size, os.fstat(self._file).st_size
+        if memory and not self.judged:
+            memory.keep_vouched(self.piece)
         if memory is None:
-            if size is not None and here > size:
+            if not self.judged or (size is not None and here > size):
                 os.ftruncate(self._file, 0)
             elif here:
                 self.gaps.fill(0, here)
@@ -142,9 +151,10 @@ class Partial:
         self._old_end = max([0, *(stop for _, stop in _complement(self.gaps))])
         if here > self.gaps.size:
             os.ftruncate(self._file, self.gaps.size)
-        if memory.look == Look.of(self._file) and not self.payload.git and (kept := _newest(memory)):
-            offset, hasher = kept
-            self._begin_hash(offset, hasher)
+        known = memory.look == Look.of(self._file) and not self.payload.git and available()
+        if known and (kept := memory.newest()):
+            offset, state = kept
+            self._begin_hash(offset, Sha256(state, offset))
             self._synced = offset
 
     # -- writing ----------------------------------------------------------------------------------------------------
@@ -179,7 +189,8 @@ class Partial:
                 raise self._full(sum(map(len, chunks)) - written) from error
         with self._changed:
             # Who is faster than the hash waits for it, unless the hash has an earlier run's bytes to go through.
-            while stop - self._hashed > _WINDOW and self._old_end <= self._hashed and self._can_go_on():
+            ahead = _WINDOW if self.judged else self.piece  # a later run has no use for what has no hash
+            while stop - self._hashed > ahead and self._old_end <= self._hashed and self._can_go_on():
                 self._check()
                 self._changed.wait(0.2)
 
@@ -376,15 +387,6 @@ def _complement(gaps: Gaps) -> list[tuple[int, int]]:
     """What is not missing."""
     edges = [0, *(edge for gap in gaps for edge in gap), gaps.size]
     return [(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True) if start < stop]
-
-
-def _newest(memory: Memory) -> tuple[int, Sha256] | None:
-    """The last kept state whose bytes are safely on the disk."""
-    offsets = [offset for offset in memory.states if offset <= memory.synced and offset <= memory.gaps.first]
-    if not offsets or not available():
-        return None
-    offset = max(offsets)
-    return offset, Sha256(memory.states[offset], offset)
 
 
 def _broken(path: Path, error: BaseException) -> PullError:

@@ -40,6 +40,23 @@ def fetch(file: Partial, job: Job) -> None:
     )
 
 
+def fetch_unjudged(file: Partial, job: Job, etag: str) -> str:
+    """Complete `file` with what its address has under this strong ETag, sync it, and return its hash.
+
+    Raises what ended the transfer; what came before is kept and stays right.
+    """
+    address = Address(file.payload.urls[0], file.payload, job, only=etag)
+    try:
+        digest = _complete(file, job, address)
+    except Unfit as unfit:
+        raise unfit.error from unfit.__cause__
+    except BrokenRange as broken:
+        file.reset()
+        raise address.wrong(broken.fault) from broken
+    file.sync()
+    return digest
+
+
 def _verified(file: Partial) -> bool:
     digest = file.hexdigest()
     if digest == file.payload.key:

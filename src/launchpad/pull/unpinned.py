@@ -16,19 +16,29 @@ from msgspec.structs import replace
 from launchpad.errors import PullError, RefusedError, VerifyError
 from launchpad.events import Report
 from launchpad.plugins.spec import RemoteFile, Resolved
-from launchpad.pull import stamps
+from launchpad.pull import journal, stamps
+from launchpad.pull.address import is_strong
+from launchpad.pull.claim import claim, sweep
 from launchpad.pull.disk import check_space, explained, hold_lock, open_private, publish
 from launchpad.pull.http import Unfit, check_status, client, get
+from launchpad.pull.job import Job, Throttle
 from launchpad.pull.layout import Repo
-from launchpad.pull.names import quote
+from launchpad.pull.look import Sight, look_at
+from launchpad.pull.names import Digest, quote
 from launchpad.pull.options import PullOptions
+from launchpad.pull.partial import Partial
+from launchpad.pull.payload import Payload
 from launchpad.pull.progress import Progress
+from launchpad.pull.sha256 import BLOCK
+from launchpad.pull.transfer import fetch_unjudged
 from launchpad.pull.urls import origin, public
 
 if TYPE_CHECKING:
     import httpx2
 
 _HTML = (b"<!doctype html", b"<html")
+_LEAST_PIECE = 16 << 10
+_SHARED_PIECE = 1 << 20  # smaller ones are not worth a request of their own
 
 
 def pinned(resolved: Resolved, report: Report, options: PullOptions) -> Resolved:
@@ -53,7 +63,7 @@ def pinned(resolved: Resolved, report: Report, options: PullOptions) -> Resolved
 def _fetch(
     file: RemoteFile, resolved: Resolved, repo: Repo, progress: Progress, options: PullOptions
 ) -> RemoteFile:
-    """Fetch one file by a single connection, from its first byte: without a hash there is nothing to go on from."""
+    """Fetch one file, and go on from what an earlier run left if the server says that it still is the same."""
     url = file.urls[0]
     if origin(url)[0] != "https" and not url.startswith(("http://127.0.0.1", "http://localhost")):
         raise RefusedError(
@@ -61,26 +71,95 @@ def _fetch(
             why="Over plain http and without a hash, anybody on the way can put other bytes in its place.",
             hint="Give its hash: …#sha256=<64 hex digits>, or an https address.",
         )
-    name = f"unpinned-{hashlib.sha256(url.encode()).hexdigest()[:32]}"
+    seen = look_at(url)
+    if file.size is not None and seen.size != file.size:
+        raise _not_whole(file, f"The server announces {seen.size} bytes now, and {file.size} before.")
+    same = is_strong(seen.etag or "") and seen.size is not None
+    # The name holds what the bytes are known by: those of another state of the file are never gone on from.
+    state = f"{url}\n{seen.etag}\n{seen.size}" if same else url
+    name = f"unpinned-{hashlib.sha256(state.encode()).hexdigest()[:32]}"
     partial = repo.partial(name)
     wait = f"Another launchpad is pulling {file.path}; waiting for it."
     with hold_lock(
-        repo.lock(name), options, lambda: _size(partial), file.path, lambda: progress.notice(wait)
+        repo.lock(name), options, lambda: journal.have(partial), file.path, lambda: progress.notice(wait)
     ):
-        if file.size is not None:
-            check_space(partial.parent, file.size)
-        try:
-            with client(options) as http:
-                digest, size = _stream(http, url, partial, file, progress)
-        except Unfit as unfit:
-            raise unfit.error from unfit.__cause__
-        build = resolved.build
-        final = repo.blob(digest)
-        stamps.write(
-            final, key=digest, fetched=True, ref=resolved.ref, quantization=build.quantization, now_at=partial
-        )
-        publish(partial, final)
+        if same and (done := _taken(repo, partial)):
+            return replace(file, sha256=done, size=seen.size)
+        check_space(partial.parent, seen.size or 0)
+        with claim(partial) as place:
+            if same:
+                digest, size = _resume(file, seen, name, place, progress, options)
+            else:
+                digest, size = _from_the_start(file, place, progress, options)
+            _publish(place, repo.blob(digest), digest, resolved)
+        sweep(partial)
+        if same:
+            _note(partial, digest)
     return replace(file, sha256=digest, size=size)
+
+
+def _resume(
+    file: RemoteFile, seen: Sight, name: str, place: Path, progress: Progress, options: PullOptions
+) -> tuple[str, int]:
+    assert seen.etag is not None and seen.size is not None
+    options = _by_size(options, seen.size)
+    payload = Payload(label=file.path, urls=file.urls[:1], size=seen.size, key=name)
+    with (
+        Partial(place, payload, piece=options.piece_size, judged=False) as part,
+        client(options) as http,
+    ):
+        if part.to_read:
+            progress.notice(f"Checking {part.to_read:,} bytes of {file.path} that are already here.")
+        part.reserve()
+        job = Job(http=http, options=options, progress=progress, throttle=Throttle(options.max_rate))
+        return fetch_unjudged(part, job, seen.etag), seen.size
+
+
+def _by_size(options: PullOptions, size: int) -> PullOptions:
+    """What came after the last whole piece is fetched again after a kill, so all pieces in work must be below 1 %."""
+    piece = min(max(size // 1024 // BLOCK * BLOCK, _LEAST_PIECE), options.piece_size)
+    return replace(
+        options, piece_size=piece, connections=options.connections if piece >= _SHARED_PIECE else 1
+    )
+
+
+def _taken(repo: Repo, partial: Path) -> str | None:
+    """The digest of these bytes when they were taken before and lie here."""
+    try:
+        digest = _place_of_digest(partial).read_text(encoding="ascii")
+        return digest if stamps.read(repo.blob(Digest.parse(digest).hex())) else None
+    except (OSError, UnicodeDecodeError, RefusedError):
+        return None
+
+
+def _place_of_digest(partial: Path) -> Path:
+    """Where it is noted which bytes an unfinished file turned out to have."""
+    return partial.with_name(f"{partial.name}.sha256")
+
+
+def _note(partial: Path, digest: str) -> None:
+    place = _place_of_digest(partial)
+    with explained(place), os.fdopen(open_private(place), "w", encoding="ascii") as file:
+        file.truncate(0)
+        file.write(digest)
+
+
+def _publish(partial: Path, final: Path, digest: str, resolved: Resolved) -> None:
+    quantization = resolved.build.quantization
+    stamps.write(final, key=digest, fetched=True, ref=resolved.ref, quantization=quantization, now_at=partial)
+    publish(partial, final)
+    journal.forget(partial)
+
+
+def _from_the_start(
+    file: RemoteFile, partial: Path, progress: Progress, options: PullOptions
+) -> tuple[str, int]:
+    """By a single connection, from the first byte: the server names nothing by which the rest could be recognized."""
+    try:
+        with client(options) as http:
+            return _stream(http, file.urls[0], partial, file, progress)
+    except Unfit as unfit:
+        raise unfit.error from unfit.__cause__
 
 
 def _stream(
@@ -106,17 +185,14 @@ def _stream(
             os.fsync(out.fileno())
     if done != (file.size if file.size is not None else done) or not done:
         partial.unlink(missing_ok=True)
-        raise PullError(
-            f"{quote(file.path)} did not come whole.",
-            why=f"{done:,} bytes came, and the server announced {file.size}.",
-            hint="Run the same command again.",
-            retryable=True,
-        )
+        raise _not_whole(file, f"{done:,} bytes came, and the server announced {file.size}.")
     return hasher.hexdigest(), done
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.lstat().st_size
-    except OSError:
-        return 0
+def _not_whole(file: RemoteFile, why: str) -> PullError:
+    return PullError(
+        f"{quote(file.path)} did not come whole.",
+        why=why,
+        hint="Run the same command again.",
+        retryable=True,
+    )
