@@ -10,9 +10,11 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from msgspec.structs import replace
 
 from launchpad.errors import PullError, RefusedError
 from launchpad.pull import journal, partial
+from launchpad.pull.journal import Look
 from launchpad.pull.partial import Partial
 from launchpad.pull.payload import Payload
 
@@ -162,6 +164,26 @@ def test_a_file_that_lost_its_end_is_mended(path: Path, durable: None, size: int
     with opened(path) as file:
         write(file, 0, 7 * PIECE)
         wait_for_sync(file, PIECE)
+    os.truncate(path, size)
+    with opened(path) as file:
+        while (digest := fill(file)) is None:
+            pass
+        assert digest == PAYLOAD.key
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("size", [0, 1, PIECE, 3 * PIECE + 7])
+def test_a_file_that_lost_its_end_at_once_is_mended(
+    path: Path, durable: None, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """File systems count time in ticks of some milliseconds: in the same tick a file looks as before, but for its size."""
+    real = Look.of
+    monkeypatch.setattr(Look, "of", lambda descriptor: replace(real(descriptor), mtime_ns=0, ctime_ns=0))
+    with opened(path) as file:
+        write(file, 0, 6 * PIECE)
+        wait_for_sync(file, PIECE)
+        write(file, 6 * PIECE, 7 * PIECE)
+        wait_for_sync(file, 7 * PIECE)
     os.truncate(path, size)
     with opened(path) as file:
         while (digest := fill(file)) is None:

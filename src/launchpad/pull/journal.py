@@ -3,11 +3,11 @@
 One line for each fact, appended as it happens, so that a kill loses the last line at most:
 
     {"version":1,"key":"<digest>","size":123,"piece":8388608}
-    ["w",start,stop,inode,mtime_ns,ctime_ns]    these bytes are written; the file looked like this afterwards
-    ["l",inode,mtime_ns,ctime_ns]               it looks like this now, with no byte written
-    ["h",offset,"<state>"]                      the SHA-256 after `offset` bytes, a multiple of the piece
-    ["s",offset]                                the bytes before `offset` are flushed to the disk
-    ["b",offset]                                the piece that ends there turned out to be damaged
+    ["w",start,stop,inode,mtime_ns,ctime_ns,length]     these bytes are written; the file looked like this afterwards
+    ["l",inode,mtime_ns,ctime_ns,length]                it looks like this now, with no byte written
+    ["h",offset,"<state>"]                              the SHA-256 after `offset` bytes, a multiple of the piece
+    ["s",offset]                                        the bytes before `offset` are flushed to the disk
+    ["b",offset]                                        the piece that ends there turned out to be damaged
 
 A journal is never believed about content: whatever it says, the hash of the whole must come out right. What it may
 save is reading again, and only when the file is as the last line left it.
@@ -31,17 +31,21 @@ _LARGEST = 1 << 26
 
 
 class Look(Struct, frozen=True):
-    """How a file looks from outside; a write by anybody changes it."""
+    """How a file looks from outside; a write by anybody changes it.
+
+    File systems count time in ticks of some milliseconds, so what loses its end at once can only be told by its length.
+    """
 
     inode: int
     mtime_ns: int
     ctime_ns: int
+    length: int
 
     @classmethod
     def of(cls, descriptor: int) -> Look:
         """The look of an open file."""
         info = os.fstat(descriptor)
-        return cls(info.st_ino, info.st_mtime_ns, info.st_ctime_ns)
+        return cls(info.st_ino, info.st_mtime_ns, info.st_ctime_ns, info.st_size)
 
 
 class Header(Struct, frozen=True, kw_only=True):
@@ -59,12 +63,14 @@ class _Wrote(Struct, frozen=True, array_like=True, tag="w"):
     inode: int
     mtime_ns: int
     ctime_ns: int
+    length: int = -1  # journals of the first versions have none: their files are read again
 
 
 class _Looked(Struct, frozen=True, array_like=True, tag="l"):
     inode: int
     mtime_ns: int
     ctime_ns: int
+    length: int = -1
 
 
 class _Hashed(Struct, frozen=True, array_like=True, tag="h"):
@@ -110,11 +116,13 @@ class Memory:
     def learn(self, line: bytes, piece: int) -> None:
         """Take in one line. Raises `ValueError` or `msgspec.MsgspecError` for one that is not whole."""
         match _LINE.decode(line):
-            case _Wrote(start, stop, inode, mtime_ns, ctime_ns) if 0 <= start < stop <= self.gaps.size:
+            case _Wrote(start, stop, inode, mtime_ns, ctime_ns, length) if (
+                0 <= start < stop <= self.gaps.size
+            ):
                 self.gaps.fill(start, stop)
-                self.look = Look(inode, mtime_ns, ctime_ns)
-            case _Looked(inode, mtime_ns, ctime_ns):
-                self.look = Look(inode, mtime_ns, ctime_ns)
+                self.look = Look(inode, mtime_ns, ctime_ns, length)
+            case _Looked(inode, mtime_ns, ctime_ns, length):
+                self.look = Look(inode, mtime_ns, ctime_ns, length)
             case _Hashed(offset, state) if (
                 0 < offset <= self.gaps.size and offset % piece == 0 and len(state) == 64
             ):
@@ -153,11 +161,11 @@ class Journal:
 
     def wrote(self, start: int, stop: int, look: Look) -> None:
         """These bytes are in the file."""
-        self._say(_Wrote(start, stop, look.inode, look.mtime_ns, look.ctime_ns))
+        self._say(_Wrote(start, stop, look.inode, look.mtime_ns, look.ctime_ns, look.length))
 
     def looks(self, look: Look) -> None:
         """The file looks different, though no byte was written."""
-        self._say(_Looked(look.inode, look.mtime_ns, look.ctime_ns))
+        self._say(_Looked(look.inode, look.mtime_ns, look.ctime_ns, look.length))
 
     def hashed(self, offset: int, state: bytes) -> None:
         """The SHA-256 of the first `offset` bytes has this state."""
