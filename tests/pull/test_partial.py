@@ -65,7 +65,10 @@ def durable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def wait_for_sync(file: Partial, offset: int) -> None:
     with file._changed:
-        assert file._changed.wait_for(lambda: file._synced >= offset, timeout=10)
+        assert file._changed.wait_for(
+            lambda: file._synced >= offset and not file._syncing and file._hashed == file.gaps.first,
+            timeout=10,
+        )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -189,6 +192,22 @@ def test_a_file_that_lost_its_end_at_once_is_mended(
         while (digest := fill(file)) is None:
             pass
         assert digest == PAYLOAD.key
+    assert path.read_bytes() == CONTENT
+
+
+def test_what_was_not_hashed_of_a_lost_end_is_fetched_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing tells what the bytes were, and what is written behind them first leaves zeros in their place."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Partial, "_at_boundary", lambda file: None)
+        with opened(path) as file:
+            write(file, 0, 7 * PIECE)
+    os.truncate(path, PIECE)
+    with opened(path) as file:
+        assert file.missing() == [(PIECE, SIZE)]
+        write(file, 7 * PIECE, SIZE)
+        assert fill(file) == PAYLOAD.key
     assert path.read_bytes() == CONTENT
 
 

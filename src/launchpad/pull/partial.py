@@ -148,6 +148,8 @@ class Partial:
                 self._note(0, here)
             return
         self.gaps, self._told = memory.gaps, memory.states
+        if here < self.gaps.size:
+            self.gaps.dig(here, self.gaps.size)  # else what is written behind would make zeros of a lost end
         self._old_end = max([0, *(stop for _, stop in _complement(self.gaps))])
         if here > self.gaps.size:
             os.ftruncate(self._file, self.gaps.size)
