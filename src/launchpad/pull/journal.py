@@ -209,14 +209,22 @@ def forget(partial: Path) -> None:
         place(partial).unlink(missing_ok=True)
 
 
+def read_header(line: bytes) -> Header:
+    """The first line of a journal. Raises `ValueError` or `msgspec.MsgspecError` for what is none."""
+    header = _HEADER.decode(line)
+    if header.version != _VERSION or header.piece <= 0:
+        raise ValueError("another version")
+    return header
+
+
 def read(content: bytes, expected: Header | None = None) -> tuple[Memory | None, int]:
     """What a journal's bytes tell up to the first line that is not whole, and where that begins."""
     lines = content.split(b"\n")[:-1]
     try:
-        header = _HEADER.decode(lines[0])
+        header = read_header(lines[0])
     except (IndexError, msgspec.MsgspecError, ValueError, RecursionError):
         return None, 0
-    if header.version != _VERSION or header.piece <= 0 or (expected and header != expected):
+    if expected and header != expected:
         return None, 0
     memory, used = Memory(header.size), len(lines[0]) + 1
     for line in lines[1:]:
@@ -233,9 +241,13 @@ def have(partial: Path) -> int:
     try:
         with place(partial).open("rb") as file:
             memory, _ = read(file.read(_LARGEST))
-        return memory.gaps.have if memory else partial.lstat().st_size
     except OSError:
-        pass
+        memory = None
+    return memory.gaps.have if memory else length_of(partial)
+
+
+def length_of(partial: Path) -> int:
+    """The length of an unfinished file; 0 when there is none."""
     try:
         return partial.lstat().st_size
     except OSError:

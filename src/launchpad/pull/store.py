@@ -28,6 +28,7 @@ from launchpad.pull.progress import Progress
 from launchpad.pull.references import same_build
 from launchpad.pull.transfer import fetch
 from launchpad.pull.verify import hash_file
+from launchpad.pull.watch import Watch
 
 _DEFAULTS = PullOptions()
 
@@ -192,9 +193,10 @@ def _obtain(pulling: _Pull, job: Job, file: RemoteFile, payload: Payload) -> str
     """Make sure that the bytes of `file` are under their final name; return their digest."""
     repo, progress = pulling.repo, pulling.progress
     partial = repo.partial(payload.key)
+    watch = Watch(partial)
 
     def others() -> int:
-        have = journal.have(partial)
+        have = watch.have()
         progress.at(have)
         return have
 

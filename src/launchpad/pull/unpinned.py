@@ -32,6 +32,7 @@ from launchpad.pull.progress import Progress
 from launchpad.pull.sha256 import BLOCK
 from launchpad.pull.transfer import fetch_unjudged
 from launchpad.pull.urls import origin, public
+from launchpad.pull.watch import Watch
 
 if TYPE_CHECKING:
     import httpx2
@@ -80,9 +81,7 @@ def _fetch(
     name = f"unpinned-{hashlib.sha256(state.encode()).hexdigest()[:32]}"
     partial = repo.partial(name)
     wait = f"Another launchpad is pulling {file.path}; waiting for it."
-    with hold_lock(
-        repo.lock(name), options, lambda: journal.have(partial), file.path, lambda: progress.notice(wait)
-    ):
+    with hold_lock(repo.lock(name), options, Watch(partial).have, file.path, lambda: progress.notice(wait)):
         if same and (done := _taken(repo, partial)):
             return replace(file, sha256=done, size=seen.size)
         check_space(partial.parent, seen.size or 0)
