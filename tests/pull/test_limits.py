@@ -12,11 +12,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+import capabilities
 from launchpad.paths import hub_cache
 from launchpad.plugins.spec import Resolved
 from launchpad.testing.hub import SimulatedHub
 
 FILE = "tiny-Q4_K_M.gguf"
+NOBODY_ELSE = 54_321  # a user id without any process
 Resolve = Callable[..., Resolved]
 CHILD = """
 import sys, msgspec
@@ -104,3 +106,21 @@ def test_c5_little_address_space(hub: SimulatedHub, resolved: Resolve, content: 
     assert "Traceback" not in done.stderr
     blobs = list(hub_cache().glob("*/blobs/*"))
     assert [blob.read_bytes() for blob in blobs] == ([content] if done.returncode == 0 else [])
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs a user with no other process")
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 9])
+def test_c5_few_threads(hub: SimulatedHub, resolved: Resolve, content: bytes, limit: int) -> None:
+    """The system counts threads as processes: the main one, the hash's, and one for each connection."""
+    before = (
+        f"import os, resource, runpy, httpx2; os.setresuid({NOBODY_ELSE}, 0, 0); "
+        f"runpy.run_path({capabilities.__file__!r})['drop'](*{capabilities.MORE_THAN_THE_LIMIT}); "
+        f"resource.setrlimit(resource.RLIMIT_NPROC, ({limit}, {limit}))"
+    )
+    done = run(resolved(), before)
+    assert "Traceback" not in done.stderr
+    blobs = [blob.read_bytes() for blob in hub_cache().glob("*/blobs/*")]
+    if limit < 3:
+        assert done.returncode == 4 and "cannot start a thread" in done.stderr and not blobs
+    else:
+        assert done.returncode == 0 and blobs == [content], done.stderr

@@ -5,12 +5,14 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import huggingface_hub
 import pytest
 
+from capabilities import WRITE_ANYWHERE, without
 from launchpad.catalog.model import Build
 from launchpad.errors import PullError, RefusedError
 from launchpad.events import Event, PullStarted, ignore
@@ -72,12 +74,34 @@ def test_a_wrong_file_of_the_hubs_own_is_replaced(
     assert Path(local.path).read_bytes() == content and local.owner == "launchpad"
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root can write everywhere")
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
 def test_a_read_only_cache_is_used(resolved: Resolve, fast: PullOptions, content: bytes) -> None:
     by_another_program(resolved(), content)
-    for folder in (hub_cache(), *(path for path in hub_cache().rglob("*") if path.is_dir())):
+    with read_only(hub_cache()):
+        assert pull(resolved(), ignore, options=fast).size == len(content)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_into_a_read_only_cache_nothing_is_pulled(
+    hub: SimulatedHub, resolved: Resolve, fast: PullOptions
+) -> None:
+    hub_cache().mkdir()
+    with read_only(hub_cache()), pytest.raises(PullError, match="cannot be used") as caught:
+        pull(resolved(), ignore, options=fast)
+    assert "Permission denied" in (caught.value.why or "") and "HF_HUB_CACHE" in (caught.value.hint or "")
+    assert not hub.gets(FILE)
+
+
+@contextmanager
+def read_only(root: Path) -> Iterator[None]:
+    """Nobody may write there, root included."""
+    folders = (root, *(path for path in root.rglob("*") if path.is_dir()))
+    for folder in folders:
         folder.chmod(0o555)
-    assert pull(resolved(), ignore, options=fast).size == len(content)
+    with without(*WRITE_ANYWHERE):
+        yield
+    for folder in folders:
+        folder.chmod(0o755)
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "zero", "gone"])
