@@ -12,7 +12,7 @@ from launchpad.errors import BusyError, DiskFull, PullError, RefusedError
 from launchpad.events import ignore
 from launchpad.paths import hub_cache
 from launchpad.plugins.spec import Resolved
-from launchpad.pull import disk
+from launchpad.pull import disk, stamps
 from launchpad.pull.layout import Repo
 from launchpad.pull.options import PullOptions
 from launchpad.pull.store import pull
@@ -60,6 +60,22 @@ def test_a_planted_link_is_replaced_not_followed(
     planted.parent.mkdir(parents=True)
     planted.symlink_to(canary)
     pull(resolved(), ignore, options=fast)
+    assert canary.read_text() == "alive"
+
+
+@posix
+@pytest.mark.parametrize("name", ["stamp", "ref"])
+def test_a_link_planted_for_a_draft_is_not_followed(
+    resolved: Resolve, fast: PullOptions, canary: Path, name: str
+) -> None:
+    """What is written beside its place first: the record of a check, and the name of a branch."""
+    if name == "ref":
+        planted = Repo.of(resolved()).folder / "refs" / f".main.{os.getpid()}"
+    else:
+        planted = stamps._place(places(resolved())["blob"]).with_suffix(f".{os.getpid()}.tmp")
+    planted.parent.mkdir(parents=True, exist_ok=True)
+    planted.symlink_to(canary)
+    assert pull(resolved(branch="main"), ignore, options=fast)
     assert canary.read_text() == "alive"
 
 

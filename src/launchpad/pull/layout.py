@@ -103,7 +103,9 @@ class Repo(Struct, frozen=True, kw_only=True):
         folder = make_folder(self.root, self.name, "refs", *folders)
         temporary = folder / f".{name}.{os.getpid()}"
         with explained(temporary):
-            temporary.write_text(self.revision, encoding="ascii")
+            temporary.unlink(missing_ok=True)
+            with temporary.open("x", encoding="ascii") as file:  # a planted link is not followed
+                file.write(self.revision)
             temporary.replace(folder / name)
 
 

@@ -86,7 +86,8 @@ def _store(path: Path, stamp: Stamp) -> None:
     place = _place(path)
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = place.with_suffix(f".{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
+    temporary.unlink(missing_ok=True)
+    with temporary.open("xb") as file:  # a link that was planted there would be followed by any other mode
         file.write(msgspec.json.encode(stamp))
         file.flush()
         os.fsync(file.fileno())
