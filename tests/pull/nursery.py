@@ -33,6 +33,7 @@ from launchpad.pull import crew, partial, stream, wire
 from launchpad.pull.http import client
 from launchpad.pull.options import PullOptions
 from launchpad.pull.store import pull
+from launchpad.pull.unpinned import pinned
 
 CHANGES = (
     "open",
@@ -161,7 +162,7 @@ def work(order: dict[str, Any], shared: mmap.mmap) -> int:
     resolved = msgspec.convert(order["resolved"], Resolved)
     options = msgspec.convert(order["options"], PullOptions)
     try:
-        pull(resolved, ignore, options=options)
+        pull(pinned(resolved, ignore, options), ignore, options=options)
     except LaunchpadError as error:
         shim.kind = "none"
         Path(order["home"] + ".error").write_text(str(error))

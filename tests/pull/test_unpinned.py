@@ -14,10 +14,11 @@ from msgspec.structs import replace
 
 from launchpad.catalog.model import Build, LocalModel
 from launchpad.errors import PullError
-from launchpad.events import Event, Notice, ignore
+from launchpad.events import Event, Notice, PullFinished, PullStarted, ignore
 from launchpad.paths import store_dir
 from launchpad.plugins.web.source import Web
-from launchpad.pull import journal
+from launchpad.pull import journal, unpinned
+from launchpad.pull.garbage import find_garbage
 from launchpad.pull.options import PullOptions
 from launchpad.pull.store import pull
 from launchpad.pull.unpinned import _by_size, pinned
@@ -228,12 +229,42 @@ def test_what_was_taken_is_not_fetched_again(hub: SimulatedHub, url: str, fast: 
     assert any(isinstance(event, Notice) and digest in event.message for event in events)
 
 
+def test_events_tell_the_story_once(hub: SimulatedHub, url: str, hasty: PullOptions) -> None:
+    broken_off(hub, url, hasty)
+    events: list[Event] = []
+    local = take(url, hasty, events)
+    (started,) = (event for event in events if isinstance(event, PullStarted))
+    assert started.size == SIZE and 0 < started.have <= HALF
+    (finished,) = (event for event in events if isinstance(event, PullFinished))
+    assert (finished.path, finished.size, finished.sha256) == (local.path, SIZE, local.sha256)
+
+
+def test_space_is_needed_for_the_rest_alone(
+    hub: SimulatedHub, url: str, hasty: PullOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needed: list[int] = []
+    broken_off(hub, url, hasty)
+    monkeypatch.setattr(unpinned, "check_space", lambda folder, size: needed.append(size))
+    take(url, hasty)
+    assert len(needed) == 1 and needed[0] <= SIZE - HALF + ONE_PERCENT
+
+
 def test_what_was_taken_and_is_gone_is_fetched_again(hub: SimulatedHub, url: str, fast: PullOptions) -> None:
     take(url, fast)
     (blob,) = store_dir().glob("*/blobs/*")
     blob.unlink()
     assert content_of(take(url, fast)) == CONTENT
     assert starts(hub) == [0, 0]
+
+
+def test_the_note_of_what_was_taken_is_no_garbage_while_it_is_here(
+    hub: SimulatedHub, url: str, fast: PullOptions
+) -> None:
+    take(url, fast)
+    assert {item.kind for item in find_garbage() if item.ours} == {"lock"}
+    (blob,) = store_dir().glob("*/blobs/*")
+    blob.unlink()
+    assert "partial" in {item.kind for item in find_garbage() if item.ours}
 
 
 def test_two_at_once_make_one_transfer(hub: SimulatedHub, url: str, fast: PullOptions) -> None:

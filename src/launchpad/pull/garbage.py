@@ -15,7 +15,7 @@ from launchpad.pull import stamps
 from launchpad.pull.disk import explained
 from launchpad.pull.elsewhere import OLLAMA, foreign_roots
 from launchpad.pull.inventory import HUGGINGFACE, LAUNCHPAD, blob_of, folders, locked
-from launchpad.pull.layout import PARTIAL
+from launchpad.pull.layout import NOTE, PARTIAL
 from launchpad.pull.program_archive import FOLDER as ARCHIVES
 
 _LINK_IN_WORK = re.compile(r"\.[0-9a-f]{16}\.\d+")
@@ -60,6 +60,8 @@ def collect(garbage: list[Garbage]) -> list[Garbage]:
 
 def _in_repository(repo: Path, *, own: bool) -> Iterator[Garbage]:
     for path in _files(repo / PARTIAL):
+        if path.suffix == NOTE and _speaks_of(path, repo / "blobs"):
+            continue
         yield _garbage(path, "partial", LAUNCHPAD, "an unfinished pull; the next one would go on from it")
     for link in repo.glob("snapshots/**/.*"):
         if link.is_symlink() and _LINK_IN_WORK.fullmatch(link.name):
@@ -73,6 +75,14 @@ def _in_repository(repo: Path, *, own: bool) -> Iterator[Garbage]:
             yield _garbage(blob, "blob", LAUNCHPAD, "no model uses it")
         else:
             yield _theirs(blob, HUGGINGFACE)
+
+
+def _speaks_of(note: Path, blobs: Path) -> bool:
+    """Whether the bytes that a note names are here."""
+    try:
+        return note.read_text(encoding="ascii") in {blob.name for blob in _files(blobs)}
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _locks(store: Path) -> Iterator[Garbage]:

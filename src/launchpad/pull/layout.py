@@ -22,6 +22,7 @@ from launchpad.pull.disk import explained, make_folder, make_root, sync_folder
 from launchpad.pull.names import check_component, check_kind, check_name
 
 PARTIAL = ".partial"
+NOTE = ".sha256"  # of what an address without a hash turned out to deliver
 
 
 class Repo(Struct, frozen=True, kw_only=True):

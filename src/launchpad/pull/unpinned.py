@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from launchpad.errors import PullError, RefusedError, VerifyError
-from launchpad.events import Report
+from launchpad.events import PullFinished, PullStarted, Report
 from launchpad.plugins.spec import RemoteFile, Resolved
 from launchpad.pull import journal, stamps
 from launchpad.pull.address import is_strong
@@ -22,7 +24,7 @@ from launchpad.pull.claim import claim, sweep
 from launchpad.pull.disk import check_space, explained, hold_lock, open_private, publish
 from launchpad.pull.http import Unfit, check_status, client, get
 from launchpad.pull.job import Job, Throttle
-from launchpad.pull.layout import Repo
+from launchpad.pull.layout import NOTE, Repo
 from launchpad.pull.look import Sight, look_at
 from launchpad.pull.names import Digest, quote
 from launchpad.pull.options import PullOptions
@@ -52,7 +54,9 @@ def pinned(resolved: Resolved, report: Report, options: PullOptions) -> Resolved
     files = [
         file
         if file.sha256 or file.git_sha1 or file.archive_sha256
-        else _fetch(file, resolved, repo, progress, options)
+        else _fetch(
+            _Taking(resolved=resolved, repo=repo, progress=progress, options=options, report=report), file
+        )
         for file in resolved.files
     ]
     digest = files[0].sha256
@@ -61,10 +65,19 @@ def pinned(resolved: Resolved, report: Report, options: PullOptions) -> Resolved
     return replace(resolved, files=tuple(files), ref=ref)
 
 
-def _fetch(
-    file: RemoteFile, resolved: Resolved, repo: Repo, progress: Progress, options: PullOptions
-) -> RemoteFile:
+class _Taking(Struct, frozen=True, kw_only=True):
+    """What every file of one pull shares."""
+
+    resolved: Resolved
+    repo: Repo
+    progress: Progress
+    options: PullOptions
+    report: Report
+
+
+def _fetch(taking: _Taking, file: RemoteFile) -> RemoteFile:
     """Fetch one file, and go on from what an earlier run left if the server says that it still is the same."""
+    repo, progress = taking.repo, taking.progress
     url = file.urls[0]
     if origin(url)[0] != "https" and not url.startswith(("http://127.0.0.1", "http://localhost")):
         raise RefusedError(
@@ -81,37 +94,52 @@ def _fetch(
     name = f"unpinned-{hashlib.sha256(state.encode()).hexdigest()[:32]}"
     partial = repo.partial(name)
     wait = f"Another launchpad is pulling {file.path}; waiting for it."
-    with hold_lock(repo.lock(name), options, Watch(partial).have, file.path, lambda: progress.notice(wait)):
-        if same and (done := _taken(repo, partial)):
-            return replace(file, sha256=done, size=seen.size)
-        check_space(partial.parent, seen.size or 0)
-        with claim(partial) as place:
-            if same:
-                digest, size = _resume(file, seen, name, place, progress, options)
-            else:
-                digest, size = _from_the_start(file, place, progress, options)
-            _publish(place, repo.blob(digest), digest, resolved)
-        sweep(partial)
-        if same:
-            _note(partial, digest)
-    return replace(file, sha256=digest, size=size)
+    watch = Watch(partial)
+    with hold_lock(repo.lock(name), taking.options, watch.have, file.path, lambda: progress.notice(wait)):
+        digest = _taken(repo, partial) if same else None
+        if digest is None:
+            begin = monotonic()
+            taking.report(PullStarted(ref=taking.resolved.ref, size=seen.size, have=watch.have()))
+            digest = _take(taking, file, partial, seen if same else None)
+            link = repo.place(file.path, digest)
+            _tell_end(taking, link, digest, monotonic() - begin)
+        else:
+            sweep(partial)  # whoever took it may have been killed before this
+    return replace(file, sha256=digest, size=repo.blob(digest).stat().st_size)
 
 
-def _resume(
-    file: RemoteFile, seen: Sight, name: str, place: Path, progress: Progress, options: PullOptions
-) -> tuple[str, int]:
+def _take(taking: _Taking, file: RemoteFile, partial: Path, seen: Sight | None) -> str:
+    """Fetch the bytes and give them their name; return the digest. `seen`: what makes them known again, if anything."""
+    with claim(partial) as place:
+        digest = _resume(taking, file, seen, place) if seen else _from_the_start(file, place, taking)
+        if seen:
+            _note(partial, digest)  # before the bytes get their name: a kill between the two costs nothing
+        _publish(place, taking.repo.blob(digest), digest, taking.resolved)
+    sweep(partial)
+    return digest
+
+
+def _tell_end(taking: _Taking, link: Path, digest: str, seconds: float) -> None:
+    size = link.stat().st_size
+    taking.report(
+        PullFinished(ref=taking.resolved.ref, path=str(link), size=size, seconds=seconds, sha256=digest)
+    )
+
+
+def _resume(taking: _Taking, file: RemoteFile, seen: Sight, place: Path) -> str:
     assert seen.etag is not None and seen.size is not None
-    options = _by_size(options, seen.size)
-    payload = Payload(label=file.path, urls=file.urls[:1], size=seen.size, key=name)
+    options, progress = _by_size(taking.options, seen.size), taking.progress
+    payload = Payload(label=file.path, urls=file.urls[:1], size=seen.size, key=place.name.partition(".")[0])
     with (
         Partial(place, payload, piece=options.piece_size, judged=False) as part,
         client(options) as http,
     ):
         if part.to_read:
             progress.notice(f"Checking {part.to_read:,} bytes of {file.path} that are already here.")
+        check_space(place.parent, seen.size - part.allocated)
         part.reserve()
         job = Job(http=http, options=options, progress=progress, throttle=Throttle(options.max_rate))
-        return fetch_unjudged(part, job, seen.etag), seen.size
+        return fetch_unjudged(part, job, seen.etag)
 
 
 def _by_size(options: PullOptions, size: int) -> PullOptions:
@@ -133,7 +161,7 @@ def _taken(repo: Repo, partial: Path) -> str | None:
 
 def _place_of_digest(partial: Path) -> Path:
     """Where it is noted which bytes an unfinished file turned out to have."""
-    return partial.with_name(f"{partial.name}.sha256")
+    return partial.with_name(f"{partial.name.replace('unpinned', 'taken')}{NOTE}")
 
 
 def _note(partial: Path, digest: str) -> None:
@@ -150,20 +178,17 @@ def _publish(partial: Path, final: Path, digest: str, resolved: Resolved) -> Non
     journal.forget(partial)
 
 
-def _from_the_start(
-    file: RemoteFile, partial: Path, progress: Progress, options: PullOptions
-) -> tuple[str, int]:
+def _from_the_start(file: RemoteFile, partial: Path, taking: _Taking) -> str:
     """By a single connection, from the first byte: the server names nothing by which the rest could be recognized."""
+    check_space(partial.parent, file.size or 0)
     try:
-        with client(options) as http:
-            return _stream(http, file.urls[0], partial, file, progress)
+        with client(taking.options) as http:
+            return _stream(http, file.urls[0], partial, file, taking.progress)
     except Unfit as unfit:
         raise unfit.error from unfit.__cause__
 
 
-def _stream(
-    http: httpx2.Client, url: str, partial: Path, file: RemoteFile, progress: Progress
-) -> tuple[str, int]:
+def _stream(http: httpx2.Client, url: str, partial: Path, file: RemoteFile, progress: Progress) -> str:
     hasher, done = hashlib.sha256(), 0
     descriptor = open_private(partial)
     with os.fdopen(descriptor, "wb") as out, get(http, url, {}) as response:
@@ -185,7 +210,7 @@ def _stream(
     if done != (file.size if file.size is not None else done) or not done:
         partial.unlink(missing_ok=True)
         raise _not_whole(file, f"{done:,} bytes came, and the server announced {file.size}.")
-    return hasher.hexdigest(), done
+    return hasher.hexdigest()
 
 
 def _not_whole(file: RemoteFile, why: str) -> PullError:
