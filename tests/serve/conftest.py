@@ -40,9 +40,9 @@ def plan_of(name: str, context: int = 4096) -> Plan:
     return make_plan(simulate("cpu 32GB"), Wish(), choice, lambda fit: {})
 
 
-def offers_of(*names: str) -> tuple[Offer, ...]:
+def offers_of(*names: str, replicas: int = 1) -> tuple[Offer, ...]:
     """Offers of models that have no files."""
-    return offers([(name, plan_of(name)) for name in names], 1_700_000_000)
+    return offers([(name, plan_of(name)) for name in names], 1_700_000_000, replicas)
 
 
 class Simulated:
@@ -149,12 +149,13 @@ def gateway(
     idle: float = 900.0,
     origins: tuple[str, ...] = (),
     web_ui: bool = False,
+    replicas: int = 1,
     **limits: Any,
 ) -> Iterator[Running]:
     """A gateway in a thread, until the block ends."""
     notes: list[str] = []
     metrics = Metrics()
-    offered = offers_of(*(names or ("m",)))
+    offered = offers_of(*(names or ("m",)), replicas=replicas)
     pool = Pool(offered, loader, metrics, idle_seconds=idle, tell=notes.append)
     served = Gateway(offered, pool, metrics, Limits(**limits))
     served.ready = True

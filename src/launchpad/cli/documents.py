@@ -272,6 +272,7 @@ class GatewayModel(Struct, frozen=True, kw_only=True):
 
     name: str
     context: int
+    replicas: int = 1
 
 
 class GatewayDocument(Struct, frozen=True, kw_only=True):

@@ -43,6 +43,13 @@ if TYPE_CHECKING:
 )
 @click.option("--new-key", is_flag=True, help="Make a new key; programs with the old one are shut out.")
 @click.option("--open", "web_ui", is_flag=True, help="Open the engine's own web page in the browser.")
+@click.option(
+    "--replicas",
+    type=click.IntRange(1, 64),
+    default=1,
+    metavar="N",
+    help="Engines of each model beside each other; requests go to the least busy.",
+)
 @click.option("--lazy", is_flag=True, help="Load no model before it is asked for.")
 @wish_options
 @engine_option
@@ -60,6 +67,7 @@ def serve(
     key_file: Path | None,
     new_key: bool,
     web_ui: bool,
+    replicas: int,
     lazy: bool,
     wishes: dict[str, Any],
     offline: bool,
@@ -90,7 +98,7 @@ def serve(
         port = listener.getsockname()[1]
         with app.output.progress() as progress:
             report = with_engine_lines(app, progress)
-            offered = _offers(app, models, wishes, offline=offline, yes=yes, report=report)
+            offered = _offers(app, models, wishes, replicas, offline=offline, yes=yes, report=report)
             if web_ui:
                 offered = (_with_page(app, offered[0]), *offered[1:])
             ready = _Ready(
@@ -123,7 +131,14 @@ def serve(
 
 
 def _offers(
-    app: App, models: tuple[str, ...], wishes: dict[str, Any], *, offline: bool, yes: bool, report: Any
+    app: App,
+    models: tuple[str, ...],
+    wishes: dict[str, Any],
+    replicas: int,
+    *,
+    offline: bool,
+    yes: bool,
+    report: Any,
 ) -> tuple[Offer, ...]:
     """A plan for each model, and its files: nothing is fetched later, when a request asks."""
     from launchpad.cli.consent import consent
@@ -141,7 +156,7 @@ def _offers(
         consent(app, plan, yes=yes, interactive=sys.stdin.isatty() and sys.stderr.isatty())
         plans.append((name, plan))
     effects = RealEffects(app.host, app.config)
-    return offers([(name, fetch(plan, effects, report)) for name, plan in plans], int(time.time()))
+    return offers([(name, fetch(plan, effects, report)) for name, plan in plans], int(time.time()), replicas)
 
 
 def _with_page(app: App, offer: Offer) -> Offer:
@@ -209,7 +224,7 @@ class _Ready:
         for offer in self._offered:
             names = ", ".join(alias for alias in offer.aliases if alias != offer.name)
             out.note(
-                f"serving {offer.name} · context {contexts[offer.name]:,}"
+                f"serving {offer.name} · {_times(offer)}context {contexts[offer.name]:,}"
                 + (f" · also {names}" if names else "")
             )
         if self._new_key:
@@ -230,7 +245,10 @@ class _Ready:
 
         from launchpad.cli.documents import GatewayDocument, GatewayModel
 
-        models = tuple(GatewayModel(name=model.name, context=model.context) for model in served)
+        models = tuple(
+            GatewayModel(name=model.name, context=model.context, replicas=offer.replicas)
+            for model, offer in zip(served, self._offered, strict=True)
+        )
         key_file = str(self._key_file.absolute())
         document = GatewayDocument(
             url=url, base_url=f"{url}/v1", key_file=key_file, pid=os.getpid(), models=models
@@ -243,6 +261,10 @@ class _Ready:
         if self._record is not None:
             self._record.unlink(missing_ok=True)
             self._record.with_name("open.html").unlink(missing_ok=True)
+
+
+def _times(offer: Offer) -> str:
+    return f"{offer.replicas} replicas · " if offer.replicas > 1 else ""
 
 
 def _served(offer: Offer, context: int) -> ServedModel:

@@ -63,8 +63,11 @@ class Gateway:
     # -----------------------------------------------------------------------------------------------------------
 
     def _entry(self, offer: Offer) -> dict[str, Any]:
-        seat = self.pool.seats[offer.name]
-        return entry(offer, seat.state, _memory(seat), seat.settings)
+        group = self.pool.replicas[offer.name]
+        ready = sum(seat.state == "ready" for seat in group)
+        loading = any(seat.state == "loading" for seat in group)
+        state = "ready" if ready else "loading" if loading else "cold"
+        return entry(offer, state, _memory(group), group[0].settings, ready)
 
     def _gauges(self) -> dict[tuple[str, Labels], float]:
         import psutil
@@ -72,21 +75,27 @@ class Gateway:
         found: dict[tuple[str, Labels], float] = {
             ("memory_available_bytes", ()): psutil.virtual_memory().available
         }
-        for name, seat in self.pool.seats.items():
+        for name, group in self.pool.replicas.items():
             labels = (("model", name),)
-            slots = seat.offer.plan.start.settings.parallel
-            found["requests_active", labels] = min(seat.users, slots)
-            found["requests_waiting", labels] = seat.waiting + max(0, seat.users - slots)
-            found["model_loaded", labels] = seat.state == "ready"
-            if (memory := _memory(seat)) is not None:
+            slots = group[0].offer.plan.start.settings.parallel
+            found["requests_active", labels] = sum(min(seat.users, slots) for seat in group)
+            found["requests_waiting", labels] = sum(
+                seat.waiting + max(0, seat.users - slots) for seat in group
+            )
+            found["model_loaded", labels] = any(seat.state == "ready" for seat in group)
+            found["replicas_ready", labels] = sum(seat.state == "ready" for seat in group)
+            if (memory := _memory(group)) is not None:
                 found["model_memory_bytes", labels] = memory
         return found
 
 
-def _memory(seat: Seat) -> int | None:
+def _memory(group: Iterable[Seat]) -> int | None:
+    """Main memory of the engines of one model; None when none is loaded, or it cannot be read."""
     from launchpad.engines.resident import resident_bytes
 
-    return resident_bytes(seat.server.server.pid) if seat.server is not None else None
+    found = [resident_bytes(seat.server.server.pid) for seat in group if seat.server is not None]
+    known = [size for size in found if size is not None]
+    return sum(known) if known else None
 
 
 def build(

@@ -40,6 +40,18 @@ class Limits(Struct, frozen=True, kw_only=True):
     most_at_once: int = 64  # requests of one model
 
 
+TRIES = 2  # engines that a request is given to, as long as nothing of an answer came
+NO_ANSWER = (500, 502, 503)  # statuses of an engine that is going down
+
+
+class Unanswered(Exception):
+    """The engine was lost before anything was sent to the client; `problem` is what it is told if that was the last try."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
 class ClientGone(Exception):
     """Nobody waits for the answer any more."""
 
@@ -91,13 +103,29 @@ class Forward:
     async def _serve(
         self, offer: Offer, body: dict[str, Any], receive: Receive, answering: _Answering
     ) -> None:
-        seat = self._pool.seats[offer.name]
-        if seat.users + seat.waiting >= self._limits.most_at_once:
+        group = self._pool.replicas[offer.name]
+        if sum(seat.busy for seat in group) >= self._limits.most_at_once * len(group):
             raise Problem(
                 503, f"Too many requests for {offer.name} wait already.", code="busy", retry_after=5
             )
-        async with _until_gone(receive, self._limits.deadline), self._pool.use(offer) as server:
-            await self._ask(offer, server, body, answering)
+        async with _until_gone(receive, self._limits.deadline):
+            await self._answer(offer, body, answering, min(TRIES, len(group)))
+
+    async def _answer(self, offer: Offer, body: dict[str, Any], answering: _Answering, tries: int) -> None:
+        """Ask an engine; when it is lost before its answer began, another one."""
+        answering.waits = tries > 1
+        prefer = checks.conversation(body) if tries > 1 else 0
+        tried: set[str] = set()
+        while True:
+            async with self._pool.use(offer, tried, prefer) as server:
+                try:
+                    return await self._ask(offer, server, body, answering)
+                except Unanswered as lost:
+                    self._pool.failed(server)
+                    tried.add(server.id)
+                    if len(tried) >= tries:
+                        raise lost.problem from None
+            self._metrics.add("retries_total", model=offer.name)
 
     async def _ask(self, offer: Offer, server: Server, body: dict[str, Any], answering: _Answering) -> None:
         begin = asyncio.get_running_loop().time()
@@ -109,19 +137,23 @@ class Forward:
                 server.endpoint, server.api_key, self._api.path, msgspec.json.encode(told)
             )
         except EngineGone:
-            raise Problem(502, f"The engine of {offer.name} does not answer.", code="engine_gone") from None
+            raise Unanswered(
+                Problem(502, f"The engine of {offer.name} does not answer.", code="engine_gone")
+            ) from None
         watch = _StallTimer(exchange, self._limits.stall)
         try:
             status, headers = await exchange.head()
             self._metrics.first_byte(offer.name, asyncio.get_running_loop().time() - begin)
             if status >= 400:
-                raise self._refused(status, await whole(exchange, MAX_ERROR), server)
+                problem = self._refused(status, await whole(exchange, MAX_ERROR), server)
+                raise Unanswered(problem) if status in NO_ANSWER else problem
             if header(headers, b"content-type").startswith("text/event-stream"):
                 await self._stream(offer, exchange, answering)
             else:
                 await self._piece(offer, status, exchange, answering)
         except EngineGone:
-            raise cut("the engine stopped before the end") from None
+            stopped = cut("the engine stopped before the end")
+            raise stopped if answering.status else Unanswered(stopped) from None
         finally:
             watch.cancel()
             exchange.close()
@@ -129,16 +161,19 @@ class Forward:
     async def _stream(self, offer: Offer, exchange: Exchange, answering: _Answering) -> None:
         """Pass events on as they come, and make sure that the stream has an end."""
         events = Events(self._api)
-        await answering.begin(200, b"text/event-stream")
+        if not answering.waits:
+            await answering.stream()
         try:
             while data := await exchange.read():
                 if whole := events.feed(data):
+                    await answering.stream()
                     await answering.piece(whole)
         except EngineGone:
             pass
         end = events.finish()
         if not events.ended:
-            raise cut("the engine stopped before the end")
+            raise EngineGone
+        await answering.stream()
         await answering.piece(end, more=False)
         self._count(offer, events.usage())
 
@@ -151,7 +186,7 @@ class Forward:
             raise Problem(502, "The engine's answer is no JSON.", code="bad_answer") from None
         choices = document.get("choices") if isinstance(document, dict) else None
         if choices and any(isinstance(x, dict) and x.get("finish_reason", "") is None for x in choices):
-            raise cut("the engine stopped before the end")
+            raise Unanswered(cut("the engine stopped before the end"))
         await answering.whole(status, body)
         if not self._api.counts:
             self._count(offer, usage(body))
@@ -184,15 +219,23 @@ class _Answering:
         self.send = send
         self.status = 0
         self.open = False
+        self.waits = False  # for the first event before it begins: until then another engine can answer
 
     async def whole(self, status: int, body: bytes) -> None:
         self.status = status
         await answer(self.send, status, body)
 
-    async def begin(self, status: int, kind: bytes) -> None:
-        self.status, self.open = status, True
-        headers = [(b"content-type", kind), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
-        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+    async def stream(self) -> None:
+        """Begin a stream of events, if that was not done."""
+        if self.status:
+            return
+        self.status, self.open = 200, True
+        headers = [
+            (b"content-type", b"text/event-stream"),
+            (b"cache-control", b"no-store"),
+            (b"x-accel-buffering", b"no"),
+        ]
+        await self.send({"type": "http.response.start", "status": 200, "headers": headers})
 
     async def piece(self, data: bytes, *, more: bool = True) -> None:
         self.open = more

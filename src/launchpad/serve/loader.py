@@ -52,7 +52,7 @@ class PlanLoader:
         from launchpad.launcher.run import carry_out
 
         offer = replace(offer, plan=self._done.get(offer.name, offer.plan))
-        if (shared := self._shared(offer)) is not None:
+        if offer.replicas == 1 and (shared := self._shared(offer)) is not None:
             return shared
         plan = sound(self._plan(offer), self._report)
         if not alone and (lack := worse(plan, offer.plan)):
@@ -60,6 +60,8 @@ class PlanLoader:
         if plan.pull is not None:
             raise NoModelFits(f"{offer.name} is not on this machine any more.", hint="launchpad pull")
         plan = replace(plan, start=replace(plan.start, web_ui=offer.plan.start.web_ui))
+        if offer.replicas > 1:
+            plan = with_part_of_cores(plan, offer.replicas)
         if alone:  # a crash may cost context, unless that was asked for
             plan = replace(plan, wish=replace(plan.wish, context=offer.plan.wish.context))
         done, server = carry_out(plan, _NoPull(self._host, self._config), self._report)
@@ -90,6 +92,18 @@ class PlanLoader:
             return None
         self._report(Notice(message=f"using {found.record.model} ({found.record.token[:8]}), loaded already"))
         return found
+
+
+def with_part_of_cores(plan: Plan, replicas: int) -> Plan:
+    """The plan for one of several replicas: on the CPU each gets its part of the threads, else they wait for each other."""
+    start = plan.start
+    every = plan.machine.cpu.cores_available or start.settings.threads
+    if start.fit.placement.kind == "gpu" or "threads" not in start.arguments or not every:
+        return plan
+    threads = max(1, int(every) // replicas)
+    settings = replace(start.settings, threads=min(threads, start.settings.threads or threads))
+    arguments = {**start.arguments, "threads": settings.threads or threads}
+    return replace(plan, start=replace(start, settings=settings, arguments=arguments))
 
 
 def pinned(plan: Plan) -> Wish:

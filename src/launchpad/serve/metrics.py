@@ -9,6 +9,7 @@ _HELP = {
     "requests_total": ("counter", "Requests by endpoint, model and status."),
     "tokens_total": ("counter", "Tokens by model and kind, as far as the engine counts them."),
     "answers_cut_total": ("counter", "Answers that ended without an end."),
+    "retries_total": ("counter", "Requests that another replica answered, after one that was gone."),
     "loads_total": ("counter", "Engines started."),
     "load_seconds_total": ("counter", "Seconds spent starting engines."),
     "unloads_total": ("counter", "Engines stopped, by reason."),
@@ -16,6 +17,7 @@ _HELP = {
     "requests_active": ("gauge", "Requests that an engine is answering."),
     "requests_waiting": ("gauge", "Requests that wait for their model or for a free slot of it."),
     "model_loaded": ("gauge", "Whether the model is in memory."),
+    "replicas_ready": ("gauge", "Engines of the model that are in memory."),
     "model_memory_bytes": ("gauge", "Main memory of the model's engine process."),
     "memory_available_bytes": ("gauge", "Main memory that is free on this machine."),
 }

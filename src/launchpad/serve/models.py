@@ -17,12 +17,16 @@ AUTO = "auto"
 
 
 class Offer(Struct, frozen=True, kw_only=True):
-    """One model on offer: the plan to run it alone on this machine, made when the gateway started."""
+    """One model on offer: the plan to run it alone on this machine, made when the gateway started.
+
+    `replicas` engines of it run beside each other.
+    """
 
     name: str
     aliases: tuple[str, ...]
     plan: Plan
     since: int  # seconds since the epoch
+    replicas: int = 1
 
     @property
     def context(self) -> int:
@@ -35,7 +39,7 @@ def per_conversation(settings: Settings) -> int:
     return settings.context if settings.kv_unified else settings.context // settings.parallel
 
 
-def offers(plans: Iterable[tuple[str | None, Plan]], since: int) -> tuple[Offer, ...]:
+def offers(plans: Iterable[tuple[str | None, Plan]], since: int, replicas: int = 1) -> tuple[Offer, ...]:
     """Name each plan: by its model's id, with the quantization where an id is there twice.
 
     What the user called it stays an alias; the first is also `auto`. The same model and build twice is one offer.
@@ -50,7 +54,9 @@ def offers(plans: Iterable[tuple[str | None, Plan]], since: int) -> tuple[Offer,
         if name in named:
             name = f"{name}:{_quantization(plan)}"
         aliases = tuple(alias for alias in (asked, None if named else AUTO) if alias and alias != name)
-        named[name] = Offer(name=name, aliases=tuple(dict.fromkeys(aliases)), plan=plan, since=since)
+        named[name] = Offer(
+            name=name, aliases=tuple(dict.fromkeys(aliases)), plan=plan, since=since, replicas=replicas
+        )
     return tuple(named.values())
 
 
@@ -83,7 +89,7 @@ def find(offered: Sequence[Offer], name: str | None) -> Offer:
     )
 
 
-def entry(offer: Offer, state: str, memory: int | None, settings: Settings) -> dict[str, Any]:
+def entry(offer: Offer, state: str, memory: int | None, settings: Settings, ready: int) -> dict[str, Any]:
     """The model in a list, in fields that OpenAI's, Anthropic's, vLLM's and OpenRouter's clients know."""
     pick, start = offer.plan.choice.pick, offer.plan.start
     context = per_conversation(settings)
@@ -107,6 +113,8 @@ def entry(offer: Offer, state: str, memory: int | None, settings: Settings) -> d
             "backend": start.backend,
             "build": pick.build.quantization if pick else None,
             "parallel": settings.parallel,
+            "replicas": offer.replicas,
+            "replicas_ready": ready,
             "placement": start.fit.placement.kind,
             "memory_planned": start.fit.total,
             "memory_used": memory,

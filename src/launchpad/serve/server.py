@@ -111,8 +111,7 @@ class _Life:
         """Load the first model, so that a mistake shows at once and not at the first request."""
         try:
             if not self._lazy:
-                async with self._gateway.pool.use(self._gateway.offers[0]):
-                    pass
+                await self._gateway.pool.warm(self._gateway.offers[0])
             while not self.server.started:  # "ready" means that a connection is taken
                 await asyncio.sleep(0.01)
             self._gateway.ready = True
