@@ -243,3 +243,21 @@ def test_closing_ends_a_load_that_is_under_way(private_home: Path) -> None:
             await waiting
 
     world.run(story())
+
+
+def test_an_engine_that_kept_dying_is_not_started_by_the_next_request() -> None:
+    world = World(Loader(2))
+
+    async def story() -> None:
+        for _ in range(MAX_DEATHS + 1):
+            await world.ask("a")
+            engine = world.loader.running["a"]
+            os.kill(engine.server.pid, signal.SIGKILL)
+            await until(lambda engine=engine: not engine.alive())  # type: ignore[misc]
+        for _ in range(3):
+            with pytest.raises(Problem) as caught:
+                await world.ask("a")
+            assert caught.value.code == "engine_died"
+
+    world.run(story())
+    assert world.loader.loads == ["a"] * (MAX_DEATHS + 1)

@@ -182,7 +182,8 @@ def test_a_stream_that_had_begun_ends_with_an_error(start: Start) -> None:
 
 
 def test_a_request_that_kills_engines_gets_no_third(start: Start) -> None:
-    loader = Loader("--crash-at-token", "3")
+    # The signal may reach another thread than the one that answers: tokens take a moment.
+    loader = Loader("--crash-at-token", "3", "--token-seconds", "0.05")
     running = start(loader, "m", replicas=3)
     with ThreadPoolExecutor(6) as many:
         while ready(running) < 3:

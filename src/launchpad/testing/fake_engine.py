@@ -10,6 +10,7 @@ message, over and over, up to `max_tokens`.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -48,6 +49,7 @@ def _arguments() -> argparse.Namespace:
         help="1: a child; 2: and one in its own session; 3: and one forked twice in its own session",
     )
     parser.add_argument("--token-seconds", type=float, default=0.0, help="time between two tokens")
+    parser.add_argument("--slots", type=int, default=0, help="chats that are answered at once; others wait")
     parser.add_argument("--crash-at-token", type=int, metavar="N", help="SIGSEGV instead of token N")
     parser.add_argument("--sse", choices=SSE_FAULTS, default="none", help="how to break the event stream")
     parser.add_argument("--context", type=int, metavar="WORDS", help="refuse longer prompts")
@@ -65,6 +67,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     options: argparse.Namespace
     api_key: str
+    slots: contextlib.AbstractContextManager[Any]
 
     def log_message(self, format: str, *args: Any) -> None:
         """Requests are not logged."""
@@ -94,7 +97,8 @@ class Handler(BaseHTTPRequestHandler):
                 {"error": {"code": 400, "message": message, "n_prompt_tokens": words, "n_ctx": limit}},
             )
         else:
-            self._chat(json.loads(body))
+            with self.slots:
+                self._chat(json.loads(body))
 
     def _chat(self, request: dict[str, Any]) -> None:
         if request.get("stream"):
@@ -253,7 +257,9 @@ def main() -> None:
         _burn()
     _load(options)
     held = bytearray(b"x") * options.hold
-    handler = type("Handler", (Handler,), {"options": options, "api_key": settings["api_key"]})
+    slots = threading.Semaphore(options.slots) if options.slots else contextlib.nullcontext()
+    own = {"options": options, "api_key": settings["api_key"], "slots": slots}
+    handler = type("Handler", (Handler,), own)
     server = ThreadingHTTPServer((options.host, options.port), handler)
     if path := os.environ.get("LAUNCHPAD_READY_FILE"):
         draft = Path(path).with_suffix(".draft")
