@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -67,15 +67,22 @@ def decide(
     on: Machine | None = None,
     ask_sources: bool = False,
     freed: Mapping[str, int] | None = None,
+    only: Callable[[Candidate], bool] | None = None,
 ) -> Decision:
-    """Choose for this machine, for `on`, or for what the wish names. Raises `UnknownModel` when the wish names a model nobody knows."""
+    """Choose for this machine, for `on`, or for what the wish names. Raises `UnknownModel` when the wish names a model nobody knows.
+
+    `only` is a condition on each way to run a model, beyond what the wish can say.
+    """
     if on is None and wish.on is not None:
         on = named_machine(wish.on, freed)
     seen, models, dropped = _look(host, config, wish, on, ask_sources, freed=freed)
     if not is_auto(wish.model) and wish.min_speed is None:
         # Who names a model wants that model, however slow: the speed is told, not judged.
         wish = replace(wish, min_speed=0.0)
-    candidates = _candidates(host, seen, wish, models)
+    if only is None:
+        candidates = _candidates(host, seen, wish, models)
+    else:
+        candidates = [one for one in consider(seen, wish, models) if only(one)]
     if not candidates and models and not is_auto(wish.model):
         raise _no_engine_reads(models[0], seen)
     choice = host.choose(candidates, wish)
@@ -148,13 +155,14 @@ def make_plan_for(
     ask_sources: bool = False,
     starts_next: bool = False,
     freed: Mapping[str, int] | None = None,
+    only: Callable[[Candidate], bool] | None = None,
 ) -> Plan:
     """Decide, plan, and ask the engine about the pick. Raises `NoModelFits` when nothing can run.
 
     When the engine `starts_next`, it is asked only before a download: what it does with a file that is here, it will
     tell by itself. `freed` is memory, in bytes by device, that can be had though it is not free now.
     """
-    made = decide(host, config, wish, on=on, ask_sources=ask_sources, freed=freed)
+    made = decide(host, config, wish, on=on, ask_sources=ask_sources, freed=freed, only=only)
     pick = made.choice.pick
     backend = pick.fit.backend if pick else None
     pulled_by = None

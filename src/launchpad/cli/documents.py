@@ -29,10 +29,11 @@ from launchpad.doctor.model import Diagnosis
 from launchpad.engines.listing import EngineView
 from launchpad.engines.server import EngineReport
 from launchpad.explain.result import Explanation
+from launchpad.fit.crowd import Crowd
 from launchpad.fit.result import Band, Confirmation, Fit, Settings
 from launchpad.hardware.machine import Machine
 from launchpad.landscape.model import Landscape
-from launchpad.plan import Plan
+from launchpad.plan import EngineArguments, Plan
 from launchpad.pull.garbage import Garbage
 from launchpad.pull.usage import DiskUsage
 from launchpad.services.model import Generated
@@ -66,6 +67,17 @@ class Recommendation(Struct, frozen=True, kw_only=True):
     wish: Wish
     choice: Choice
     dropped: dict[str, str]
+
+
+class Capacity(Struct, frozen=True, kw_only=True):
+    """`plan --users N --json`: what so many people need of this plan."""
+
+    model: str
+    build: str
+    backend: str
+    machine: str
+    arguments: EngineArguments
+    crowd: Crowd
 
 
 class ModelList(Struct, frozen=True, kw_only=True):
@@ -336,6 +348,7 @@ KINDS: dict[str, type[Struct]] = {
     "benchmark": Benchmark,
     "bundle-exported": BundleExported,
     "bundle-imported": BundleImported,
+    "capacity": Capacity,
     "catalog-added": CatalogAdded,
     "catalog-removed": CatalogRemoved,
     "catalog-taken": CatalogTaken,

@@ -55,7 +55,7 @@ OUTCOMES: Mapping[str, Outcome] = {
     "transcript": Outcome(),
     "transcript export": Outcome(),
     "recommend": Outcome(("recommendation",), "357"),
-    "plan": Outcome(("plan",), "3457"),
+    "plan": Outcome(("plan", "capacity"), "3457"),
     "fit": Outcome(("fits",), "3457"),
     "explain": Outcome(("explanation",), "3457"),
     "bench": Outcome(("benchmark",), "345678"),

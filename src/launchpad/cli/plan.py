@@ -37,21 +37,56 @@ if TYPE_CHECKING:
 @wish_options
 @engine_option
 @on_option
+@click.option(
+    "--users", type=click.IntRange(1, 10_000_000), metavar="N", help="Show what so many people need instead."
+)
+@click.option(
+    "--active",
+    type=click.FloatRange(0, 100, min_open=True),
+    metavar="PERCENT",
+    help="With --users: of them that wait for an answer at the busiest moment. [default: 10]",
+)
+@click.option(
+    "--each",
+    type=click.IntRange(1),
+    metavar="TOKENS",
+    help="With --users: tokens that each of these conversations holds. [default: 8192]",
+)
 @click.option("--offline", is_flag=True, help="Make no connection; plan with what is on disk.")
 @json_option
 @click.pass_obj
-def plan(app: App, model: str | None, wishes: dict[str, Any], on: str | None, offline: bool) -> None:
-    """Show what `run` would do, step by step, without doing it.
+def plan(
+    app: App,
+    model: str | None,
+    wishes: dict[str, Any],
+    on: str | None,
+    users: int | None,
+    active: float | None,
+    each: int | None,
+    offline: bool,
+) -> None:
+    """Show what `run` would do, step by step, without doing it; or, with --users, how many GPUs so many people need.
 
     \b
     launchpad plan
     launchpad plan qwen3-8b --context 16384 --on "RTX 4090"
+    launchpad plan --users 200 --on "8x H100 80GB"
     """
     from launchpad.cli import launching
     from launchpad.decide import make_plan_for
 
     wish = make_wish(app, wishes, model=model, offline=offline)
     machine = simulated(on)
+    if users is not None:
+        from launchpad.cli.crowd import plan_crowd
+        from launchpad.fit.crowd import Asked
+
+        share = None if active is None else active / 100
+        asked = Asked(people=users, active=share, each=each, least_speed=wishes["min_speed"])
+        plan_crowd(app, wish, machine, asked)
+        return
+    if active is not None or each is not None:
+        raise click.UsageError("--active and --each are about --users.")
     if machine is None:
         made = launching.make_plan(app, wish, starts=False)
     else:
