@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from fit_facts import GIB, QWEN3_8B, build_of, layouts, machine, nvidia
-from launchpad.fit.vllm import vllm_fit
+from launchpad.fit.layout import Experts
+from launchpad.fit.vllm import experts_whole, vllm_fit
 from launchpad.fit.vllm_groups import groups
 from launchpad.hardware.cluster import clustered
 from launchpad.hardware.simulate import simulate
@@ -75,7 +76,8 @@ def test_heads_that_cannot_be_shared_out_make_stages_and_the_plan_says_so() -> N
     found = groups(four, odd, ("cuda",))
     assert [(group.tensor_parallel, group.pipeline_parallel) for group in found] == [(1, 1), (2, 1), (1, 4)]
     assert "14 attention heads" in (found[-1].why or "")
-    assert found[1].why is None
+    assert "14 attention heads can be" in (found[1].why or "")
+    assert found[0].why is None
 
 
 def test_without_nvlink_stages_are_preferred_and_the_plan_says_so() -> None:
@@ -86,3 +88,36 @@ def test_without_nvlink_stages_are_preferred_and_the_plan_says_so() -> None:
     linked = machine(64, *(nvidia(24, number, name="A100 SXM") for number in range(2)))
     shared = vllm_fit(QWEN3_8B, build_of("q", 30 * GIB, "BF16"), linked, Wish())
     assert (shared.placement.tensor_parallel, shared.placement.pipeline_parallel) == (2, 1)
+    assert any("A100 SXM has a fast link" in note for note in shared.notes)
+
+
+def test_nodes_of_cards_without_nvlink_are_stages_card_by_card() -> None:
+    pair = machine(64, *(nvidia(24, number, name="NVIDIA GeForce RTX 4090") for number in range(2)))
+    last = groups(clustered("two", [pair, pair]), LLAMA, ("cuda",))[-1]
+    assert (last.tensor_parallel, last.pipeline_parallel) == (1, 4)
+    assert "no NVLink" in (last.why or "")
+    linked = machine(64, *(nvidia(80, number, name="H100 SXM") for number in range(2)))
+    last = groups(clustered("two", [linked, linked]), LLAMA, ("cuda",))[-1]
+    assert (last.tensor_parallel, last.pipeline_parallel) == (2, 2)
+    assert "shared out over 2 nodes" in (last.why or "")
+
+
+def test_experts_whose_parts_would_cut_a_block_are_shared_out_whole() -> None:
+    eight = simulate("8x H100 80GB + 2TB")
+    layout = replace(layouts()["llama-3.1-8b"], experts=Experts(total=128, used=8, ffn=1536))
+    assert experts_whole(layout, build_of("q", GIB, "FP8"), 4) is None  # 384 columns: three blocks
+    why = experts_whole(layout, build_of("q", GIB, "FP8"), 8)  # 192 columns
+    assert "1536 columns" in (why or "")
+    assert experts_whole(layout, build_of("q", GIB, "BF16"), 8) is None
+    assert experts_whole(layout, build_of("q", GIB, "FP8"), 1) is None
+    assert (
+        experts_whole(
+            replace(layout, experts=Experts(total=12, used=2, ffn=1536)), build_of("q", GIB, "FP8"), 8
+        )
+        is None
+    )
+    model = replace(QWEN3_8B, id="m")
+    found = vllm_fit(model, build_of("q", 400 * GIB, "FP8"), eight, Wish(), layout=layout)
+    assert found.placement.tensor_parallel == 8
+    assert found.placement.expert_parallel
+    assert why in found.notes

@@ -28,6 +28,7 @@ BLOCK_TOKENS = 16
 LARGE_GPU = 70 * GIB  # from here on vLLM's own batch sizes are larger
 OUTSIDE_TORCH = round(0.13 * GIB)
 OUTSIDE_TORCH_PARALLEL = round(1.0 * GIB)  # with NCCL; 0.5 to 2 were seen
+FP8_BLOCK = 128  # columns and rows that share a scale in the FP8 files that labs publish
 GRAPHS = round(0.3 * GIB)
 COMFORTABLE_CONTEXT = 32768
 LEAST_CONTEXT = 4096
@@ -233,6 +234,7 @@ def _on(
             f"vLLM would keep {max(0, found.cache) / GIB:.1f} GiB on {smallest.accelerator.name} for the KV cache: "
             f"{found.tokens} tokens, {context} are needed"
         )
+    whole_experts = experts_whole(layout, build, group.tensor_parallel)
     settings = Settings(
         context=context,
         parallel=wish.parallel or 1,
@@ -253,6 +255,7 @@ def _on(
             devices=tuple(item.gpu.device for item in group.gpus),
             tensor_parallel=group.tensor_parallel,
             pipeline_parallel=group.pipeline_parallel,
+            expert_parallel=whole_experts is not None,
         ),
         devices=tuple(_memory(item, found) for item in group.gpus),
         verdict="fits" if runs else "no",
@@ -261,10 +264,23 @@ def _on(
         notes=(
             f"gpu_memory_utilization {options.utilization:g}, {_parallel(group)}",
             f"room for {found.tokens} tokens of all conversations",
-            *([group.why] if group.why else []),
+            *(why for why in (group.why, whole_experts) if why),
             *layout.notes,
         ),
     )
+
+
+def experts_whole(layout: Layout, build: Build, gpus: int) -> str | None:
+    """Why experts are shared out whole over the GPUs of a stage (expert parallel); None where each is cut as a layer is.
+
+    vLLM does not start where a part of an expert is no whole number of the blocks that share a scale.
+    """
+    experts = layout.experts
+    if experts is None or gpus == 1 or not build.quantization.upper().startswith("FP8"):
+        return None
+    if experts.ffn % (gpus * FP8_BLOCK) == 0 or experts.total % gpus:
+        return None
+    return f"experts are shared out whole: {experts.ffn} columns cannot be cut into blocks of {FP8_BLOCK} over {gpus} GPUs"
 
 
 def _kv_type(options: Options) -> KvType:

@@ -14,6 +14,7 @@ from launchpad.hardware.machine import Machine, Node
 
 SPLITS = (1, 2, 4, 8)
 # Cards that have no NVLink (nor AMD's XGMI) in any form; of others it is not known whether it is there.
+_LINK = re.compile(r"SXM|\bB[23]00\b|\bH200\b|\bH20\b|GB?H?200|Instinct MI[23]", re.IGNORECASE)
 _NO_LINK = re.compile(
     r"RTX (?:40|50)\d\d|RTX \d{4} Ada|RTX PRO|\b(?:L4|L40S?|A2|A10G?|A16|T4)\b|Radeon", re.IGNORECASE
 )
@@ -23,7 +24,7 @@ class Group(Struct, frozen=True, kw_only=True):
     """GPUs of one kind in equal stages: the layers are shared out over the stages, each layer within its stage.
 
     `interconnect` is what the network between the stages carries, in bytes/s (None: not known, or there is one stage).
-    `why` says why the GPUs of one machine are stages, where they could have shared each layer.
+    `why` says why several GPUs share each layer, or are stages instead.
     """
 
     stages: tuple[tuple[Usable, ...], ...]
@@ -58,11 +59,24 @@ def groups(machine: Machine, layout: Layout, apis: Sequence[str], *, allow_swap:
 def _within(gpus: Sequence[Usable], layout: Layout) -> Iterator[Group]:
     """One, two, four or eight of one kind: each layer shared out, or as stages where that cannot be or does not pay."""
     for same in _alike(gpus):
-        why = _against_sharing(same, layout)
-        if why is None:
-            yield Group(stages=(same,))
+        against = _against_sharing(same, layout)
+        if against is None:
+            yield Group(stages=(same,), why=_for_sharing(same, layout))
         elif len(same) <= layout.layers:
-            yield Group(stages=tuple((gpu,) for gpu in same), why=why)
+            yield Group(stages=tuple((gpu,) for gpu in same), why=against)
+
+
+def _for_sharing(gpus: Sequence[Usable], layout: Layout) -> str | None:
+    """Why these GPUs share each layer; None for one alone."""
+    number, name = len(gpus), gpus[0].accelerator.name
+    if number == 1:
+        return None
+    link = (
+        f"{name} has a fast link between GPUs"
+        if _LINK.search(name)
+        else f"if these {name} have no NVLink bridge, stages would be quicker"
+    )
+    return f"each layer is shared out over {number} GPUs: {layout.heads} attention heads can be, and {link}"
 
 
 def _against_sharing(gpus: Sequence[Usable], layout: Layout) -> str | None:
@@ -72,8 +86,12 @@ def _against_sharing(gpus: Sequence[Usable], layout: Layout) -> str | None:
         return None
     if layout.heads % number:
         return f"the layers are shared out over {number} stages: {layout.heads} attention heads cannot be over {number} GPUs"
+    return _unlinked(name, number)
+
+
+def _unlinked(name: str, stages: int) -> str | None:
     if _NO_LINK.search(name):
-        return f"the layers are shared out over {number} stages: {name} has no NVLink, over which GPUs could share each layer"
+        return f"the layers are shared out over {stages} stages: {name} has no NVLink, over which GPUs could share each layer"
     return None
 
 
@@ -98,8 +116,20 @@ def _across(
     ]
     head = largest[0]
     alike = [gpus for gpus in largest if _kind(gpus) == _kind(head)] if head else []
-    for number in range(2, min(len(alike), layout.layers) + 1):
-        yield Group(stages=tuple(alike[:number]), interconnect=interconnect)
+    for number in range(2, len(alike) + 1):
+        taken = tuple(alike[:number])
+        cards = tuple((gpu,) for gpus in taken for gpu in gpus)
+        if len(head) > 1 and len(cards) <= layout.layers and (why := _unlinked(_kind(head)[1], len(cards))):
+            yield Group(stages=cards, interconnect=interconnect, why=why)
+        elif number <= layout.layers:
+            yield Group(stages=taken, interconnect=interconnect, why=_over_nodes(taken))
+
+
+def _over_nodes(stages: Sequence[Sequence[Usable]]) -> str:
+    share = (
+        f"each is shared out over {len(stages[0])} GPUs of a node" if len(stages[0]) > 1 else "one GPU each"
+    )
+    return f"the layers are shared out over {len(stages)} nodes, whose network is slower than a node's own links; {share}"
 
 
 def _kind(gpus: Sequence[Usable]) -> tuple[int, str]:

@@ -26,6 +26,7 @@ from launchpad.plugins import (
 )
 from launchpad.plugins.vllm.arguments import command_line
 from launchpad.plugins.vllm.checks import check, folder_of, settings_of
+from launchpad.plugins.vllm.devices import visible
 from launchpad.plugins.vllm.find import Found
 from launchpad.plugins.vllm.phases import Phases
 from launchpad.plugins.vllm.probe import first_token
@@ -79,7 +80,7 @@ def _command(
         backend=start.backend,
         model=start.model_name,
         argv=(found.python, "-P", str(CHILD)),
-        environment=environment(found),
+        environment={**environment(found), **visible(start.fit)},
         stdin=json.dumps({"words": words, "api_key": key}),
         grace=GRACE,
         size=start.fit.total or None,
