@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import yaml
 
 from deploy_facts import COMMIT
+from launchpad.testing.hub import SimulatedHub
 
 HOSTS = """\
 [[hosts]]
@@ -83,3 +86,29 @@ def test_nodes_without_addresses_get_no_commands(launchpad):
     )
     assert (ran.code, ran.out) == (2, "")
     assert "hosts.toml" in ran.err
+
+
+@pytest.fixture
+def hub():
+    """A hub that knows the commit of the build that is planned."""
+    with SimulatedHub() as running:
+        yield running
+
+
+@pytest.mark.parametrize("command", ["run", "serve"])
+def test_run_and_serve_write_the_commands_for_hosts_and_start_nothing(launchpad, hosts, hub, command):
+    hub.add_model("zai-org/GLM-5.2-FP8", {"config.json": b"{}", "model.safetensors": b"x"})
+    ran = launchpad(command, "glm-5.2", "--on", hosts, env={"HF_ENDPOINT": hub.endpoint})
+    assert ran.code == 0, ran.err
+    commit = re.search(r"--revision ([0-9a-f]{40})", ran.out)
+    assert commit is not None
+    assert f"is pinned to {commit[1]}, its newest revision now" in ran.err
+    assert ran.out.count("exec vllm serve zai-org/GLM-5.2-FP8 ") == 2
+    assert "--node-rank 1" in ran.out
+    assert "Nothing was started" in ran.err
+
+
+def test_other_commands_still_refuse_hosts(launchpad, hosts):
+    ran = launchpad("start", "glm-5.2", "--on", hosts)
+    assert (ran.code, ran.out) == (7, "")
+    assert "launchpad cluster emit commands" in ran.err

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from launchpad.cli.timeline import Timeline
     from launchpad.config import Config
+    from launchpad.hardware.machine import Machine
     from launchpad.plugins.host import Host
     from launchpad.plugins.spec import CommandSpec
 
@@ -29,6 +30,9 @@ class App:
         self.third_party = True
         self.debug = False
         self.on: str | None = None  # the live cluster that this command starts its engines on
+        self.hosts: Machine | None = (
+            None  # hosts that the user starts an engine on, by the commands that are written
+        )
         self.introduces = False  # bare `launchpad`: tell a newcomer what this machine is, and what is picked
 
     @cached_property

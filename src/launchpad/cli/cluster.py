@@ -13,8 +13,11 @@ from launchpad.cli.options import json_option, make_wish, on_option, simulated, 
 
 if TYPE_CHECKING:
     from launchpad.deploy.model import Manifests
+    from launchpad.hardware.machine import Machine
     from launchpad.plan import Plan
+    from launchpad.wish import Wish
 
+PORT = 8000
 KINDS = ("kuberay", "lws", "skypilot", "commands")
 
 
@@ -43,7 +46,7 @@ def cluster() -> None:
 @click.option("--vllm", "version", metavar="VERSION", help="Version of vLLM that is named.")
 @click.option("--claim", metavar="NAME", help="Volume claim of Kubernetes that keeps the weights.")
 @click.option(
-    "--port", type=click.IntRange(1, 65_535), default=8000, show_default=True, help="Port to serve at."
+    "--port", type=click.IntRange(1, 65_535), default=PORT, show_default=True, help="Port to serve at."
 )
 @click.option("--offline", is_flag=True, help="Make no connection; the revision must be given or pinned.")
 @click.option(
@@ -85,6 +88,22 @@ def emit(
     show(app, made(kind, plan, pinned, version=version, replicas=replicas, claim=claim, port=port), output)
 
 
+def write_commands(
+    app: App, wish: Wish, hosts: Machine, *, port: int | None = None, replicas: int = 1
+) -> int:
+    """What `run` and `serve` do for hosts that they cannot start anything on: write what starts it there."""
+    from msgspec.structs import replace
+
+    from launchpad.decide import make_plan_for
+
+    wish = replace(wish, backend=wish.backend or "vllm")
+    plan = make_plan_for(app.host, app.config, wish, on=hosts)
+    pinned = _revision(app, plan, offline=wish.offline)
+    show(app, made("commands", plan, pinned, replicas=replicas, port=port or PORT), None)
+    app.output.note("Nothing was started: launchpad does not log in to other hosts.", "bold")
+    return 0
+
+
 def made(
     kind: str,
     plan: Plan,
@@ -93,7 +112,7 @@ def made(
     version: str | None = None,
     replicas: int = 1,
     claim: str | None = None,
-    port: int = 8000,
+    port: int = PORT,
 ) -> Manifests:
     """The manifests of this kind for the plan. Raises `LaunchpadError`."""
     from launchpad.deploy.commands import commands

@@ -230,34 +230,37 @@ def on_option(function: Callable[P, R]) -> Callable[P, R]:
     )(function)
 
 
+_WRITES = ("run", "serve")  # commands that write what starts a model on hosts, where launchpad itself cannot
+
+
 def on_live_option(function: Callable[P, R]) -> Callable[P, R]:
-    """`--on` where something is started: a live cluster; what is only described is refused with what to do instead."""
+    """`--on` where something is started: a live cluster, or hosts that the user starts it on; what is only described is refused."""
 
     def remember(context: click.Context, _: click.Parameter, value: str | None) -> None:
         app = context.find_object(App)
         if value is None or app is None or context.resilient_parsing:
             return
         from launchpad.errors import RefusedError
-        from launchpad.hardware.named import is_live, named_machine
+        from launchpad.hardware.named import is_live, is_reachable, named_machine
         from launchpad.hardware.ray_dashboard import is_ray
 
-        if is_ray(value.strip()) or is_live(named_machine(value)):
+        if is_ray(value.strip()) or is_live(machine := named_machine(value)):
             app.on = value.strip()
-            return
-        raise RefusedError(
-            f"{context.info_name} starts nothing on another machine.",
-            why="That one is only simulated.",
-            hint=_instead(value, several=named_machine(value).cluster is not None)
-            if value.isprintable()
-            else None,
-        )
+        elif context.info_name in _WRITES and is_reachable(machine):
+            app.hosts = machine
+        else:
+            raise RefusedError(
+                f"{context.info_name} starts nothing on another machine.",
+                why="That one is only simulated.",
+                hint=_instead(value, several=machine.cluster is not None) if value.isprintable() else None,
+            )
 
     return click.option(
         "--on",
         metavar="CLUSTER",
         expose_value=False,
         callback=remember,
-        help="Run across a live Ray cluster: ray, or ray://HEAD.",
+        help="Run across a live Ray cluster: ray, or ray://HEAD; for a hosts.toml the commands of each host are written.",
     )(function)
 
 

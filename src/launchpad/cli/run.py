@@ -87,6 +87,10 @@ def run(
     wish = make_wish(
         app, wishes, model=model, offline=offline, projector=projector, allow_unpinned=allow_unpinned
     )
+    if app.hosts is not None:
+        from launchpad.cli.cluster import write_commands
+
+        return write_commands(app, wish, app.hosts)
     if dry_run:
         from launchpad.cli.launching import make_plan
         from launchpad.cli.plan import show_plan

@@ -90,6 +90,11 @@ def serve(
     from launchpad.serve.forward import Limits
     from launchpad.serve.loader import PlanLoader
 
+    if app.hosts is not None:
+        from launchpad.cli.cluster import write_commands
+
+        wish = make_wish(app, wishes, model=models[0] if models else None, offline=offline)
+        return write_commands(app, wish, app.hosts, port=port or None, replicas=replicas)
     settings = app.config.serve
     port = settings.port if port is None else port
     address.check_public(host, own_key=key_file is not None)

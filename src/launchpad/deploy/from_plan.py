@@ -110,7 +110,7 @@ def _commit(revision: str | None, repository: str) -> str:
     raise UsageError(
         f"The revision of {repository} is not pinned.",
         why=f"“{revision}” can move." if revision else "Another revision tomorrow would be another model.",
-        hint="Give the commit that its page at Hugging Face shows (40 hexadecimal digits): --revision COMMIT",
+        hint=f"Name the commit, 40 hexadecimal digits: hf://{repository}@COMMIT, or launchpad cluster emit … --revision COMMIT",
     )
 
 

@@ -30,3 +30,8 @@ def named_machine(text: str, freed: Mapping[str, int] | None = None) -> Machine:
 def is_live(machine: Machine) -> bool:
     """Whether something can be started there."""
     return machine.cluster is not None and machine.cluster.live is not None
+
+
+def is_reachable(machine: Machine) -> bool:
+    """Whether it names hosts that are there, each by its address."""
+    return machine.cluster is not None and all(node.address for node in machine.cluster.nodes)
