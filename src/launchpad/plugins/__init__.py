@@ -134,6 +134,7 @@ if TYPE_CHECKING:
     from launchpad.plugins.command_backend import CommandBackend as CommandBackend
     from launchpad.plugins.model_list import Served as Served
     from launchpad.plugins.model_list import is_name as is_name
+    from launchpad.plugins.model_list import positive as positive
     from launchpad.plugins.python_backend import PythonBackend as PythonBackend
     from launchpad.plugins.server_backend import ServedModels as ServedModels
     from launchpad.plugins.server_backend import ServerAddress as ServerAddress
@@ -186,6 +187,7 @@ if TYPE_CHECKING:
     from launchpad.pull.repository import listed_file as listed_file
     from launchpad.pull.unpack import unpack as unpack
     from launchpad.pull.urls import check_step as check_step
+    from launchpad.sizes import parse_size as parse_size
     from launchpad.wish import Purpose as Purpose
     from launchpad.wish import Wish as Wish
 
@@ -327,6 +329,8 @@ _EXPORTS = {
     "ServerBackend": "launchpad.plugins.server_backend",
     "Served": "launchpad.plugins.model_list",
     "is_name": "launchpad.plugins.model_list",
+    "positive": "launchpad.plugins.model_list",
+    "parse_size": "launchpad.sizes",
     "ServerRefused": "launchpad.plugins.server_backend",
     "server_config": "launchpad.plugins.server_backend",
     "ServedModels": "launchpad.plugins.server_backend",

@@ -41,4 +41,9 @@ def context_of(one: dict[str, Any]) -> int | None:
     """The context of a listed model, under whichever name the server gives it."""
     meta = one.get("meta")
     values = [one.get(name) for name in _CONTEXTS] + [meta.get("n_ctx") if isinstance(meta, dict) else None]
-    return next((value for value in values if type(value) is int and value > 0), None)
+    return next((value for value in map(positive, values) if value), None)
+
+
+def positive(value: object) -> int | None:
+    """A count that a server states; None for anything that is none."""
+    return value if type(value) is int and value > 0 else None

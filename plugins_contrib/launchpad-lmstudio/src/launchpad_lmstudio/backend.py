@@ -14,6 +14,7 @@ from launchpad.plugins import (
     ServerRefused,
     StartStep,
     is_name,
+    positive,
     server_config,
 )
 
@@ -72,7 +73,7 @@ class LmStudio(ServerBackend):
             report(Notice(message=UNTOLD))
             return None
         config = done.get("load_config")
-        return _count(config.get("context_length")) if isinstance(config, dict) else None
+        return positive(config.get("context_length")) if isinstance(config, dict) else None
 
 
 def _v1(answer: Any) -> tuple[Served, ...]:
@@ -88,12 +89,12 @@ def _served_v1(one: dict[str, Any]) -> Served:
     return Served(
         # A loaded model is asked by the name of its instance, which its user may have chosen.
         id=_text(loaded[0].get("id") if loaded else one.get("key")) or "",
-        context=_count(
+        context=positive(
             (config if isinstance(config, dict) else one).get(
                 "context_length" if loaded else "max_context_length"
             )
         ),
-        size=_count(one.get("size_bytes")),
+        size=positive(one.get("size_bytes")),
         quantization=_text(quantization.get("name")) if isinstance(quantization, dict) else None,
         capabilities=tuple(word for word, key in _ABLE if able.get(key) is True),
         loaded=bool(loaded),
@@ -105,7 +106,7 @@ def _v0(answer: Any) -> tuple[Served, ...]:
     return tuple(
         Served(
             id=one["id"],
-            context=_count(one.get("loaded_context_length")) or _count(one.get("max_context_length")),
+            context=positive(one.get("loaded_context_length")) or positive(one.get("max_context_length")),
             quantization=_text(one.get("quantization")),
             capabilities=("vision",) if one["type"] == "vlm" else (),
             loaded=one.get("state") == "loaded",
@@ -119,10 +120,6 @@ def _dicts(answer: Any, name: str) -> list[dict[str, Any]]:
     """The objects of a list in an answer; none where there is no such list: LM Studio says 200 to what it does not know."""
     found = answer.get(name) if isinstance(answer, dict) else None
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-
-
-def _count(value: Any) -> int | None:
-    return value if type(value) is int and value > 0 else None
 
 
 def _text(value: Any) -> str | None:
