@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -204,6 +205,19 @@ def test_a_package_that_is_missing_is_named_with_its_command() -> None:
     status = backend("no-such-engine").status(HERE)
     assert status.state == "installable"
     assert "no-such-engine" in str(status.why) and "pip install no-such-engine" in str(status.hint)
+
+
+def test_another_python_may_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "python"
+    other.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    other.chmod(0o755)
+    monkeypatch.setenv("ECHO_PYTHON", str(other))
+    status = backend().status(HERE)
+    assert (status.state, status.place) == ("ready", str(other))
+    assert backend().settings.command[0] == str(other)
+    assert backend("no-such-engine").status(HERE).state == "installable"
+    monkeypatch.setenv("ECHO_PYTHON", str(tmp_path / "none"))
+    assert "ECHO_PYTHON" in str(backend().status(HERE).hint)
 
 
 def test_it_runs_only_where_it_is_asked_for() -> None:

@@ -9,7 +9,7 @@ import secrets
 import shutil
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from launchpad.config.backends import BLANK, SECRET
 from launchpad.config.sections import BackendConfig
@@ -144,11 +144,10 @@ class CommandBackend(BackendBase):
             return None
         require_local(self.name, process.pid, port)
         try:
-            if not self._is_ready(port, key):
-                return None
-            return (_first_model(get_loopback(port, "/v1/models", key or None)[1]),)
+            ready = self._is_ready(port, key)
         except OSError:
             return None
+        return (_first_model(port, key),) if ready else None
 
     def _is_ready(self, port: int, key: str) -> bool:
         if self.settings.ready is not None:
@@ -230,9 +229,9 @@ def _checked_path(start: StartStep) -> str:
     return start.model_path
 
 
-def _first_model(answer: Any) -> Served | None:
-    """The first of a list of models as OpenAI writes it; None where there is none."""
+def _first_model(port: int, key: str) -> Served | None:
+    """The first that it lists as OpenAI writes it; None where it lists none, or breaks when it is asked."""
     try:
-        return next(iter(listed(answer)), None)
-    except ValueError:
+        return next(iter(listed(get_loopback(port, "/v1/models", key or None)[1])), None)
+    except (OSError, ValueError):
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -19,14 +21,16 @@ from launchpad.plugins.command_backend import CommandBackend
 from launchpad.plugins.spec import BackendStatus
 from launchpad.wish import LEAST_CONTEXT, Wish
 
+ASKING = 10.0  # s for another Python's word on a package
 _BLANKS = ("--model", "{model_path}", "--port", "{port}", "--context", "{context}")
 
 
 class PythonBackend(CommandBackend):
-    """Runs `script` (see `serve_chat`) with this Python; `package` is the distribution that the engine comes in.
+    """Runs `program` with Python: a script (see `serve_chat`), or the words after `python -P`, with the blanks of a command.
 
-    It runs where it is asked for by its name, and leaves everything else to launchpad's own engines. A subclass says with
-    `architectures` which networks its engine knows, and with `remark` what its fit cannot tell.
+    `package` is the distribution that the engine comes in. It lies beside launchpad, or where the user's `{NAME}_PYTHON` says which
+    Python has it. It runs where it is asked for by its name, and leaves everything else to launchpad's own engines. A subclass
+    says with `architectures` which networks its engine knows, and with `remark` what its fit cannot tell.
     """
 
     architectures: frozenset[str] | None = None
@@ -36,18 +40,24 @@ class PythonBackend(CommandBackend):
         self,
         name: str,
         package: str,
-        script: Path,
+        program: Path | Sequence[str],
         *,
         formats: Sequence[str] = ("gguf",),
+        accelerators: Sequence[str] = (),
         env: dict[str, str] | None = None,
         stall: float = 120.0,
         **abilities: bool,
     ) -> None:
         self.package = package
+        self.variable = f"{name.upper().replace('-', '_')}_PYTHON"
+        self.python = os.environ.get(self.variable) or sys.executable
+        words = (str(program), *_BLANKS) if isinstance(program, Path) else tuple(program)
+        key = {KEY_VARIABLE: "{api_key}"} if isinstance(program, Path) else {}
         settings = BackendConfig(
-            command=(sys.executable, "-P", str(script), *_BLANKS),
+            command=(self.python, "-P", *words),
             formats=tuple(formats),
-            env={KEY_VARIABLE: "{api_key}", **(env or {})},
+            accelerators=tuple(accelerators),
+            env={**key, **(env or {})},
             stall=stall,
         )
         super().__init__(name, settings, **abilities)
@@ -58,20 +68,31 @@ class PythonBackend(CommandBackend):
             return BackendStatus(state="ready")
         found = self.version()
         if found is not None:
-            return BackendStatus(state="ready", version=found, place=sys.prefix)
-        why = f"The package {self.package} is not installed in {sys.prefix}."
+            return BackendStatus(state="ready", version=found, place=self.python)
+        why = f"The package {self.package} is not installed for {self.python}."
         return BackendStatus(state="installable", why=why, hint=self.how_to_get())
 
     def version(self) -> str | None:
         """Of the package."""
+        if self.python == sys.executable:
+            try:
+                return version(self.package)
+            except PackageNotFoundError:
+                return None
+        code = f"import importlib.metadata as m; print(m.version({self.package!r}))"
         try:
-            return version(self.package)
-        except PackageNotFoundError:
+            done = subprocess.run(
+                [self.python, "-I", "-c", code], capture_output=True, text=True, timeout=ASKING, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
             return None
+        return done.stdout.strip()[:40] or None if done.returncode == 0 else None
 
     def how_to_get(self) -> str:
         """What to do where the package is missing."""
-        return f"{sys.executable} -m pip install {self.package}"
+        return (
+            f"{self.python} -m pip install {self.package} (or name the Python that has it: {self.variable})"
+        )
 
     def fit(
         self, model: Model, build: Build, machine: Machine, wish: Wish, layout: Layout | None = None

@@ -53,6 +53,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--crash-at-token", type=int, metavar="N", help="SIGSEGV instead of token N")
     parser.add_argument("--sse", choices=SSE_FAULTS, default="none", help="how to break the event stream")
     parser.add_argument("--context", type=int, metavar="WORDS", help="refuse longer prompts")
+    parser.add_argument(
+        "--break-models", action="store_true", help="end the connection when asked for its models"
+    )
     parser.add_argument("--burn", action="store_true", help="use the processor until SIGUSR1 comes")
     parser.add_argument("--hold", type=int, default=0, metavar="BYTES", help="really take so much memory")
     parser.add_argument(
@@ -78,6 +81,8 @@ class Handler(BaseHTTPRequestHandler):
             self._json(200, {"status": "ok"})
         elif not self._authorized():
             self._json(401, {"error": {"message": "Invalid API Key", "type": "authentication_error"}})
+        elif self.path == "/v1/models" and self.options.break_models:
+            self.close_connection = True
         elif self.path == "/v1/models":
             self._json(200, {"object": "list", "data": [{"id": "simulated", "object": "model"}]})
         else:

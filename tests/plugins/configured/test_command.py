@@ -202,3 +202,12 @@ def test_a_program_that_is_not_there() -> None:
     status = mine.status(MACHINE)
     assert status.state == "unusable" and "no-such-program-here" in (status.why or "")
     assert mine.status(SIMULATED_MACHINE).state == "ready"
+
+
+def test_a_server_that_breaks_when_asked_for_its_models_is_ready_all_the_same(model_file: Path) -> None:
+    mine = backend("--break-models")
+    running = mine.launch(start(mine, model_file.as_uri(), model_file), ignore)
+    try:
+        assert running.server.model == "a/b"
+    finally:
+        running.stop()

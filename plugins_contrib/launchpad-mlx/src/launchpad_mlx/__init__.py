@@ -1,0 +1,15 @@
+"""The engine MLX, by mlx-lm's server, for launchpad."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from launchpad.plugins import Backend, hookimpl
+
+
+@hookimpl
+def launchpad_backends() -> Sequence[Backend]:
+    """Hand over the backend. Nothing is started here."""
+    from launchpad_mlx.backend import Mlx
+
+    return [Mlx()]
