@@ -132,6 +132,7 @@ if TYPE_CHECKING:
     from launchpad.plugins.chat_server import serve_chat as serve_chat
     from launchpad.plugins.chat_server import too_long as too_long
     from launchpad.plugins.command_backend import CommandBackend as CommandBackend
+    from launchpad.plugins.guest_backend import GuestBackend as GuestBackend
     from launchpad.plugins.model_list import Served as Served
     from launchpad.plugins.model_list import is_name as is_name
     from launchpad.plugins.model_list import positive as positive
@@ -327,6 +328,7 @@ _EXPORTS = {
     "PythonBackend": "launchpad.plugins.python_backend",
     "CommandBackend": "launchpad.plugins.command_backend",
     "ServerBackend": "launchpad.plugins.server_backend",
+    "GuestBackend": "launchpad.plugins.guest_backend",
     "Served": "launchpad.plugins.model_list",
     "is_name": "launchpad.plugins.model_list",
     "positive": "launchpad.plugins.model_list",

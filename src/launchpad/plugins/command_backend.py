@@ -37,7 +37,7 @@ _REFUSALS = (400, 401, 403, 405, 413, 415, 422)  # answers that waiting does not
 class CommandBackend(BackendBase):
     """Starts `settings.command` under launchpad's guard, on a loopback port, and waits for a first token.
 
-    A subclass may say more: `status`, `version`, `served_model`. `abilities` are fields of `BackendCapabilities`, such as
+    A subclass may say more: `status`, `version`, `words`, `served_model`. `abilities` are fields of `BackendCapabilities`, such as
     `json_schema=True`.
     """
 
@@ -77,6 +77,10 @@ class CommandBackend(BackendBase):
     def served_model(self, start: StartStep, listed: str | None) -> str:
         """What requests call the model: the first that the server lists."""
         return listed or start.model_id
+
+    def words(self, start: StartStep) -> tuple[str, ...]:
+        """The command, its blanks still empty. A subclass adds what depends on the plan."""
+        return self.settings.command
 
     def arguments(self, fit: Fit) -> EngineArguments:
         """The settings that its command line takes."""
@@ -131,7 +135,7 @@ class CommandBackend(BackendBase):
         return EngineCommand(
             backend=self.name,
             model=start.model_name,
-            argv=tuple(filled(word) for word in self.settings.command),
+            argv=tuple(filled(word) for word in self.words(start)),
             environment={name: filled(value) for name, value in self.settings.env.items()},
             grace=self.settings.grace,
             size=start.fit.total or None,

@@ -9,32 +9,22 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from msgspec.structs import replace
-
-from launchpad.catalog.model import Build, Model
 from launchpad.config.sections import BackendConfig
-from launchpad.fit.layout import Layout
-from launchpad.fit.result import Fit, Placement, Settings
 from launchpad.hardware.machine import Machine
 from launchpad.plugins.chat_server import KEY_VARIABLE
-from launchpad.plugins.command_backend import CommandBackend
+from launchpad.plugins.guest_backend import GuestBackend
 from launchpad.plugins.spec import BackendStatus
-from launchpad.wish import LEAST_CONTEXT, Wish
 
 ASKING = 10.0  # s for another Python's word on a package
 _BLANKS = ("--model", "{model_path}", "--port", "{port}", "--context", "{context}")
 
 
-class PythonBackend(CommandBackend):
+class PythonBackend(GuestBackend):
     """Runs `program` with Python: a script (see `serve_chat`), or the words after `python -P`, with the blanks of a command.
 
     `package` is the distribution that the engine comes in. It lies beside launchpad, or where the user's `{NAME}_PYTHON` says which
-    Python has it. It runs where it is asked for by its name, and leaves everything else to launchpad's own engines. A subclass
-    says with `architectures` which networks its engine knows, and with `remark` what its fit cannot tell.
+    Python has it.
     """
-
-    architectures: frozenset[str] | None = None
-    remark: str | None = None
 
     def __init__(
         self,
@@ -92,33 +82,4 @@ class PythonBackend(CommandBackend):
         """What to do where the package is missing."""
         return (
             f"{self.python} -m pip install {self.package} (or name the Python that has it: {self.variable})"
-        )
-
-    def fit(
-        self, model: Model, build: Build, machine: Machine, wish: Wish, layout: Layout | None = None
-    ) -> Fit | None:
-        """The built-in formulas, with what they cannot tell; None where another engine was not ruled out."""
-        if wish.backend != self.name:
-            return None
-        network = model.shape.architecture
-        if self.architectures is not None and network is not None and network not in self.architectures:
-            return self._refusal(model, build, wish, network)
-        found = super().fit(model, build, machine, wish, layout)
-        return (
-            found
-            if found is None or self.remark is None
-            else replace(found, notes=(*found.notes, self.remark))
-        )
-
-    def _refusal(self, model: Model, build: Build, wish: Wish, network: str) -> Fit:
-        known = ", ".join(sorted(self.architectures or ()))
-        return Fit(
-            model_id=model.id,
-            build=build.ref,
-            backend=self.name,
-            settings=Settings(context=wish.context or LEAST_CONTEXT),
-            placement=Placement(kind="unknown"),
-            devices=(),
-            verdict="no",
-            why=f"the engine {self.name} knows the networks {known}, and this is {network}",
         )

@@ -1,0 +1,15 @@
+"""The engine SGLang for launchpad."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from launchpad.plugins import Backend, hookimpl
+
+
+@hookimpl
+def launchpad_backends() -> Sequence[Backend]:
+    """Hand over the backend. Nothing is started here."""
+    from launchpad_sglang.backend import SgLang
+
+    return [SgLang()]
