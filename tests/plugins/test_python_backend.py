@@ -31,9 +31,15 @@ from launchpad.wish import Wish
 
 ECHO = Path(__file__).with_name("echo_server.py")
 HERE = Machine(name="here")
-LAPTOP = MACHINES[1]
+WORKSTATION = MACHINES[2]
 BUILD = Build(ref="hf://a/b:Q4_K_M", format="gguf", quantization="Q4_K_M", size=1 << 30)
-LLAMA = Model(id="a/b", name="B", lab="A", lab_id="a", shape=Shape(architecture="llama"), builds=(BUILD,))
+SHAPE = Shape(
+    architecture="llama", layers=16, hidden_size=2048, attention_heads=32, kv_heads=8, head_dim_k=64, head_dim_v=64,
+    ffn=8192, vocab_size=128256,
+)  # fmt: skip
+LLAMA = Model(
+    id="a/b", name="B", lab="A", lab_id="a", parameters=1.2e9, shape=SHAPE, context=8192, builds=(BUILD,)
+)
 
 
 def backend(package: str = "launchpad-models", **abilities: bool) -> PythonBackend:
@@ -222,24 +228,36 @@ def test_another_python_may_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_it_runs_only_where_it_is_asked_for() -> None:
     assert list(backend().builds(LLAMA)) == [BUILD]
-    assert backend().fit(LLAMA, BUILD, LAPTOP, Wish()) is None
-    assert backend().fit(LLAMA, BUILD, LAPTOP, Wish(backend="echo")) is not None
+    assert backend().fit(LLAMA, BUILD, WORKSTATION, Wish()) is None
+    assert backend().fit(LLAMA, BUILD, WORKSTATION, Wish(backend="echo")) is not None
 
 
 def test_what_its_fit_cannot_tell_stands_beside_it() -> None:
     one = backend()
     one.remark = "Its own buffers are not known."
-    fit = one.fit(LLAMA, BUILD, LAPTOP, Wish(backend="echo"))
+    fit = one.fit(LLAMA, BUILD, WORKSTATION, Wish(backend="echo"))
     assert fit is not None and fit.notes[-1] == "Its own buffers are not known."
+
+
+def test_the_speed_of_another_engine_is_the_best_that_it_can_have() -> None:
+    one, wish = PythonBackend("echo", "launchpad-models", ECHO, accelerators=("cuda",)), Wish(backend="echo")
+    fit = one.fit(LLAMA, BUILD, WORKSTATION, wish)
+    one.slowest = 1.0
+    like = one.fit(LLAMA, BUILD, WORKSTATION, wish)
+    assert fit is not None and like is not None
+    wide, narrow = fit.speed.decode, like.speed.decode
+    assert wide is not None and narrow is not None
+    assert wide.low == pytest.approx(narrow.low * 0.2)
+    assert (wide.value, wide.high) == (narrow.value, narrow.high)
 
 
 def test_a_network_that_it_does_not_know_is_refused_with_those_that_it_does() -> None:
     one, wish = backend(), Wish(backend="echo")
     one.architectures = frozenset({"qwen3", "gemma3"})
-    fit = one.fit(LLAMA, BUILD, LAPTOP, wish)
+    fit = one.fit(LLAMA, BUILD, WORKSTATION, wish)
     assert fit is not None and fit.verdict == "no"
     assert fit.why == "the engine echo knows the networks gemma3, qwen3, and this is llama"
-    unknown = one.fit(replace(LLAMA, shape=Shape()), BUILD, LAPTOP, wish)
+    unknown = one.fit(replace(LLAMA, shape=Shape()), BUILD, WORKSTATION, wish)
     assert unknown is None or unknown.verdict != "no"
 
 

@@ -53,3 +53,11 @@ def test_what_others_quantized_is_not_offered() -> None:
     builds = tuple(Build(ref=f"hf://a/{n}", format="safetensors", quantization=n) for n in names)
     offered = Mlx().builds(Model(id="a/b", name="B", lab="A", lab_id="a", builds=builds))
     assert [build.quantization for build in offered] == ["original", "4bit", "BF16"]
+
+
+def test_plain_weights_of_unknown_size_have_two_bytes_for_each_parameter() -> None:
+    done = run_cli("plan", "qwen3-0.6b", "--backend", "mlx", "--on", "M3 Max 64GB", "--json")
+    assert done.code == 0, done.stderr
+    (device,) = done.document["start"]["fit"]["devices"]
+    weights = next(term["bytes"] for term in device["terms"] if term["name"] == "weights")
+    assert 1.0e9 < weights < 1.6e9

@@ -14,6 +14,7 @@ VARIABLE = "LLAMAFILE"
 class Llamafile(GuestBackend):
     """llamafile 0.10 or newer, as a server on 127.0.0.1 with a key."""
 
+    slowest = 1.0
     remark = "llamafile is a llama.cpp: the memory is that of launchpad's formulas for it; which build of it, is not known."
 
     def __init__(self) -> None:

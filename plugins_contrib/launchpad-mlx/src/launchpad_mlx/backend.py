@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from launchpad.plugins import Build, Model, PythonBackend, StartStep
+from msgspec.structs import replace
+
+from launchpad.plugins import Build, Fit, Layout, Machine, Model, PythonBackend, StartStep, Wish
+
+PLAIN = 2  # bytes of a parameter that nobody quantized
 
 _FOREIGN = (
     "FP8",
@@ -47,6 +51,14 @@ class Mlx(PythonBackend):
     def builds(self, model: Model) -> Iterable[Build]:
         """Plain weights and those of MLX; whether it reads what others quantized is not known."""
         return tuple(build for build in super().builds(model) if not _is_foreign(build.quantization))
+
+    def fit(
+        self, model: Model, build: Build, machine: Machine, wish: Wish, layout: Layout | None = None
+    ) -> Fit | None:
+        """The built-in formulas; where nobody states the size of plain weights, they have two bytes for each parameter."""
+        if build.size is None and model.parameters is not None and "BIT" not in build.quantization.upper():
+            build = replace(build, size=round(model.parameters * PLAIN), size_exact=False)
+        return super().fit(model, build, machine, wish, layout)
 
     def served_model(self, start: StartStep, listed: str | None) -> str:
         """Its word for the model that it was started with."""

@@ -52,7 +52,7 @@ class SgLang(PythonBackend):
             return None
         found = vllm_fit(model, build, replace(machine, cluster=None), wish, layout=layout)
         why = found.why and found.why.replace("vLLM", "SGLang")
-        return replace(found, backend=self.name, why=why, notes=(*found.notes, str(self.remark)))
+        return self.honest(replace(found, backend=self.name, why=why))
 
     def arguments(self, fit: Fit) -> EngineArguments:
         """The context, and how the GPUs are shared out and filled."""
