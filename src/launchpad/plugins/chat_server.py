@@ -180,11 +180,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Say that it is there, and which model it has."""
         if self.path == "/health":
-            self._json(200, {"status": "ok"})
+            answer_json(self, 200, {"status": "ok"})
         elif self._has_key():
             if self.path == "/v1/models":
                 one = {"id": self.name, "object": "model", "meta": {"n_ctx": self.context}}
-                self._json(200, {"object": "list", "data": [one]})
+                answer_json(self, 200, {"object": "list", "data": [one]})
             else:
                 self._error(ChatRefused("there is nothing here", 404))
 
@@ -219,15 +219,17 @@ class _Handler(BaseHTTPRequestHandler):
         return False
 
     def _error(self, refusal: ChatRefused) -> None:
-        self._json(refusal.status, _error(refusal))
+        answer_json(self, refusal.status, _error(refusal))
 
-    def _json(self, status: int, body: object) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+
+def answer_json(handler: BaseHTTPRequestHandler, status: int, body: object) -> None:
+    """Answer a request with JSON, whole."""
+    data = json.dumps(body).encode()
+    handler.send_response(status)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Length", str(len(data)))
+    handler.end_headers()
+    handler.wfile.write(data)
 
 
 class _Answer:
@@ -257,7 +259,7 @@ class _Answer:
         if end.tool_calls:
             message["tool_calls"] = list(end.tool_calls)  # type: ignore[assignment]
         choice = {"index": 0, "message": message, "finish_reason": end.reason}
-        self._handler._json(200, self._object("chat.completion", choices=[choice], usage=_usage(end)))
+        answer_json(self._handler, 200, self._object("chat.completion", choices=[choice], usage=_usage(end)))
 
     def fail(self, refusal: ChatRefused) -> None:
         """Say so: as a status while nothing was said, else as an event."""

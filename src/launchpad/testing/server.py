@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from launchpad.plugins.chat_server import answer_json
+
 Answer = Any
 """JSON; or (status, JSON); or a function of the request's body that returns one of them."""
 
@@ -72,18 +74,20 @@ class _Handler(BaseHTTPRequestHandler):
         key = self.headers.get("Authorization", "").removeprefix("Bearer ")
         self.simulated.asked.append((asked, body, key))
         if asked in self.simulated.answers:
-            self._json(*_status(self.simulated.answers[asked], body))
+            answer_json(self, *_status(self.simulated.answers[asked], body))
         elif self.command == "POST" and self.path.endswith("/chat/completions"):
             self._chat(body)
         else:
-            self._json(404, {"error": {"message": f"Unexpected endpoint or method. ({asked})"}})
+            answer_json(self, 404, {"error": {"message": f"Unexpected endpoint or method. ({asked})"}})
 
     def _chat(self, body: Any) -> None:
         text = str(body["messages"][-1]["content"])
         if not body.get("stream"):
             message = {"role": "assistant", "content": text}
-            self._json(
-                200, {"model": body["model"], "choices": [{"message": message, "finish_reason": "stop"}]}
+            answer_json(
+                self,
+                200,
+                {"model": body["model"], "choices": [{"message": message, "finish_reason": "stop"}]},
             )
             return
         self.send_response(200)
@@ -93,14 +97,6 @@ class _Handler(BaseHTTPRequestHandler):
             event = {"choices": [{"delta": delta, "finish_reason": reason}]}
             self.wfile.write(b"data: " + json.dumps(event).encode() + b"\n\n")
         self.wfile.write(b"data: [DONE]\n\n")
-
-    def _json(self, status: int, body: object) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
 
 
 def _status(answer: Answer, body: Any) -> tuple[int, Any]:
