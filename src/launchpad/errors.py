@@ -29,6 +29,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 
+class SignalExit(SystemExit):
+    """A signal asked the program to end; its number is told by the exit code. No error: it passes every `except` of ours."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+
+
 class LaunchpadError(Exception):
     """Base of every error that launchpad raises on purpose.
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from launchpad.errors import SignalExit
+
 
 @contextmanager
 def terminal_restored() -> Iterator[None]:
@@ -77,7 +79,7 @@ def signals_leave() -> Iterator[None]:
         found = [number for number in candidates if number and signal.getsignal(number) is signal.SIG_DFL]
 
     def leave(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
+        raise SignalExit(number)
 
     for number in found:
         signal.signal(number, leave)

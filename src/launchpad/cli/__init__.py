@@ -8,13 +8,14 @@ import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from launchpad.cli.streams import prepare_streams
+from launchpad.cli.streams import prepare_streams, terminal_gone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE, as a C program would end
+EXIT_HANGUP = 129  # 128 + SIGHUP, which may come a moment after the first write has failed
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -56,6 +57,8 @@ def _run(arguments: list[str]) -> int:
     except LaunchpadError as error:
         if app.debug:
             raise
+        if terminal_gone(error):
+            return EXIT_HANGUP
         app.output.error(error)
         return error.exit_code
     except click.exceptions.Exit as done:
@@ -72,6 +75,8 @@ def _run(arguments: list[str]) -> int:
     except OSError as error:
         if app.debug:
             raise
+        if terminal_gone(error):
+            return EXIT_HANGUP
         return app.output.system_error(error)
     except Exception as error:
         if app.debug:
@@ -90,4 +95,6 @@ def _quiet_pipe() -> int:
 
 def _exit_on_signal(number: int, frame: FrameType | None) -> None:
     """Leave through the normal way out, so that engines are stopped and partial files kept."""
-    raise SystemExit(128 + number)
+    from launchpad.errors import SignalExit
+
+    raise SignalExit(number)

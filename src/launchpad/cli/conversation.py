@@ -55,9 +55,10 @@ def converse(app: App, partner: Partner, talk: Talk) -> int:
 
         return one_answer(app, partner, session, talk)
     except AnswerError as error:
-        if partner.running is None:
+        told = _with_cause(error, partner.running) if partner.running is not None else error
+        if told is error:
             raise
-        raise _with_cause(error, partner.running) from error
+        raise told from error
     finally:
         if partner.plan is not None and partner.running is not None:
             from launchpad.launcher.learn import learn_from_answer  # slow to load: not before the answer

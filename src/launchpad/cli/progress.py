@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -9,10 +10,22 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from launchpad.cli.render import duration, gb
-from launchpad.events import Event, PullFinished, PullProgress, PullStarted, Report, ignore
+from launchpad.events import (
+    EngineLoading,
+    EngineReady,
+    EngineStarting,
+    Event,
+    PullFinished,
+    PullProgress,
+    PullStarted,
+    Report,
+    ignore,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+    from launchpad.cli.loading import LoadingLine
 
 PLAIN_SECONDS = 5.0  # between two plain lines
 
@@ -69,14 +82,23 @@ class _Lines:
 
 
 class _Bar:
-    """A rich progress bar with bytes, rate and time left."""
+    """A rich progress bar with bytes, rate and time left; while an engine loads, a line that says so."""
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
         self._task: TaskID | None = None
+        self._loading: LoadingLine | None = None
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, PullStarted):
+        if isinstance(event, EngineStarting):
+            self.close()
+            self._loading = _loading_line(event.model)
+        elif isinstance(event, EngineReady):
+            self.close()
+        elif isinstance(event, EngineLoading):
+            if self._loading:
+                self._loading.says(event.detail or "", event.fraction)
+        elif isinstance(event, PullStarted):
             self._begin("pulling", event.size, event.have)
         elif isinstance(event, PullProgress):
             if self._progress is None or self._task is None:  # hashing what is here, with nothing to pull
@@ -86,9 +108,14 @@ class _Bar:
         elif isinstance(event, PullFinished):
             self.close()
             _Lines()(event)
+        elif self._loading:
+            self._loading.make_way()
 
     def close(self) -> None:
-        """Take the bar away and give the cursor back."""
+        """Take the bar or line away and give the cursor back."""
+        if self._loading:
+            self._loading.close()
+            self._loading = None
         if self._progress:
             self._progress.stop()
             self._progress = None
@@ -109,3 +136,12 @@ class _Bar:
         )
         self._progress.start()
         self._task = self._progress.add_task(what, total=size, completed=have)
+
+
+def _loading_line(model: str) -> LoadingLine | None:
+    """None where a line cannot be taken back."""
+    if os.environ.get("TERM") in ("dumb", "unknown"):
+        return None
+    from launchpad.cli.loading import LoadingLine
+
+    return LoadingLine(model)

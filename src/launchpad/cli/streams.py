@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +36,32 @@ def _named() -> Iterator[None]:
         raise
     except OSError as error:
         raise Unwritten(*error.args) from error
+
+
+def terminal_gone(error: BaseException) -> bool:
+    """Whether it failed because the terminal was closed."""
+    failed = any(isinstance(each, OSError) and each.errno == errno.EIO for each in _chain(error))
+    return failed and any(_hung_up(number) for number in (0, 1, 2))
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The error and what it came of."""
+    found: list[BaseException] = []
+    left: BaseException | None = error
+    while left is not None and left not in found:
+        found.append(left)
+        left = left.__cause__ or left.__context__
+    return found
+
+
+def _hung_up(number: int) -> bool:
+    """A terminal takes nothing, not even no bytes, once its window is closed."""
+    try:
+        if stat.S_ISCHR(os.fstat(number).st_mode):
+            os.write(number, b"")
+    except OSError as error:
+        return error.errno == errno.EIO
+    return False
 
 
 def prepare_streams() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, TextIO, TypeVar, cast
 
-from launchpad.errors import LaunchpadError
+from launchpad.errors import LaunchpadError, SignalExit
 from launchpad.sanitize import clean
 
 T = TypeVar("T")
@@ -84,7 +84,11 @@ def _here(function: Callable[[], T], output: Output) -> T:
     with _redirected(), _printing_to(output.stream):
         try:
             return function()
-        except (LaunchpadError, KeyboardInterrupt):  # Ctrl-C is the user's, not the plugin's
+        except (
+            LaunchpadError,
+            KeyboardInterrupt,
+            SignalExit,
+        ):  # Ctrl-C and SIGTERM are the user's, not the plugin's
             raise
         except BaseException as error:
             raise CallFailed(describe(error)) from error

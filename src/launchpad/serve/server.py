@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from launchpad.errors import SignalExit
 from launchpad.serve.app import Gateway, build
 from launchpad.serve.forward import Limits
 from launchpad.serve.loader import Loader
@@ -68,7 +69,7 @@ def serve(
     if life.failure is not None:
         raise life.failure
     if hung_up():
-        raise SystemExit(128 + signal.SIGHUP)
+        raise SignalExit(signal.SIGHUP)
 
 
 def _on_hangup(server: Any) -> Callable[[], bool]:
