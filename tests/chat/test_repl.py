@@ -144,8 +144,10 @@ def test_a_closed_window_stops_the_engine(engine: SimulatedEngine) -> None:
 
 
 def test_hostile_answers_are_text(engine: SimulatedEngine) -> None:
-    hostile = "\x1b]0;pwned\x07\x1b]52;c;cHduZWQ=\x07\x1bcrm -rf\rls\x1b[8mhid\x9b2J" + "\b" * 10_000
-    engine.reply(*answer(*hostile), *())
+    hostile = "\x1b]0;pwned\x07\x1b]52;c;cHduZWQ=\x07\x1bcrm -rf\rls\x1b[8mhid\x9b2J"
+    hostile += "\n\n\x1b]8;;http://evil.example\x07click\n\n\x1bPq#0\x1b\\dcs\n\n\x1b_Gf=24\x1b\\apc\n\n\u202egnp.exe"
+    hostile += "\b" * 10_000
+    engine.reply(*answer(*hostile))  # cut at every character
     with terminal("repl", engine.endpoint) as chat:
         chat.prompt()
         chat.send("hi\r")
@@ -154,6 +156,8 @@ def test_hostile_answers_are_text(engine: SimulatedEngine) -> None:
         leave(chat)
     assert "␛]0;pwned␛]52;c;cHduZWQ=␛crm -rf" in shown
     assert "ls␛[8mhid2J" in shown
+    for seen in ("␛]8;;http://evil.exampleclick", "␛Pq#0␛\\dcs", "␛_Gf=24␛\\apc", "\\u{202E}gnp.exe"):
+        assert seen in shown
     assert chat.screen.requests == []
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from chat.terminal_harness import terminal
 from gguf_bytes import gguf
 from launchpad.testing.processes import engine_processes
 
@@ -131,3 +132,35 @@ def test_the_engine_is_stopped_and_no_further_case_is_asked(shell, tmp_path, pri
     ).read_text().count('"role":"user"')
     assert 1 <= asked < 100
     assert not engine_processes(private_home)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "out"),
+    [
+        ("ask < f", 0, b"hi data\n"),
+        ("ask - < f", 2, b""),  # a file is no prompt
+        ("echo data | ask", 0, b"hi data\n"),
+        ("(sleep 0.4; echo slow; sleep 0.4; echo pipe) | ask", 0, b"hi slow\npipe\n"),
+        ("ask < /dev/null", 2, b""),  # not "hi {{stdin}}" to the model
+        ("ask <&-", 2, b""),
+        (r"printf '\xff\xfe' | ask", 2, b""),
+        (r"printf '\xe9' | ask --stdin-encoding latin-1", 0, "hi é\n".encode()),
+        ("head -c 100000000 /dev/zero | ask", 2, b""),
+        ("sleep 0.5 | ask --var stdin=given", 0, b"hi given\n"),
+    ],
+)
+def test_standard_input_of_a_file_that_asks_for_it(shell, tmp_path, line, code, out):
+    (tmp_path / "f").write_text("data\n")
+    (tmp_path / "in.prompt.yml").write_text("messages: [{role: user, content: 'hi {{stdin}}'}]")
+    ran = shell(f'ask() {{ launchpad run in.prompt.yml --backend echo "$@"; }}; {line}')
+    assert (ran.returncode, ran.stdout) == (code, out), ran.stderr
+
+
+def test_a_terminal_is_never_read_as_data(tmp_path, private_home):
+    path = tmp_path / "in.prompt.yml"
+    path.write_text("messages: [{role: user, content: 'hi {{stdin}}'}]")
+    main = str(Path(__file__).with_name("chat_main.py"))
+    with terminal("run", str(path), "--backend", "echo", program=(main,), columns=100) as shown:
+        assert shown.wait() == 2
+        assert "stdin" in shown.shown()
+        assert shown.restored()

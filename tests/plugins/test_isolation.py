@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from launchpad.errors import PullError
+from launchpad.errors import PullError, SignalExit
 from launchpad.plugins.isolation import CallFailed, Output, describe, isolated, uncaptured
 
 LIMITS = pytest.mark.parametrize("limit", [None, 20.0])
@@ -46,11 +46,12 @@ def test_errors_of_launchpad_pass(limit: float | None) -> None:
     assert caught.value is error
 
 
-def test_an_interrupt_is_the_users_without_a_limit_and_the_plugins_with_one() -> None:
-    with pytest.raises(KeyboardInterrupt):
-        isolated(raising(KeyboardInterrupt()), limit=None, output=Output())
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SignalExit(15)])
+def test_an_interrupt_is_the_users_without_a_limit_and_the_plugins_with_one(error: BaseException) -> None:
+    with pytest.raises(type(error)):
+        isolated(raising(error), limit=None, output=Output())
     with pytest.raises(CallFailed):
-        isolated(raising(KeyboardInterrupt()), limit=20, output=Output())
+        isolated(raising(error), limit=20, output=Output())
 
 
 def test_a_limit_ends_the_wait() -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,7 +37,17 @@ def test_a_script_from_python(path: Path, tmp_path: Path) -> None:
     assert report.exit_code == 1
     assert [each.outcome for each in report.results] == ["pass", "fail"]
     assert report.case("a").kept("first").json == {"n": 1}
-    assert str(report.case("b").answer) == "again two"
+    b = report.case("b")
+    assert str(b.answer) == "again two"
+    assert (b.case, b.model, b.status, [check.outcome for check in b.checks]) == (
+        "b",
+        "echo",
+        "fail",
+        ["fail"],
+    )
+    assert [(message["role"], message["content"]) for message in b.messages] == [
+        ("user", "two"), ("assistant", "two"), ("user", "again two"), ("assistant", "again two"),
+    ]  # fmt: skip
     assert report.case("b").faults == ["contains: wanted: '\"n\"'"]
     assert {"ask", "delta", "turn", "result"} <= set(heard)
     for style in ("text", "markdown", "junit", "jsonl", "openai-batch"):
@@ -51,3 +64,37 @@ def test_a_recording_answers(path: Path, tmp_path: Path) -> None:
     Script.load(path).run(backend="echo", transcript=tmp_path / "t.jsonl")
     report = Script.load(path).run(backend=f"replay:{tmp_path / 't.jsonl'}")
     assert str(report.case("b").answer) == "again two"
+
+
+KILLED = """
+import os, signal, sys
+from launchpad.script.api import Script
+
+def hear(kind, fields, left=[int(sys.argv[3])]):
+    if kind == sys.argv[4]:
+        left[0] -= 1
+        if left[0] < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+Script.load(sys.argv[1]).run(backend="echo", resume=sys.argv[2], on_event=hear)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("kind", ["ask", "turn", "result"])
+@pytest.mark.parametrize("after", range(4))
+def test_kill_9_at_each_turn_and_resume_loses_and_doubles_nothing(
+    path: Path, tmp_path: Path, kind: str, after: int
+) -> None:
+    turns = 4
+    transcript = tmp_path / "t.jsonl"
+    command = [sys.executable, "-c", KILLED, str(path), str(transcript), str(after), kind]
+    killed = subprocess.run(command, check=False, timeout=50).returncode
+    assert killed == (-signal.SIGKILL if after < (2 if kind == "result" else turns) else 0)
+    report = Script.load(path).run(backend="echo", resume=transcript)
+    assert [(each.case, each.outcome) for each in report.results] == [("a", "pass"), ("b", "fail")]
+    records = [json.loads(line) for line in transcript.read_text().splitlines()]
+    done = [record["case"] for record in records if record["type"] == "result"]
+    assert sorted(done) == ["a", "b"]
+    asked = [record["case"] for record in records if record.get("role") == "user"]
+    assert len(asked) <= turns + 2  # at most the half case was asked again

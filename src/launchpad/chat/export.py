@@ -49,7 +49,6 @@ def read_messages(path: Path) -> tuple[Message, ...]:
     if not path.is_file():
         raise UsageError(
             f"There is no session and no file {path}.",
-            why="Neither has that name.",
             hint="`launchpad sessions` lists the sessions.",
         )
     records = read_records(path)

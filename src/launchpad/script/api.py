@@ -15,6 +15,7 @@ from launchpad.errors import UsageError
 from launchpad.events import Report, ignore
 from launchpad.script import model, results
 from launchpad.script import report as render
+from launchpad.script.checks import CheckResult
 from launchpad.script.engine import Openers
 from launchpad.script.journal import new_run_id
 from launchpad.script.load import load_script
@@ -121,9 +122,33 @@ class CaseResult:
         self.result = result
 
     @property
+    def case(self) -> str:
+        """The case's `id`, or its number from 1."""
+        return self.result.case
+
+    @property
+    def model(self) -> str:
+        """The model that answered."""
+        return self.result.model
+
+    @property
     def outcome(self) -> str:
         """pass, fail, error or skip."""
         return self.result.outcome
+
+    status = outcome  # as reports of other tools call it
+
+    @property
+    def checks(self) -> tuple[CheckResult, ...]:
+        """What each check found: those of the turns, then those of the case."""
+        return self.result.all_checks
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """What was asked and answered, in OpenAI's shape."""
+        asked = [turn for turn in self.result.turns if turn.answer is not None]
+        pairs = ((("user", turn.question), ("assistant", turn.answer.text)) for turn in asked if turn.answer)
+        return [{"role": role, "content": content} for pair in pairs for role, content in pair]
 
     @property
     def answer(self) -> Answer:

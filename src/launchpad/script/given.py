@@ -9,6 +9,7 @@ from typing import Any
 from launchpad.errors import UsageError
 from launchpad.script.load import text_file
 from launchpad.script.model import Script
+from launchpad.script.variables import names_in
 
 
 def parse_given(pairs: Sequence[str]) -> dict[str, str]:
@@ -39,13 +40,19 @@ def initial_values(
         elif variable.default is not None:
             values[variable.name] = variable.default
         elif variable.required and variable.name not in row_names:
-            raise UsageError(
-                f"The variable {variable.name} has no value.",
-                why=f"{script.path or 'The script'} requires it.",
-                hint=f"Give one: --var {variable.name}=… or --var {variable.name}=@file"
-                if variable.name != "stdin"
-                else "Pipe something in.",
-            )
+            raise _missing(script, variable.name)
         elif variable.name not in row_names:
             values[variable.name] = ""
-    return {**values, **given}
+    known = {**values, **given}
+    if "stdin" not in known and "stdin" not in row_names and "stdin" in names_in(script.texts()):
+        raise _missing(script, "stdin")
+    return known
+
+
+def _missing(script: Script, name: str) -> UsageError:
+    give = f"Give one: --var {name}=… or --var {name}=@file"
+    return UsageError(
+        f"The variable {name} has no value.",
+        why=f"{script.path or 'The script'} requires it.",
+        hint="Pipe something in, or declare it in vars with a default." if name == "stdin" else give,
+    )
