@@ -1,6 +1,6 @@
 """What launchpad adds to a talk, and how often an answer has the form that was asked for.
 
-    python bench/sessions/measure.py start|turn|cases|spaces|schemas [--model MODEL] [--backend NAME] [--home FOLDER]
+    python bench/sessions/measure.py start|turn|cases|spaces|schemas|same|bad [--model MODEL] [--backend NAME] [--home FOLDER]
 
 start    `launchpad run --backend echo` as a process, wall time
 turn     a turn of a kept chat, and of a prompt file with a transcript, with the echo in place of an engine
@@ -8,6 +8,8 @@ cases    a prompt file with 100 and with 10,000 cases: peak memory of the proces
 spaces   a simulated engine that sends only spaces: how soon its answer is cut
 schemas  the fifty schemas of schemas.py with a real engine (--model and --backend; --home where vLLM's environment lies),
          then with the engine that sends only spaces
+same     a deterministic script of twenty equal cases with a real engine: how many different answers
+bad      each malformed prompt file of the tests, refused by `launchpad test` as a process: how soon
 """
 
 from __future__ import annotations
@@ -151,6 +153,51 @@ def schemas(options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
+def same(options: argparse.Namespace) -> dict[str, Any]:
+    from launchpad import Script
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "same.prompt.yml")
+        rows = ", ".join(f"{{id: n{number}}}" for number in range(20))
+        path.write_text(
+            "deterministic: true\nmodelParameters: {maxTokens: 40}\n"
+            f"messages: [{{role: user, content: Tell a short story.}}]\ntestData: [{rows}]\n"
+        )
+        report = Script.load(path).run(
+            models=[options.model], backend=options.backend, transcript=Path(folder, "t.jsonl")
+        )
+        lines = [json.loads(line) for line in Path(folder, "t.jsonl").read_text().splitlines()]
+    engine = next(line["fingerprint"]["engine"] for line in lines if line["type"] == "env")
+    return {"engine": engine, "answers": 20, "different": len({str(each.answer) for each in report.results})}
+
+
+def bad(options: argparse.Namespace) -> dict[str, Any]:
+    sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+    from cli.test_bad_prompt_files import FILES
+
+    times, cores, codes = [], [], set()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "x.prompt.yml")
+        command = [sys.executable, "-m", "launchpad", "test", str(path), "--backend", "echo"]
+        for text in FILES.values():
+            path.write_text(text, encoding="utf-8")
+            begin = time.monotonic()
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            times.append(time.monotonic() - begin)
+            cores.append(usage.ru_utime + usage.ru_stime)
+            codes.add(process.returncode)
+    return {
+        "files": len(times),
+        "exit codes": sorted(codes),
+        "s": spread(times),
+        "s of a core": spread(cores),
+    }
+
+
 def shares(answerer: Any, tokens: int) -> dict[str, Any]:
     """How many of the schemas were satisfied at the first try, after another, or not at all."""
     outcomes: dict[str, tuple[int | str, float]] = {}
@@ -255,6 +302,8 @@ MEASURES: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "cases": cases,
     "spaces": spaces,
     "schemas": schemas,
+    "same": same,
+    "bad": bad,
 }
 
 if __name__ == "__main__":
