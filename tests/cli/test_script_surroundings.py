@@ -105,9 +105,10 @@ def test_the_other_commands_too(shell, command):
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_a_reader_that_leaves_at_once(shell, style):
-    line = f"launchpad {COMMANDS['test']} --output-format {style} < /dev/null | exec 0<&-; echo ${{PIPESTATUS[0]}}"
-    ran = shell(line)
+def test_a_reader_that_leaves_at_once(shell, style, tmp_path):
+    os.mkfifo(tmp_path / "gone")
+    test = f"launchpad {COMMANDS['test']} --output-format {style} < /dev/null"
+    ran = shell(f"(read -r go < gone; {test}) | (exec 0<&-; echo go > gone); echo ${{PIPESTATUS[0]}}")
     assert ran.stdout == b"141\n"
     assert ran.stderr == b""
 
