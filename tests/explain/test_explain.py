@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from fit_facts import GIB, LLAMA_70B, LLAMA_70B_Q4, QWEN3_8B, QWEN3_8B_Q4, build_of, machine, nvidia
 from launchpad.explain.explain import explain
 from launchpad.wish import Wish
@@ -25,6 +27,13 @@ def test_a_larger_build_that_fits_says_how(subject) -> None:
     (build,) = found.next_up  # the longest context fits
     assert build.reaches
     assert build.fit.placement.kind == "gpu"
+
+
+def test_a_larger_file_that_loses_more_is_not_the_next_one(subject) -> None:
+    worse = build_of("qwen3-8b", QWEN3_8B_Q4.size + 1, "Q2_K_L")
+    one = subject(QWEN3_8B, QWEN3_8B_Q4, machine(64, nvidia(80)), others=[worse, Q8])
+    (build,) = explain(replace(one, losses=one.losses | {worse: 0.2}), reason="").next_up
+    assert build.text == "build Q8_0"
 
 
 def test_a_misfit_gets_remedies_instead(subject) -> None:

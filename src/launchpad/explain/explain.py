@@ -41,9 +41,16 @@ def _next_up(subject: Subject, rungs: Sequence[Rung]) -> Iterator[Change]:
     context = _larger_context(subject, rungs)
     if context:
         yield context
-    larger = [build for build in subject.losses if (build.size or 0) > (subject.build.size or 0)]
+    larger = [build for build in subject.losses if _is_more(subject, build)]
     if larger:
         yield _larger_build(subject, min(larger, key=lambda build: build.size or 0))
+
+
+def _is_more(subject: Subject, build: Build) -> bool:
+    """True for a larger file that keeps more: of some models a file of two bits is larger than one of five."""
+    loss, own = subject.losses[build], subject.losses.get(subject.build)
+    keeps = loss is None or own is None or loss <= own
+    return keeps and (build.size or 0) > (subject.build.size or 0)
 
 
 def _larger_context(subject: Subject, rungs: Sequence[Rung]) -> Change | None:
