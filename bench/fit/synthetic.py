@@ -103,7 +103,7 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.process.kill()
-        self.process.wait()
+        self.process.communicate()
 
     def ask(self, path: Path, settings: Settings) -> str:
         """The log of a dry run; `ending` is then how the process ended."""

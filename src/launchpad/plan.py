@@ -179,6 +179,8 @@ def no_pick(choice: Choice, wish: Wish) -> NoModelFits:
 
 def _way_out(nearest: Option, wish: Wish) -> str:
     """What to type next when nothing runs."""
+    if nearest.fit.way_out:
+        return nearest.fit.way_out
     if wish.require_gpu:
         return "Run it without --require-gpu; `launchpad hardware --evidence` shows which GPUs were found."
     if wish.min_speed and nearest.fit.runs:

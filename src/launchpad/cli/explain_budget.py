@@ -51,7 +51,7 @@ def summary(found: Explanation) -> list[str]:
         f"{found.model.name} {build.quantization} on {found.machine.name}: {verdict}{how}",
         f"{build.ref} · {gb(build.size)} · {fit.backend} · {found.reason}",
     ]
-    return [*lines, fit.why] if fit.why else lines
+    return [*lines, *(line for line in (fit.why, fit.way_out) if line)]
 
 
 def budget(found: Explanation) -> Table | None:

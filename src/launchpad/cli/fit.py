@@ -61,6 +61,8 @@ def fit(app: App, model: str, wishes: dict[str, Any], on: str | None, offline: b
     app.output.table(headers, rows, right=(2, 3, 4, 5))
     if len(candidates) == 1:
         _terms(app.output, candidates[0])
+    for way_out in dict.fromkeys(c.fit.way_out for c in candidates if c.fit.way_out):
+        app.output.note(way_out)
     for note in dict.fromkeys(note for candidate in candidates for note in candidate.fit.notes):
         app.output.note(note)
 

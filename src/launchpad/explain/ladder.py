@@ -30,9 +30,9 @@ def contexts(most: int | None, used: int | None = None) -> tuple[int, ...]:
 
 
 def ladder(subject: Subject) -> tuple[Rung, ...]:
-    """Every context with every type of cache, in order; empty when the model's shape is unknown."""
+    """Every context with every type of cache, in order; empty when the model's shape is unknown, or no memory would help."""
     layout = subject.layout_of(subject.build)
-    if layout is None:
+    if layout is None or subject.fit.way_out:
         return ()
     types = KV_TYPES if can_quantize_cache(layout) else KV_TYPES[:1]
     most = subject.model.context

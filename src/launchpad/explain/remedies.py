@@ -35,7 +35,7 @@ def goal_of(subject: Subject) -> Goal | None:
 def remedies(subject: Subject) -> Remedies | None:
     """What would help; None when nothing is missed, or not enough is known to say."""
     goal = goal_of(subject)
-    if goal is None:
+    if goal is None or subject.fit.way_out:
         return None
     least = subject.least(goal)
     if least is None:

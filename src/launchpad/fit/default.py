@@ -7,6 +7,7 @@ from collections.abc import Collection
 from msgspec import structs
 
 from launchpad.catalog.model import Build, Model
+from launchpad.fit import known_architectures
 from launchpad.fit.estimate import estimate
 from launchpad.fit.from_shape import UnknownFigure, layout_from_model
 from launchpad.fit.layout import Layout
@@ -47,6 +48,12 @@ def fit(
         return blank.result("no", why)
     if isinstance(found, UnknownFigure):
         return blank.result("unknown", f"the catalog does not state {found.field} of this model")
+    if (
+        layout
+        and backend == "llamacpp"
+        and (why := known_architectures.refusal(layout.architecture, engine_build))
+    ):
+        return structs.replace(blank.result("no", why), way_out=known_architectures.NEWER)
     usable = pool(machine, apis, allow_swap=wish.allow_swap)
     request = Request.of(found, usable, wish, model.context, cpu_threads(machine.cpu), engine_build)
     placed = place(request)

@@ -142,7 +142,8 @@ class Fit(Struct, frozen=True, kw_only=True):
     `verdict`: "fits"; "tight" (fits, but leaves less than the usual margin); "no"; "unknown" when a needed figure
     is not known. `why` is one sentence for people, always set unless the verdict is "fits". `room` is what is left of main
     memory for other programs, beyond the system's reserve (None: not known); a GPU with unified memory takes of it as well. `elsewhere`
-    says that it would run on another machine, for which nothing here can speak.
+    says that it would run on another machine, for which nothing here can speak. `way_out` says what to do where neither memory
+    nor a smaller build helps.
     """
 
     model_id: str
@@ -157,6 +158,7 @@ class Fit(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     room: int | None = None
     elsewhere: bool = False
+    way_out: str | None = None
 
     @property
     def total(self) -> int:
