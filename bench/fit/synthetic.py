@@ -130,12 +130,22 @@ def parameters(settings: Settings) -> dict[str, object]:
     }
 
 
-def complete(engine: Engine, path: Path, metadata: dict[str, object], optional: list[str]) -> File:
-    """Write the file again and again until the engine misses nothing. Raises `RuntimeError` when it never says what."""
+def complete(
+    engine: Engine,
+    path: Path,
+    metadata: dict[str, object],
+    optional: list[str],
+    given: dict[str, list[int]] | None = None,
+) -> File:
+    """Write the file again and again until the engine misses nothing. Raises `RuntimeError` when it never says what.
+
+    `given` are the dimensions of tensors that the engine reads before it can complain of them.
+    """
     architecture = metadata["general.architecture"]
     vocab, hidden = metadata[f"{architecture}.vocab_size"], metadata[f"{architecture}.embedding_length"]
     dims: dict[str, tuple[int, ...]] = {"token_embd.weight": (int(str(hidden)), int(str(vocab)))}
     dims |= dict.fromkeys(optional, UNKNOWN_DIMS)
+    dims |= {name: tuple(size) for name, size in (given or {}).items()}
     while True:
         tensors = tuple(SparseTensor(name, size, natural_type(name, size)) for name, size in dims.items())
         write(path, metadata, tensors)
@@ -232,7 +242,8 @@ def recorded(model: Row, file: File, found: list[Answer]) -> Row:
     kept = {name: sums[name] for name in KEPT_SUMS if name in sums}
     for name in ("blocks", "experts"):
         kept[name] = [[value, len(list(group))] for value, group in groupby(sums[name])]
-    plain = {key: model[key] for key in ("name", "optional", "architecture", "metadata")}
+    names = ("name", "optional", "given", "architecture", "metadata")
+    plain = {key: model[key] for key in names if key in model}
     return {**plain, "sums": kept, "cases": [answer.record() for answer in found]}
 
 
@@ -254,7 +265,9 @@ def main() -> None:
                 continue
             path = Path(folder) / "model.gguf"
             try:
-                file = complete(engine, path, metadata_of(model), optional_of(model))
+                file = complete(
+                    engine, path, metadata_of(model), optional_of(model), model.get("given")
+                )
             except RuntimeError as error:
                 print(f"{model['name']:24} {error}", flush=True)
                 continue

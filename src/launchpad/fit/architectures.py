@@ -110,6 +110,9 @@ NO_FLASH_ATTENTION = frozenset({"grok"})
 # The tied output matrix is a second tensor for the engine: without a memory map it is a second copy.
 TIED_OUTPUT_COPIED = frozenset({"gemma3n", "gemma4"})
 
+# Every `full_attention_interval`-th block attends, the others have lightning attention.
+LIGHTNING = frozenset({"minimax-01"})
+
 # The output of attention is multiplied by a gate that is projected together with the queries.
 GATED_ATTENTION = DELTA_NET
 

@@ -169,6 +169,7 @@ class _Reader:
                         self.hidden * architectures.RESIDUAL_STREAMS.get(self.architecture, 0),
                         mixer if recurrent[block] else 0,
                     ),
+                    attention_width=attention.width,
                     scan_width=recurrence.scan if recurrent[block] else 0,
                     scan_floats=recurrence.floats if recurrent[block] else 0,
                     scan_beside=recurrence.beside if recurrent[block] else 0,
@@ -176,6 +177,7 @@ class _Reader:
                     copied_width=attention.copied + beside,
                     scored_room=self.heads[block] * self._latent_value() if indexer and k_dim else 0,
                     ffn=0 if self._has_experts(block) else ffn[block],
+                    decay_heads=recurrence.decays if recurrent[block] else 0,
                 )
             )
         return kinds
@@ -224,8 +226,9 @@ class _Reader:
         stated = self.figures.raw("attention.recurrent_layers")
         if isinstance(stated, Sequence) and not isinstance(stated, str | bytes):
             return tuple(map(bool, self.figures.per_block("attention.recurrent_layers", self.blocks, 0)))
-        if name in architectures.DELTA_NET:
-            interval = self.figures.count("full_attention_interval", 4, least=1)
+        if name in architectures.DELTA_NET | architectures.LIGHTNING:
+            usual = 8 if name in architectures.LIGHTNING else 4
+            interval = self.figures.count("full_attention_interval", usual, least=1)
             own = self.blocks - self.mtp
             return tuple(block < own and (block + 1) % interval != 0 for block in range(self.blocks))
         if name in architectures.RECURRENT_WITHOUT_KV_HEADS:
@@ -250,6 +253,8 @@ class _Reader:
                 ffn = figures.count("feed_forward_length", 0)
                 return found._replace(scan=max(found.scan, widths.dense_ffn(ffn)))
             return found
+        if self.architecture in architectures.LIGHTNING:
+            return widths.lightning(self.most_heads, self._head_dims()[0])
         if figures.raw("ssm.conv_kernel") is None:
             return widths.Recurrence(architectures.State(0, 0))
         kernel = figures.count("ssm.conv_kernel", least=1)

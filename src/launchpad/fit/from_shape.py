@@ -197,8 +197,10 @@ class _Builder:
                     conv_state=state.conv if recurrent else 0,
                     scan_state=state.scan if recurrent else 0,
                     width=max(self._ffn_width(block, experts), attention.width, mixer if recurrent else 0),
+                    attention_width=attention.width,
                     scan_width=recurrence.scan if recurrent else 0,
                     scan_floats=recurrence.floats if recurrent else 0,
+                    decay_heads=recurrence.decays if recurrent else 0,
                     query_width=attention.query,
                     copied_width=attention.copied,
                     ffn=0 if experts and block >= self.layers - self.moe_layers else self._ffn(),
@@ -278,6 +280,9 @@ class _Builder:
             return widths.Recurrence(architectures.short_conv_state(self.hidden, hybrid.conv_l_cache))
         kernel = hybrid.conv_kernel or 4
         kind = hybrid.kind.replace("-", "_")
+        if kind == "lightning":
+            found = widths.lightning(self.heads, self.shape.head_dim_k or self.hidden // self.heads)
+            return found if self.architecture in architectures.LIGHTNING else found._replace(decays=0)
         if kind.startswith(("gated_delta", "kda", "kimi")):
             return self._delta_net(hybrid, kernel, keyed=not kind.startswith("gated_delta"))
         inner = hybrid.mamba_d_inner or (hybrid.mamba_heads or 0) * (hybrid.mamba_head_dim or 0)

@@ -25,7 +25,9 @@ class BlockKind(Struct, frozen=True, kw_only=True):
     Again per token,
     `query_width` while attention scores are materialized, `copied_width` while a converted copy of the cache is
     alive. `ffn` is the feed-forward length of a dense block. `scored_room` is positive where sparse attention scores every cell
-    first: one score per token and cell is alive beside the rest unless it fits into so many floats per token.
+    first: one score per token and cell is alive beside the rest unless it fits into so many floats per token. `decay_heads` are
+    those of lightning attention; `scan_width` is then the width of its queries alone. `attention_width` is that of `width` which
+    attention alone takes.
     """
 
     heads: int = 0
@@ -35,6 +37,7 @@ class BlockKind(Struct, frozen=True, kw_only=True):
     conv_state: int = 0
     scan_state: int = 0
     width: int = 0
+    attention_width: int = 0
     scan_width: int = 0
     scan_floats: int = 0
     scan_beside: int = 0
@@ -42,6 +45,7 @@ class BlockKind(Struct, frozen=True, kw_only=True):
     copied_width: int = 0
     scored_room: int = 0
     ffn: int = 0
+    decay_heads: int = 0
 
     @property
     def attends(self) -> bool:
@@ -142,6 +146,12 @@ class Layout(Struct, frozen=True, kw_only=True, dict=True):
             (0, *accumulate(int(block == kind) for block in self.blocks)) for kind in range(len(self.kinds))
         )
 
+    @cached_property
+    def kinds_before_last(self) -> tuple[bool, ...]:
+        """For each kind, whether a block of it comes before the last one that is loaded."""
+        last = max((block for block, weight in enumerate(self.block_weights) if weight), default=0)
+        return tuple(self.count(kind, 0, last) > 0 for kind in range(len(self.kinds)))
+
     def count(self, kind: int, start: int, stop: int) -> int:
         """How many blocks of that kind lie in start ≤ i < stop."""
         sums = self.cumulative_kinds[kind]
@@ -181,6 +191,11 @@ class Layout(Struct, frozen=True, kw_only=True, dict=True):
     def widest_ffn(self) -> int:
         """The largest feed-forward length of any dense block."""
         return max((kind.ffn for kind in self.kinds), default=0)
+
+    @cached_property
+    def decay_heads(self) -> int:
+        """Heads of lightning attention, 0 without any."""
+        return max((kind.decay_heads for kind in self.kinds), default=0)
 
     @cached_property
     def recurrent(self) -> bool:

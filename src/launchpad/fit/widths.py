@@ -57,7 +57,8 @@ def sparse_latent_attention(heads: int, rope: int, rank: int, value: int) -> Att
 
 class Recurrence(NamedTuple):
     """The state of a recurrent block, and floats alive: per token in its `mixer` and around its `scan`, and per
-    conversation as `floats` of states beside the scan. `beside` is alive with the feed-forward behind them.
+    conversation as `floats` of states beside the scan. `beside` is alive with the feed-forward behind them. `decays` are
+    heads with matrices of how each token of a prompt fades for each later one.
     """
 
     state: State
@@ -65,6 +66,7 @@ class Recurrence(NamedTuple):
     scan: int = 0
     floats: int = 0
     beside: int = 0
+    decays: int = 0
 
 
 def selective_scan(inner: int, groups: int, size: int, heads: int, state: State) -> Recurrence:
@@ -87,6 +89,12 @@ def scan_beside_attention(hidden: int, inner: int, groups: int, size: int, found
 def delta_net(inner: int, groups: int, size: int, state: State) -> Recurrence:
     """Gated delta net: projections, convolution in and out; then the scan with its states."""
     return Recurrence(state, 2 * (inner + 2 * groups * size) + inner, 4 * inner, _scan_states(state))
+
+
+def lightning(heads: int, size: int) -> Recurrence:
+    """Lightning attention (MiniMax-01): queries, keys and values of the width `scan`, states, and matrices of decay."""
+    state = State(0, heads * size * size)
+    return Recurrence(state, scan=heads * size, floats=state.scan, decays=heads)
 
 
 def wkv(hidden: int, state: State, *, keyed: bool) -> Recurrence:
