@@ -265,9 +265,7 @@ def main() -> None:
                 continue
             path = Path(folder) / "model.gguf"
             try:
-                file = complete(
-                    engine, path, metadata_of(model), optional_of(model), model.get("given")
-                )
+                file = complete(engine, path, metadata_of(model), optional_of(model), model.get("given"))
             except RuntimeError as error:
                 print(f"{model['name']:24} {error}", flush=True)
                 continue
