@@ -51,9 +51,9 @@ def fit(
     if (
         layout
         and backend == "llamacpp"
-        and (why := known_architectures.refusal(layout.architecture, engine_build))
+        and (unknown := known_architectures.refusal(layout.architecture, engine_build))
     ):
-        return structs.replace(blank.result("no", why), way_out=known_architectures.NEWER)
+        return structs.replace(blank.result("no", unknown), way_out=known_architectures.NEWER)
     usable = pool(machine, apis, allow_swap=wish.allow_swap)
     request = Request.of(found, usable, wish, model.context, cpu_threads(machine.cpu), engine_build)
     placed = place(request)
