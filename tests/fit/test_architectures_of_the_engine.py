@@ -95,6 +95,23 @@ def test_no_architecture_s_compute_buffer_is_far_off(name: str) -> None:
     assert mean(errors) <= 0.06
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (
+            "deepseek32",
+            {16384: 486.08, 24576: 502.08, 32768: 630.08, 65536: 710.08, 81920: 742.08, 131072: 966.08},
+        ),
+        ("glm5", {16384: 332.08, 24576: 388.08, 49152: 436.08, 57344: 500.08, 131072: 788.08}),
+    ],
+)
+def test_the_scores_of_sparse_attention_lie_where_there_is_room(name: str, told: dict[int, float]) -> None:
+    """MiB that the engine reserves, at contexts on both sides of where the scores find room between other tensors."""
+    cases = [[context, 1, 1, 1, 512, "f16", 0, 0, 0, compute] for context, compute in told.items()]
+    for device, case in predicted(MODELS[name], cases):
+        assert device.term("compute") / MIB == pytest.approx(case["compute_mib"], rel=0.026)
+
+
 @pytest.mark.parametrize("name", CACHES)
 def test_caches_of_any_pair_of_types_are_exact(name: str) -> None:
     """4 to 16 bits, K and V alike or not, one slot and four: windows, latent and recurrent caches among them."""

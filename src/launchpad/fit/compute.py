@@ -138,8 +138,9 @@ def _block(
     number = sizes.windowed if kind.windowed else sizes.full
     if not settings.flash_attention:
         return max(widest, ((kind.heads or layout.heads) * number + kind.query_width) * column)
-    if number > kind.scored_room > 0:
-        widest += number * column
+    if kind.scores and number > kind.scores.hidden:
+        fits = number <= kind.scores.between_cells
+        widest = max(widest, (kind.scores.between if fits else kind.scores.beside + number) * column)
     copied = _elements_copied(kind, settings.kv_type_k, settings.kv_type_v) if converts_cache else 0
     if copied:
         return max(widest, kind.copied_width * column + copied * number * sizes.streams * HALF)

@@ -175,7 +175,7 @@ class _Reader:
                     scan_beside=recurrence.beside if recurrent[block] else 0,
                     query_width=attention.query,
                     copied_width=attention.copied + beside,
-                    scored_room=self.heads[block] * self._latent_value() if indexer and k_dim else 0,
+                    scores=self._scores(self.heads[block]) if indexer and k_dim else None,
                     ffn=0 if self._has_experts(block) else ffn[block],
                     decay_heads=recurrence.decays if recurrent[block] else 0,
                 )
@@ -190,10 +190,20 @@ class _Reader:
             key = self.figures.count("attention.key_length_mla", 0)
             rank = self.figures.count("attention.kv_lora_rank", 0)
             if self._indexer():
-                return widths.sparse_latent_attention(heads, rope, rank, self._latent_value())
+                experts = self.experts
+                beside = 3 * (experts.used * experts.ffn if experts else heads * self._latent_value())
+                return widths.sparse_latent_attention(heads, rope, rank, beside)
             return widths.latent_attention(heads, max(0, key - rope), rope, rank)
         gated = self.architecture in architectures.GATED_ATTENTION
         return widths.attention(heads * head_dim, k_dim, self.hidden, gated=gated)
+
+    def _scores(self, heads: int) -> widths.Scores:
+        rope, rank = (
+            self.figures.count("rope.dimension_count", 0),
+            self.figures.count("attention.kv_lora_rank", 0),
+        )
+        nope = max(0, self.figures.count("attention.key_length_mla", 0) - rope)
+        return widths.scores(heads, nope, rope, rank, self._latent_value())
 
     def _latent_value(self) -> int:
         return self.figures.count("attention.value_length_mla", 0)

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from launchpad.fit.architectures import WITHOUT_CACHE
 from launchpad.fit.result import Basis
+from launchpad.fit.widths import Scores
 
 
 class BlockKind(Struct, frozen=True, kw_only=True):
@@ -24,8 +25,7 @@ class BlockKind(Struct, frozen=True, kw_only=True):
     that are alive with it, per conversation; `scan_beside` is alive beside the feed-forward while those states are small.
     Again per token,
     `query_width` while attention scores are materialized, `copied_width` while a converted copy of the cache is
-    alive. `ffn` is the feed-forward length of a dense block. `scored_room` is positive where sparse attention scores every cell
-    first: one score per token and cell is alive beside the rest unless it fits into so many floats per token. `decay_heads` are
+    alive. `ffn` is the feed-forward length of a dense block. `scores` is set where sparse attention scores every cell first. `decay_heads` are
     those of lightning attention; `scan_width` is then the width of its queries alone. `attention_width` is that of `width` which
     attention alone takes.
     """
@@ -43,7 +43,7 @@ class BlockKind(Struct, frozen=True, kw_only=True):
     scan_beside: int = 0
     query_width: int = 0
     copied_width: int = 0
-    scored_room: int = 0
+    scores: Scores | None = None
     ffn: int = 0
     decay_heads: int = 0
 
