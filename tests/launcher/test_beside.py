@@ -12,7 +12,8 @@ from fit_facts import layouts
 from gguf_bytes import F32, STRING, key, packed
 from launchpad.choice.choose import Availability, choose
 from launchpad.errors import BadModelFile, NoModelFits, UsageError
-from launchpad.fit.beside import with_draft
+from launchpad.fit.beside import lora_scratch, with_draft
+from launchpad.fit.layout import BlockKind, Layout
 from launchpad.fit.memory import Gpu, Host, memory
 from launchpad.fit.result import DeviceMemory, Fit, Placement, Settings, Term
 from launchpad.hardware.machine import Accelerator, Machine
@@ -82,6 +83,30 @@ def test_memory_that_a_gpu_shares_with_the_processor_is_one_sum() -> None:
     (alone,) = memory(draft, settings, (seen,), Host(free=None, reserve=0))
     assert device.term("draft_weights") == alone.term("weights") >= draft.weights
     assert device.term("draft_compute") == alone.term("compute")
+
+
+@pytest.mark.parametrize(
+    ("hidden", "width", "rows", "mib"),
+    [
+        # What llama.cpp b11549 reserves more with an adapter of rank 64: GPT-2 medium's feed-forward and its queries, keys and
+        # values; the output of Granite MoE 1B's eight experts, and their input; SmolLM2's feed-forward.
+        (1024, 4096, 4096, 8.0),
+        (1024, 4096, 3072, 4.0),
+        (1024, 3 * 8 * 512, 8 * 1024, 8.0),
+        (1024, 3 * 8 * 512, 8 * 512, 0.0),
+        (576, 3 * 1536, 1536, 0.0),
+    ],
+)
+def test_an_adapter_widens_what_is_narrower_than_twice_its_product(
+    hidden: int, width: int, rows: int, mib: float
+) -> None:
+    kind = BlockKind(k_dim=64, v_dim=64, width=width)
+    layout = Layout(
+        architecture="x", hidden=hidden, vocab=1000, heads=1, kinds=(kind,), blocks=(0, 0), block_weights=(1, 1),
+        block_experts=(0, 0), token_embd=1, output=1, tied=False,
+    )  # fmt: skip
+    settings = Settings(context=4096, ubatch=512)
+    assert lora_scratch(layout, settings, rows) == mib * (1 << 20)
 
 
 def test_an_adapter_is_counted(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
+from launchpad.fit import compute
 from launchpad.fit.layout import Layout
 from launchpad.fit.memory import Gpu, Host, memory
 from launchpad.fit.pool import api_of, device_name
@@ -55,8 +56,20 @@ def _beside(device: DeviceMemory, other: DeviceMemory | None) -> DeviceMemory:
     return structs.replace(device, terms=(*device.terms, *terms))
 
 
-def with_loras(fit: Fit, size: int) -> Fit:
-    """The fit with the adapters' weights where the first layers are."""
+def with_loras(fit: Fit, size: int, scratch: int = 0) -> Fit:
+    """The fit with the adapters' weights, and the scratch memory that they add, where the first layers are."""
     first, *rest = fit.devices
-    term = Term(name="lora", bytes=size, basis="exact")
-    return structs.replace(fit, devices=(structs.replace(first, terms=(*first.terms, term)), *rest))
+    terms = [Term(name="lora", bytes=size, basis="exact")]
+    if scratch:
+        terms.append(Term(name="lora_compute", bytes=scratch, basis="formula"))
+    return structs.replace(fit, devices=(structs.replace(first, terms=(*first.terms, *terms)), *rest))
+
+
+def lora_scratch(layout: Layout, settings: Settings, rows: int) -> int:
+    """Bytes by which adapters widen the widest block; `rows` are the floats per token of the widest product with one.
+
+    The product and what the adapter adds to it are alive together: that needs no more than a gated feed-forward does, and
+    more than one without a gate (GPT-2), or the output of experts (Granite MoE): equal to what the engine reserves for both.
+    """
+    graph = compute.graph(layout, settings, compute.outputs(settings, None), converts_cache=False)
+    return max(0, 2 * rows * graph.column - max(graph.widest, graph.logits))
