@@ -22,6 +22,7 @@ from launchpad.plugins.llamacpp.backend import LlamaCpp
 from launchpad.plugins.llamacpp.find import find
 from launchpad.plugins.llamacpp.launch import launch
 from launchpad.testing.processes import engine_processes
+from vision_files import PICTURE_TOKENS, tiny_projector, write_picture
 
 pytestmark = [pytest.mark.llama_server, pytest.mark.timeout(240)]
 
@@ -165,3 +166,54 @@ def test_every_option_that_launchpad_tells_is_one_that_it_has(with_gpu: Path, sm
     words = server_words(server, LlamaCpp().arguments(fit))
     private_words(words, 1, ui=False)
     assert words.dropped == []
+
+
+def test_two_devices_share_the_layers(with_gpu: Path, smollm2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one device twice: two to the engine, each with buffers of its own."""
+    monkeypatch.setenv("GGML_VK_VISIBLE_DEVICES", "0,0")
+    server = find(Machine(name="here")).programs[-1]
+    assert [device.name for device in server.devices] == ["Vulkan0", "Vulkan1"]
+    start = start_step(smollm2, 31)
+    fit = replace(start.fit, settings=replace(start.settings, tensor_split=(0.5, 0.5)))
+    start = replace(start, settings=fit.settings, arguments=LlamaCpp().arguments(fit), fit=fit)
+    with launch(start, ignore, server) as running:
+        did = running.server.report
+    weights = {buffer.device: buffer.model for buffer in did.buffers}
+    caches = {buffer.device: buffer.context for buffer in did.buffers}
+    assert did.gpu_layers == 31
+    for device in ("Vulkan0", "Vulkan1"):
+        assert weights[device] > 20 << 20
+        assert caches[device] > 10 << 20
+
+
+def test_a_vision_projector_is_loaded_and_a_picture_takes_its_tokens(
+    llama_server: Path, launchpad: Launchpad, smollm2: Path, tmp_path: Path
+) -> None:
+    """The projector is one of zeros: that the picture reaches the model is seen in the prompt's tokens."""
+    model = tmp_path / "eye-Q4_1.gguf"
+    model.symlink_to(smollm2)
+    (tmp_path / "mmproj-eye-F32.gguf").write_bytes(tiny_projector(576))
+    picture = write_picture(tmp_path / "red.png")
+    asked = (
+        "chat",
+        str(model),
+        "--backend",
+        "llamacpp",
+        "--context",
+        "512",
+        "--max-tokens",
+        "2",
+        "-p",
+        "What is it?",
+    )
+    ran = [
+        launchpad(
+            *asked, *more, "--json", env={"LAUNCHPAD_LLAMACPP_PROGRAM": str(llama_server)}, timeout=SLOW
+        )
+        for more in ((), ("--image", str(picture)))
+    ]
+    assert [one.code for one in ran] == [0, 0], ran[1].err
+    without, with_one = (one.document for one in ran)
+    assert with_one["engine"]["engine"].endswith("(llama-server 0.7.0)")
+    assert with_one["engine"]["vision"]
+    assert with_one["prompt_tokens"] - without["prompt_tokens"] == PICTURE_TOKENS
