@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psutil
 import pytest
 
 import launchpad
+from gguf_bytes import gguf
 from launchpad import errors
+from launchpad.cli import _run
+from launchpad.engines import registry
+from launchpad.launcher import unattended
+from launchpad.testing.processes import engine_processes
 
 
 def test_everything_exported_is_there():
@@ -47,3 +54,25 @@ def test_a_download_needs_consent(monkeypatch):
         monkeypatch.setenv("LAUNCHPAD_PYPI_INDEX_URL", hub.index_url)
         with pytest.raises(errors.RefusedError, match="download"):
             launchpad.launch("smollm2-135m-instruct", max_download=1000)
+
+
+@pytest.mark.parametrize("way", ["same wish", "smaller context"])
+def test_an_engine_that_is_kept_is_used_and_left(tmp_path, monkeypatch, private_home, way):
+    plugin = Path(__file__).parent / "cli" / "simulated_backend.py"
+    monkeypatch.setenv("LAUNCHPAD_PLUGIN_PATH", str(plugin))
+    unattended.host.cache_clear()
+    path = tmp_path / "tiny.gguf"
+    path.write_bytes(gguf())
+    asked = {"context": 1024} if way == "smaller context" else {}
+    try:
+        assert _run(["start", str(path), "--backend", "simulated"]) == 0
+        (pid,) = (record.engine.pid for record in registry.records())
+        for _ in range(2):
+            with launchpad.Chat(str(path), backend="simulated", **asked) as chat:
+                assert chat.ask("hello there").text.strip() == "The answer is: hello there"
+                assert chat.server.pid == pid
+        assert len(list(registry.records())) == 1
+    finally:
+        assert _run(["stop", "--all"]) == 0
+        unattended.host.cache_clear()
+    assert not engine_processes(private_home)

@@ -36,7 +36,7 @@ from launchpad.wish import Wish
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from launchpad.engines.server import Server
+    from launchpad.engines.server import RunningServer, Server
     from launchpad.plan import Plan
     from launchpad.script.answerers import Answerer
 
@@ -66,7 +66,7 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 
 class Chat:
-    """A conversation with an engine of its own. Started at the first question (or `start`), stopped by `stop` or `with`.
+    """A conversation with an engine: one that `launchpad start` has left loaded, where it does, else its own. Started at the first question (or `start`), stopped by `stop` or `with`.
 
     `model` as on the command line (None or "auto": the best that fits); `tools` are functions that the model may call,
     and nothing else. Further keywords are fields of `ChatOptions` (temperature, seed, max_tokens, stop, think, …).
@@ -104,20 +104,23 @@ class Chat:
     # -- life -----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Pick, pull and start now; idempotent. Raises `LaunchpadError`."""
-        from launchpad.launcher.unattended import planned, started
+        """Use an engine that is kept loaded, or pick, pull and start one; idempotent. Raises `LaunchpadError`."""
+        from launchpad.launcher.unattended import loaded, planned, shared
 
         if self._answerer is None:
-            plan = planned(self._wish, self._max_download, self._report)
-            self._answerer = EngineAnswerer(
-                plan, lambda plan, fresh: started(plan, self._report), deterministic=False
-            )
+            found = loaded(self._wish, self._report)
+            plan = found[0] if found else planned(self._wish, self._max_download, self._report)
+
+            def start(plan: Plan, fresh: bool) -> tuple[Plan, RunningServer]:
+                return found or shared(plan, self._report)
+
+            self._answerer = EngineAnswerer(plan, start, deterministic=False)
         if not self._begun:
             self._answerer.begin()
             self._begun = True
 
     def stop(self) -> None:
-        """Stop the engine and all its processes; idempotent. A fork leaves it to the chat that it came from."""
+        """Stop the engine and all its processes; idempotent. One that is kept loaded stays. A fork leaves it to the chat that it came from."""
         self._referee.close()
         if self._answerer is not None and self._owner:
             self._answerer.close()

@@ -26,6 +26,17 @@ def host() -> tuple[Host, Config]:
     return Host.load(config), config
 
 
+def loaded(wish: Wish, report: Report) -> tuple[Plan, RunningServer] | None:
+    """A kept engine that was started for this wish, and its plan. With a policy, the long way decides first."""
+    from launchpad.config.policy_file import load_policy
+    from launchpad.engines.kept import usable
+    from launchpad.launcher.reuse import for_wish
+
+    if next(usable(), None) is None or load_policy(host()[1]) is not None:
+        return None
+    return for_wish(wish, report)
+
+
 def planned(wish: Wish, max_download: int | None, report: Report) -> Plan:
     """What will be started for `wish`; kept engines that nobody uses make room for it.
 
@@ -51,6 +62,15 @@ def started(plan: Plan, report: Report) -> tuple[Plan, RunningServer]:
     from launchpad.launcher.run import RealEffects, carry_out
 
     return carry_out(plan, RealEffects(*host()), report)
+
+
+def shared(plan: Plan, report: Report) -> tuple[Plan, RunningServer]:
+    """As `started`, but a kept engine that does what the plan would start one for is used; who stops it leaves it loaded."""
+    from launchpad.launcher.reuse import for_plan, stored_plan
+
+    if (found := for_plan(plan, report)) is not None:
+        return stored_plan(found.record.token) or plan, found
+    return started(plan, report)
 
 
 def knows(model: str) -> bool:
