@@ -141,6 +141,12 @@ def test_rule_1_the_recorded_death_of_a_runner_is_a_cut_answer() -> None:
     assert "unexpected EOF" in (error.why or "")
 
 
+def test_an_error_does_not_name_what_was_made_for_one_launch() -> None:
+    with Replay(only("not-found", 0)) as replay:
+        _, error = until_error(replay, model="launchpad/smol-latest:ctx4096-5bce98f7-10378-3313872")
+    assert error.what == "Ollama has no model smol-latest."
+
+
 def test_rule_1_a_stream_without_its_last_line_is_a_cut_answer() -> None:
     with Replay([says("/api/chat", [{"message": {"content": "Hel"}, "done": False}])]) as replay:
         text, error = until_error(replay)

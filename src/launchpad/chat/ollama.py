@@ -9,7 +9,7 @@ from launchpad.chat.answer import Answer, deltas
 from launchpad.chat.client import CONNECT_SECONDS, MAX_EVENT, error_body, unreachable
 from launchpad.chat.connection import traced
 from launchpad.chat.delta import Delta
-from launchpad.chat.ollama_wire import Line, Repeats, chat_body, chat_error, read_line
+from launchpad.chat.ollama_wire import Line, Repeats, chat_body, chat_error, read_line, spoken
 from launchpad.chat.options import ChatOptions, Message
 from launchpad.chat.wire import quote
 from launchpad.errors import AnswerError
@@ -53,9 +53,9 @@ def _lines(server: Server, body: dict[str, Any], options: ChatOptions, answer: A
             client.stream("POST", url, json=body, headers=headers, extensions=traced()) as response,
         ):
             if response.status_code != 200:
-                raise chat_error(error_body(response), response.status_code, server.model)
+                raise chat_error(error_body(response), response.status_code, spoken(server.model))
             for text in split_lines(response.iter_bytes()):
-                line = read_line(text, server.model)
+                line = read_line(text, spoken(server.model))
                 repeats.feed(line)
                 answer.calls += line.calls()
                 yield line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -145,6 +146,11 @@ def chat_error(body: object, status: int | None, model: str) -> AnswerError:
     """An error of Ollama's as one of an answer."""
     problem = explain_ollama(body, status, model)
     return AnswerError(problem.what, why=problem.why, hint=problem.hint, retryable=problem.retryable)
+
+
+def spoken(model: str) -> str:
+    """What errors call a model: not by the name that launchpad gives to one with a context of its own, for one launch."""
+    return re.sub(r"^launchpad/(.+):ctx\d+-[0-9a-z-]+$", r"\1", model)
 
 
 class Repeats:
