@@ -171,7 +171,7 @@ class Partial:
 
     def _look_again(self) -> None:
         with self._writing:
-            if self._journal and not self._closed:
+            if self._journal:
                 self._journal.looks(Look.of(self._file))
 
     def write_at(self, start: int, chunks: list[bytes]) -> None:
