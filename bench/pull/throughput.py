@@ -1,6 +1,6 @@
 """How fast a 2 GB file comes from loopback: launchpad (verifying) beside curl, wget, aria2 and huggingface_hub.
 
-    python bench/pull/throughput.py [--size 2GiB] [--rounds 5] [--where FOLDER]
+    python bench/pull/throughput.py [--size 2GiB] [--rounds 5] [--where FOLDER] [--only curl launchpad]
 
 nginx (`apt-get install nginx-light`) serves the file, so that the server is not what is measured. The rounds are
 interleaved, because the load of the machine changes; the best and the median of each are printed, and what the
@@ -145,6 +145,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=2 << 30)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--only", nargs="*", default=[""], help="words with which the programs begin; curl is needed"
+    )
     parser.add_argument("--where", type=Path, default=Path("/dev/shm"))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -156,7 +159,7 @@ def main() -> None:
         try:
             for _ in range(options.rounds):
                 for name, command in commands(url, options.size, sha256, target).items():
-                    if shutil.which(command[0]):
+                    if shutil.which(command[0]) and name.startswith(tuple(options.only)):
                         costs.setdefault(name, []).append(measure(command, target, worker_of(server.pid)))
         finally:
             server.terminate()
