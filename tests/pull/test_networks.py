@@ -18,6 +18,7 @@ import trustme
 from launchpad.errors import PullError
 from launchpad.events import ignore
 from launchpad.plugins.spec import Resolved
+from launchpad.pull import wire
 from launchpad.pull.http import fetch_json
 from launchpad.pull.options import PullOptions
 from launchpad.pull.store import pull
@@ -25,6 +26,12 @@ from launchpad.testing.hub import SimulatedHub
 
 FILE = "tiny-Q4_K_M.gguf"
 Resolve = Callable[..., Resolved]
+
+
+@pytest.fixture(params=[wire._LONG, 0], ids=["library", "direct"])
+def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways in which an answer is read: through the HTTP library, and beside it, over TLS and proxies too."""
+    monkeypatch.setattr(wire, "_LONG", request.param)
 
 
 @pytest.fixture
@@ -62,6 +69,7 @@ def test_an_unknown_authority_is_named_with_what_to_do(
         pull(resolved(urls=(f"{secure}/{FILE}",)), ignore, options=fast)
 
 
+@pytest.mark.usefixtures("reading")
 def test_ssl_cert_file_adds_an_authority(
     hub: SimulatedHub, secure: str, resolved: Resolve, fast: PullOptions, content: bytes,
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
@@ -164,6 +172,7 @@ def tunnel() -> Iterator[ThreadingTCPServer]:
     server.server_close()
 
 
+@pytest.mark.usefixtures("reading")
 def test_through_a_proxy_with_connect(
     hub: SimulatedHub, secure: str, tunnel: ThreadingTCPServer, resolved: Resolve, fast: PullOptions,
     content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
@@ -179,6 +188,7 @@ def test_through_a_proxy_with_connect(
     assert set(asked) == {("CONNECT", secure.removeprefix("https://"))}
 
 
+@pytest.mark.usefixtures("reading")
 def test_through_a_plain_proxy(
     hub: SimulatedHub, resolved: Resolve, fast: PullOptions, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
