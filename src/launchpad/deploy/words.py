@@ -1,4 +1,4 @@
-"""vLLM's command line for one node of a deployment. PURE. Names as of vLLM 0.33; each is in 0.26, too."""
+"""vLLM's command line for one node of a deployment. PURE. Names as of vLLM 0.33."""
 
 from __future__ import annotations
 
