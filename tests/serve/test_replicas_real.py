@@ -16,7 +16,7 @@ import openai
 import psutil
 import pytest
 
-from launchpad.testing.processes import eventually
+from launchpad.testing.processes import engine_processes, eventually
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(240)]
 
@@ -44,6 +44,7 @@ def gateway(smollm2: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[st
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 143
     process.stdout.close()
+    assert engine_processes(tmp_path) == []
 
 
 def engines(home: Path) -> list[psutil.Process]:

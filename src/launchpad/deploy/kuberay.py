@@ -6,7 +6,7 @@ from typing import Any
 
 from launchpad.deploy import pods
 from launchpad.deploy.model import GIB, PORT, RAY, RAY_IMAGE, RAY_VLLM, Deployment, ManifestFile, Manifests
-from launchpad.deploy.text import PRIVATE, document, fetched, gib, plain
+from launchpad.deploy.text import PLAIN_NETWORK, PRIVATE, document, fetched, gib, plain
 from launchpad.errors import UsageError
 
 _OTHERS = ("tensor-parallel-size", "pipeline-parallel-size")
@@ -25,6 +25,7 @@ def kuberay(what: Deployment, port: int = PORT) -> Manifests:
         raise UsageError(f"Ray Serve answers on {PORT} here.", hint="Leave --port out.")
     said = (
         PRIVATE,
+        *((PLAIN_NETWORK,) if what.nodes > 1 else ()),
         fetched(what),
         f"The cluster has KubeRay 1.5 or newer, and nodes with {what.gpus} free {what.card}.",
         f"Ray's image carries vLLM {RAY_VLLM}; Ray asks for a token, and the answers need no key:"

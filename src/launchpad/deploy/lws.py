@@ -6,7 +6,7 @@ from typing import Any
 
 from launchpad.deploy import pods
 from launchpad.deploy.model import PORT, Deployment, ManifestFile, Manifests
-from launchpad.deploy.text import PRIVATE, document, fetched
+from launchpad.deploy.text import PLAIN_NETWORK, PRIVATE, document, fetched
 from launchpad.deploy.words import joined, words
 
 _GROUP = "leaderworkerset.sigs.k8s.io/name"
@@ -17,6 +17,7 @@ def lws(what: Deployment, port: int = PORT) -> Manifests:
     """The set, the one service in front of its heads, and who may reach them."""
     said = (
         *((PRIVATE,) if what.nodes > 1 else ()),
+        *((PLAIN_NETWORK,) if what.nodes > 1 else ()),
         fetched(what),
         f"The cluster has LeaderWorkerSet 0.6 or newer, and nodes with {what.gpus} free {what.card}.",
         "The network policy holds where the cluster's network plugin enforces it.",

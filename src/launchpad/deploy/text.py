@@ -64,3 +64,4 @@ PRIVATE = (
     "The nodes talk to each other without encryption, and whoever reaches them runs code there:"
     " a private network only."
 )
+PLAIN_NETWORK = "The GPUs of different nodes talk over the pods' own network; InfiniBand and RoCE need the cluster's device plugin for them."
