@@ -121,3 +121,11 @@ def test_experts_whose_parts_would_cut_a_block_are_shared_out_whole() -> None:
     assert found.placement.tensor_parallel == 8
     assert found.placement.expert_parallel
     assert why in found.notes
+
+
+def test_gpus_that_are_left_are_told_with_what_would_use_them() -> None:
+    small = build_of("q", 8 * GIB, "FP8")
+    four = vllm_fit(QWEN3_8B, small, simulate("4x L40S + 256GB"), Wish())
+    assert any("`launchpad serve --replicas 4`" in note for note in four.notes)
+    one = vllm_fit(QWEN3_8B, small, simulate("L40S"), Wish())
+    assert not any("--replicas" in note for note in one.notes)

@@ -264,7 +264,7 @@ def _on(
         notes=(
             f"gpu_memory_utilization {options.utilization:g}, {_parallel(group)}",
             f"room for {found.tokens} tokens of all conversations",
-            *(why for why in (group.why, whole_experts) if why),
+            *(why for why in (group.why, whole_experts, group.idle) if why),
             *layout.notes,
         ),
     )

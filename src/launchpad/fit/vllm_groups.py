@@ -24,12 +24,13 @@ class Group(Struct, frozen=True, kw_only=True):
     """GPUs of one kind in equal stages: the layers are shared out over the stages, each layer within its stage.
 
     `interconnect` is what the network between the stages carries, in bytes/s (None: not known, or there is one stage).
-    `why` says why several GPUs share each layer, or are stages instead.
+    `why` says why several GPUs share each layer, or are stages instead, `idle` what could be done with GPUs that are left.
     """
 
     stages: tuple[tuple[Usable, ...], ...]
     interconnect: float | None = None
     why: str | None = None
+    idle: str | None = None
 
     @property
     def gpus(self) -> tuple[Usable, ...]:
@@ -60,10 +61,20 @@ def _within(gpus: Sequence[Usable], layout: Layout) -> Iterator[Group]:
     """One, two, four or eight of one kind: each layer shared out, or as stages where that cannot be or does not pay."""
     for same in _alike(gpus):
         against = _against_sharing(same, layout)
+        idle = _idle(gpus, same)
         if against is None:
-            yield Group(stages=(same,), why=_for_sharing(same, layout))
+            yield Group(stages=(same,), why=_for_sharing(same, layout), idle=idle)
         elif len(same) <= layout.layers:
-            yield Group(stages=tuple((gpu,) for gpu in same), why=against)
+            yield Group(stages=tuple((gpu,) for gpu in same), why=against, idle=idle)
+
+
+def _idle(gpus: Sequence[Usable], taken: Sequence[Usable]) -> str | None:
+    """How often these GPUs are there, where that is more than once."""
+    name = taken[0].accelerator.name
+    times = sum(gpu.accelerator.name == name for gpu in gpus) // len(taken)
+    if times < 2:
+        return None
+    return f"this takes {len(taken)} of the {name} here; `launchpad serve --replicas {times}` uses the others, too, for many at once"
 
 
 def _for_sharing(gpus: Sequence[Usable], layout: Layout) -> str | None:
