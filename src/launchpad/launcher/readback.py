@@ -126,7 +126,7 @@ def _placement(did: EngineReport) -> str:
         return f"GPU {layers} layers"
     if did.gpu_share is not None:
         return f"GPU {did.gpu_share:.0%}" if did.gpu_share else "CPU"
-    return "CPU" if did.threads is None else f"CPU, {did.threads} threads"
+    return "CPU" if did.threads is None else f"CPU, {did.threads} thread{'s'[: did.threads != 1]}"
 
 
 def _memory(did: EngineReport, memory: Confirmation | None) -> list[str]:
