@@ -126,6 +126,10 @@ def test_ray_gets_a_bundle_for_each_gpu_and_as_many_nodes_as_the_replicas_take(l
     assert model["deployment_config"]["num_replicas"] == 3
     (workers,) = service["spec"]["rayClusterConfig"]["workerGroupSpecs"]
     assert workers["replicas"] == workers["minReplicas"] == workers["maxReplicas"] == 6
+    shm = next(one for one in workers["template"]["spec"]["volumes"] if one["name"] == "shm")["emptyDir"][
+        "sizeLimit"
+    ]
+    assert int(workers["rayStartParams"]["object-store-memory"]) < int(shm.removesuffix("Gi")) << 30
 
 
 def test_sky_opens_a_port_only_for_several_replicas(large: Deployment) -> None:

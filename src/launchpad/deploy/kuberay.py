@@ -11,6 +11,7 @@ from launchpad.errors import UsageError
 
 _OTHERS = ("tensor-parallel-size", "pipeline-parallel-size")
 HEAD_MEMORY = 8 * GIB
+OBJECT_STORE = 4 * GIB
 
 
 def kuberay(what: Deployment, port: int = PORT) -> Manifests:
@@ -111,7 +112,11 @@ def _head() -> dict[str, Any]:
         "resources": {"requests": needs, "limits": {"memory": needs["memory"]}},
         "securityContext": pods.RIGHTS,
     }
-    pod = {"securityContext": {"seccompProfile": {"type": "RuntimeDefault"}}, "containers": [container]}
+    pod = {
+        "automountServiceAccountToken": False,
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+    }
     return {"rayStartParams": {"num-cpus": "0"}, "template": {"spec": pod}}
 
 
@@ -126,13 +131,13 @@ def _workers(what: Deployment) -> dict[str, Any]:
         "volumeMounts": pods.MOUNTS,
     }
     number = what.nodes * what.replicas
-    spec = pods.pod(what, container)
-    del spec["automountServiceAccountToken"]  # Ray's token comes by KubeRay's own way
+    # Ray's own store takes a third of all memory unless it is told, and would not have room in /dev/shm; weights never pass it.
+    own_store = {"object-store-memory": str(OBJECT_STORE)}
     return {
         "groupName": "gpu",
         "replicas": number,
         "minReplicas": number,
         "maxReplicas": number,
-        "rayStartParams": {},
-        "template": {"spec": spec},
+        "rayStartParams": own_store,
+        "template": {"spec": pods.pod(what, container)},
     }
