@@ -10,7 +10,7 @@ import time
 from launchpad.sanitize import clean
 
 DELAY = 1.0  # seconds until it shows: most small models are there before
-EVERY = 0.5
+EVERY = 0.25
 _ERASE = "\r\x1b[K"
 
 
@@ -36,7 +36,7 @@ class LoadingLine:
         """Somebody else is about to write a line."""
         with self._lock:
             self._erase()
-            self._quiet_until = max(self._quiet_until, time.monotonic() + EVERY)
+            self._quiet_until = max(self._quiet_until, time.monotonic() + 2 * EVERY)
 
     def close(self) -> None:
         """Take it away."""
@@ -46,9 +46,7 @@ class LoadingLine:
             self._erase()
 
     def _run(self) -> None:
-        while not self._ended.wait(
-            max(EVERY / 5, self._quiet_until - time.monotonic()) if not self._shown else EVERY
-        ):
+        while not self._ended.wait(EVERY):
             with self._lock:
                 if time.monotonic() >= self._quiet_until and not self._ended.is_set():
                     self._draw()
