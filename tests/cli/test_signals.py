@@ -24,10 +24,10 @@ ENDS = {
 
 @pytest.fixture
 def hub() -> Iterator[SimulatedHub]:
-    """A model of 8 MB that comes at 400 kB/s."""
+    """A model of 60 MB that comes at 4 MB/s."""
     with SimulatedHub() as running:
-        running.add_model("org/m", {"m-Q4_K_M.gguf": gguf() + bytes(8_000_000)})
-        running.misbehave("m-Q4_K_M.gguf", Fault(times=None, rate=400_000))
+        running.add_model("org/m", {"m-Q4_K_M.gguf": gguf() + bytes(60_000_000)})
+        running.misbehave("m-Q4_K_M.gguf", Fault(times=None, rate=4_000_000))
         yield running
 
 
