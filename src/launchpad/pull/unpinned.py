@@ -102,6 +102,7 @@ def _fetch(taking: _Taking, file: RemoteFile) -> RemoteFile:
             taking.report(PullStarted(ref=taking.resolved.ref, size=seen.size, have=watch.have()))
             digest = _take(taking, file, partial, seen if same else None)
             link = repo.place(file.path, digest)
+            sweep(repo.partial(digest))  # the links of those that were killed just there
             _tell_end(taking, link, digest, monotonic() - begin)
         else:
             sweep(partial)  # whoever took it may have been killed before this
