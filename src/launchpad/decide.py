@@ -96,7 +96,7 @@ def _engine_reason(choice: Choice, seen: Survey, wish: Wish) -> str | None:
         return None
     if wish.backend is not None:
         return f"you asked for {wish.backend}"
-    engines = [engine_of(here, seen.machine) for here in seen.backends if here.usable]
+    engines = [engine_of(here, seen.machine) for here in seen.backends if here.plays(wish)]
     return engine_choice.reason(
         choice.pick.fit.backend,
         engines,

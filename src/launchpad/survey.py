@@ -50,6 +50,11 @@ class BackendHere(Struct, frozen=True, kw_only=True):
         """True when it can start an engine here, or could on the simulated machine."""
         return self.status is None or self.status.state == "ready"
 
+    def plays(self, wish: Wish) -> bool:
+        """Whether it is usable, and no guest that nobody asked for."""
+        waits = getattr(self.backend, "guest", False) and self.backend.name != wish.backend
+        return self.usable and not waits
+
     def pulls(self, build: Build) -> bool:
         """Whether the engine fetches this build into a store of its own."""
         return isinstance(self.backend, Pulls) and self.backend.pulls(build)
@@ -230,7 +235,7 @@ def ways(seen: Survey, wish: Wish, model: Model, known: KnownFits | None = None)
 
     found = []
     known = KnownFits() if known is None else known
-    usable = [here for here in seen.backends if here.usable]
+    usable = [here for here in seen.backends if here.plays(wish)]
     engines = {here.backend.name: engine_of(here, seen.machine) for here in usable}
     for here in usable:
         name = here.backend.name
@@ -239,8 +244,7 @@ def ways(seen: Survey, wish: Wish, model: Model, known: KnownFits | None = None)
             can = availability(build, seen, here, wish)
             if wish.backend is None and stands_back(engines[name], others, model, held=in_own_store(can)):
                 continue
-            loss = loss_of(build, model)
-            spread = doubt_of(build, model)
+            loss, spread = loss_of(build, model), doubt_of(build, model)
             found.append(
                 Way(
                     backend=here.backend.name,
@@ -259,7 +263,7 @@ _SLACK = 1.25  # a file may hold more than an engine loads
 
 def too_large_for(seen: Survey, wish: Wish) -> Callable[[Model], bool]:
     """Whether all builds of a model are larger than all memory together, so that no fit needs to be computed."""
-    memory, usable = seen.machine.memory, [here for here in seen.backends if here.usable]
+    memory, usable = seen.machine.memory, [here for here in seen.backends if here.plays(wish)]
     parts = (memory.available, *(a.memory_free for a in seen.machine.accelerators))
     if (
         seen.machine.cluster

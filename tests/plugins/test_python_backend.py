@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,10 @@ from launchpad.engines.server import RunningServer, Server
 from launchpad.errors import AnswerError
 from launchpad.events import ignore
 from launchpad.hardware.machine import Machine
-from launchpad.plugins import PythonBackend
+from launchpad.plugins import Backend, PythonBackend, hookimpl
 from launchpad.plugins.chat_server import ChatRefused, read_request
+from launchpad.plugins.host import Host
+from launchpad.survey import BackendHere
 from launchpad.testing import BackendContract, write_gguf
 from launchpad.testing.backend_contract import MACHINES
 from launchpad.wish import Wish
@@ -230,6 +232,21 @@ def test_it_runs_only_where_it_is_asked_for() -> None:
     assert list(backend().builds(LLAMA)) == [BUILD]
     assert backend().fit(LLAMA, BUILD, WORKSTATION, Wish()) is None
     assert backend().fit(LLAMA, BUILD, WORKSTATION, Wish(backend="echo")) is not None
+
+
+class _Plugin:
+    """A plugin with the guest."""
+
+    @hookimpl
+    def launchpad_backends(self) -> Sequence[Backend]:
+        return [backend()]
+
+
+@pytest.mark.parametrize(("asked", "plays"), [(None, False), ("other", False), ("echo", True)])
+def test_a_guest_takes_no_part_where_it_was_not_asked_for(asked: str | None, plays: bool) -> None:
+    (guarded,) = Host.of(echo=_Plugin()).backends()
+    here = BackendHere(backend=guarded, status=guarded.status(HERE))
+    assert here.usable and here.plays(Wish(backend=asked)) is plays
 
 
 def test_what_its_fit_cannot_tell_stands_beside_it() -> None:

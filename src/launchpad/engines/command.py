@@ -54,6 +54,7 @@ _FORBIDDEN = frozenset(
 _PUBLIC = frozenset({"0.0.0.0", "::", "[::]", "*"})  # noqa: S104  (to refuse them)
 
 STDIN = "/dev/stdin"  # by which launchpad tells an engine its key
+KEY_VARIABLE = "ENGINE_API_KEY"  # by which an engine of ours that is a script is told its key
 READY_VARIABLE = "LAUNCHPAD_READY_FILE"
 ORPHAN_GRACE = 1.0  # s between TERM and KILL when launchpad has died
 

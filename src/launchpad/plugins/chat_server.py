@@ -18,9 +18,9 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from launchpad.engines.command import KEY_VARIABLE
 from launchpad.engines.loopback import LOOPBACK
 
-KEY_VARIABLE = "ENGINE_API_KEY"
 LONGEST_BODY = 64 << 20
 _OPTIONAL = ("tools", "response_format", "logprobs", "logit_bias")
 """What changes an answer so much that an engine that does not know it must not answer."""

@@ -182,6 +182,7 @@ class GuardedBackend:
         self.capabilities = checked(backend.capabilities, BackendCapabilities, "capabilities")
         self._backend = backend
         self._pure_limit = None if plugin.builtin else plugin.limit
+        self.guest = getattr(backend, "guest", False) is True  # runs only where it is asked for by its name
 
     @property
     def has_default_fit(self) -> bool:

@@ -19,6 +19,7 @@ class GuestBackend(CommandBackend):
     speed is that of another engine: this one has `slowest` times as much at the least.
     """
 
+    guest = True  # nobody computes anything for it, and no choice speaks of it, before it is asked for
     architectures: frozenset[str] | None = None
     remark: str | None = None
     slowest = 0.2  # a guess, until launches here were measured: it makes the band wide, and leaves its middle for the choice

@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from launchpad.config.sections import BackendConfig
+from launchpad.engines.command import KEY_VARIABLE
 from launchpad.hardware.machine import Machine
-from launchpad.plugins.chat_server import KEY_VARIABLE
 from launchpad.plugins.guest_backend import GuestBackend
 from launchpad.plugins.spec import BackendStatus
 
