@@ -35,7 +35,7 @@ def node(
         {
             "cpus": [2, 2],
             "mem": mem,
-            "raylet": {"nodeId": name, "nodeManagerAddress": ip, "nodeManagerPort": 1},
+            "raylet": {"nodeId": name, "nodeManagerAddress": ip, "nodeManagerPort": 0},
             "gpus": gpus,
         },
         {"GPU": [0.0, total["GPU"]]},

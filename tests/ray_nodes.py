@@ -89,10 +89,12 @@ class RayNodes:
 
     def kill(self, address: str = OTHER) -> None:
         """As a power cut: every process of the node at once."""
-        node = psutil.Process(self._nodes.pop(address).pid)
+        started = self._nodes.pop(address)
+        node = psutil.Process(started.pid)
         for process in [node, *node.children(recursive=True)]:
             with suppress(psutil.Error):
                 process.kill()
+        started.wait()
 
     def alive(self) -> set[str]:
         """Addresses of the nodes that the cluster takes to be alive."""

@@ -35,7 +35,7 @@ def explain(host: Host, config: Config, plan: Plan, start: StartStep, crash: Eng
     told.memory = crash.memory
     for note in getattr(crash, "__notes__", ()):
         told.add_note(note)
-    if not crash.memory:
+    if not crash.memory or start.cluster is not None:  # what is free here says nothing of a cluster
         return told
     from launchpad.engines.holders import named
 

