@@ -19,7 +19,7 @@ from launchpad.errors import NoModelFits
 from launchpad.events import Event
 from launchpad.hardware.machine import Accelerator, Machine, Memory, with_freed
 from launchpad.hardware.simulate import simulate
-from launchpad.launcher.room import foreseen, idle, with_room
+from launchpad.launcher.room import foreseen, idle, on_cluster, with_room
 from launchpad.plan import Plan, make_plan
 from launchpad.wish import Wish
 
@@ -122,6 +122,20 @@ def test_only_memory_that_comes_free_is_counted(keep: Keep) -> None:
     (one,) = idle()
     assert 64 * MIB <= one.holds()["cpu"] < 160 * MIB
     assert private_bytes(1 << 22) == 0  # no such process
+
+
+def test_of_an_engine_on_a_cluster_gpus_of_its_nodes_come_free_and_nothing_here() -> None:
+    where = simulate("2 nodes of 2x RTX 4090 + 64GB")
+    assert where.cluster is not None
+    live = replace(where, cluster=replace(where.cluster, live="http://10.0.0.1:8265"))
+    made = plan(4096)
+    devices = ("nvidia:0", "nvidia:1", "node-2/nvidia:0")
+    fit = replace(made.start.fit, placement=replace(made.start.fit.placement, devices=devices))
+    there = replace(made, machine=live, start=replace(made.start, fit=fit))
+    assert on_cluster(there, "http://10.0.0.1:8265") == {
+        "gpus of http://10.0.0.1:8265/node-1": 2,
+        "gpus of http://10.0.0.1:8265/node-2": 1,
+    }
 
 
 def test_freed_memory_is_never_more_than_there_is() -> None:

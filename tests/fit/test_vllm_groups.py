@@ -49,6 +49,19 @@ def test_a_model_that_no_node_holds_is_shared_out_over_two() -> None:
     assert all(device.spare is not None and device.spare >= 0 for device in both.devices)
 
 
+def test_as_many_gpus_are_taken_as_are_asked_for() -> None:
+    build, two = build_of("q", 4 * GIB, "BF16"), clustered("two", [PAIR, PAIR])
+    asked = [vllm_fit(QWEN3_8B, build, two, Wish(), gpus=number) for number in (None, 1, 2, 4, 3)]
+    assert [fit.placement.tensor_parallel * fit.placement.pipeline_parallel for fit in asked[:4]] == [
+        1,
+        1,
+        2,
+        4,
+    ]
+    assert asked[4].verdict == "no"
+    assert "3 GPUs (vllm.gpus)" in (asked[4].why or "")
+
+
 def test_more_gpus_are_taken_where_fewer_hold_only_a_short_context() -> None:
     build = build_of("q", 19 * GIB, "BF16")
     found = vllm_fit(QWEN3_8B, build, PAIR, Wish())

@@ -51,7 +51,7 @@ class Idle:
 
         engine, did, plan = self.record.engine, self.record.report, stored_plan(self.record.token)
         if plan is not None and plan.start.cluster is not None:
-            return _on_cluster(plan, plan.start.cluster)
+            return on_cluster(plan, plan.start.cluster)
         held = {"cpu": private_bytes(engine.pid) if engine else 0}
         if plan is not None and did is not None and (did.gpu_layers or did.gpu_share):
             held |= {one.device: one.total for one in plan.start.fit.devices if one.device != "cpu"}
@@ -70,7 +70,7 @@ class Idle:
             os.close(claim)
 
 
-def _on_cluster(plan: Plan, cluster: str) -> dict[str, int]:
+def on_cluster(plan: Plan, cluster: str) -> dict[str, int]:
     """GPUs of the cluster that an engine holds, by node: devices of other nodes than the first carry their node's name."""
     from launchpad.hardware.ray_cluster import gpus_of
 

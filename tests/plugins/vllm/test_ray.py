@@ -96,6 +96,14 @@ def test_what_stops_vllm_there_is_explained_as_here(
     assert crash.value.why == "9 attention heads cannot be shared out over 2 GPUs."
 
 
+def test_one_that_answers_without_its_key_is_stopped(
+    cluster: str, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_VLLM", "keyless")
+    with pytest.raises(LaunchError, match="answers without the key"):
+        launch_on_ray(on_two_nodes(model_folder, cluster), ignore)
+
+
 def test_a_repository_is_named_with_its_revision_and_nothing_else_will_do(
     cluster: str, model_folder: Path
 ) -> None:

@@ -17,6 +17,7 @@ from launchpad.plugins import (
     StartStep,
     UsageError,
     failure_in,
+    get_loopback,
     look_at_ray,
     ray_command,
     require_private,
@@ -52,6 +53,10 @@ def launch_on_ray(start: StartStep, report: Report) -> EngineServer:
         )
         assert process.pid is not None
         require_private(NAME, process.pid, port)
+        if get_loopback(port, "/v1/models", "wrong")[0] != 401:
+            raise process.error(
+                f"{NAME} answers without the key and was stopped.", "It ignored VLLM_API_KEY."
+            )
         many = len(sight.nodes)
         where = f"{NAME} {sight.version} (Ray, {many} node{'s' if many != 1 else ''})"
         did = read_back(where, process.log.text(), entry, start.fit, time.monotonic() - begin)
