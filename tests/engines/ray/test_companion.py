@@ -116,7 +116,12 @@ def start(tmp_path: Path, answers: dict[str, Any]) -> Iterator[Start]:
     answers["/api/v0/actors"] = actors
     with serving(answers, jobs=jobs) as port:
 
-        def run(*words: str, source: str | None = None, nodes: tuple[str, ...] = ("127.0.0.1",)) -> Running:
+        def run(
+            *words: str,
+            source: str | None = None,
+            nodes: tuple[str, ...] = ("127.0.0.1",),
+            drain: float = 1.0,
+        ) -> Running:
             task = Task(
                 dashboard=dashboard(f"ray://127.0.0.1:{port}"),
                 job="launchpad-run-1",
@@ -125,7 +130,7 @@ def start(tmp_path: Path, answers: dict[str, Any]) -> Iterator[Start]:
                 settings={"words": ["m", *words], "api_key": "12345"},
                 environment={"COLOR": "green"},
                 nodes=nodes,
-                drain=1.0,
+                drain=drain,
             )
             started.append(Running(tmp_path, task, jobs))
             return started[-1]
@@ -165,6 +170,17 @@ def test_a_killed_companion_takes_the_engine_with_it(start: Start) -> None:
     running.process.kill()
     eventually(lambda: not engine.is_running() or engine.status() == psutil.STATUS_ZOMBIE, seconds=5)
     eventually(lambda: running.jobs.running[running.job].poll() is not None, seconds=5)
+
+
+def test_a_companion_that_is_killed_while_it_stops_leaves_the_engine_no_more_time(start: Start) -> None:
+    running = start("stubborn", drain=60.0)
+    running.ready()
+    engine = running.engine
+    running.process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    assert engine.is_running()
+    running.process.kill()
+    eventually(lambda: not engine.is_running() or engine.status() == psutil.STATUS_ZOMBIE, seconds=10)
 
 
 def test_without_the_secret_nobody_reaches_the_engine(start: Start) -> None:

@@ -18,6 +18,7 @@ import contextlib
 import hashlib
 import hmac
 import json
+import math
 import os
 import signal
 import socket
@@ -27,6 +28,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# Two errors before Python 3.11, which a cluster may run.
+TIMEOUTS = (TimeoutError, asyncio.TimeoutError)
 READY = "Application startup complete"  # from then on it ends its workers by itself
 LONGEST_LINE = 1 << 20
 WAIT_FOR_LEASH = 60.0  # s
@@ -46,6 +49,7 @@ class Head:
         self._leash: asyncio.StreamWriter | None = None
         self._leashed = asyncio.Event()
         self._ending: asyncio.Task[None] | None = None
+        self._deadline = math.inf
         self._asked = False
 
     async def run(self) -> int:
@@ -58,7 +62,7 @@ class Head:
         self._say("launchpad-head " + json.dumps({"address": self._address, "port": port}) + "\n")
         try:
             await asyncio.wait_for(self._leashed.wait(), WAIT_FOR_LEASH)
-        except TimeoutError:
+        except TIMEOUTS:
             self._say(f"launchpad: nobody came to {self._address}:{port} for {WAIT_FOR_LEASH:.0f} s\n")
             return 1
         if self._engine is None:
@@ -87,7 +91,7 @@ class Head:
             elif self._leash is None:
                 self._leash = writer
                 await self._obey(hello, reader)
-        except (TimeoutError, OSError, ValueError):
+        except (OSError, ValueError, *TIMEOUTS):
             pass
         finally:
             writer.close()
@@ -118,7 +122,7 @@ class Head:
                 if "stop" in said:
                     self._asked = True
                     self._end(float(said["stop"]))
-        except (TimeoutError, OSError):
+        except (OSError, *TIMEOUTS):
             pass
         finally:
             beat.cancel()
@@ -180,23 +184,23 @@ class Head:
             self._leash.write(json.dumps(message).encode() + b"\n")
 
     def _end(self, grace: float) -> None:
-        """Ask the engine to end, and end it by force `grace` seconds later."""
+        """Ask the engine to end, and end it by force `grace` seconds later. A later call can only shorten that."""
         if self._engine is None:
             sys.exit(1)
+        self._deadline = min(self._deadline, asyncio.get_running_loop().time() + grace)
         if self._ending is None:
-            self._ending = asyncio.create_task(self._ended(self._engine, grace))
+            self._ending = asyncio.create_task(self._ended(self._engine))
 
-    async def _ended(self, engine: asyncio.subprocess.Process, grace: float) -> None:
+    async def _ended(self, engine: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             if self._ready:
                 os.kill(engine.pid, signal.SIGTERM)
             else:  # while it loads, TERM is swallowed
                 os.killpg(engine.pid, signal.SIGINT)
-        try:
-            await asyncio.wait_for(asyncio.shield(engine.wait()), grace)
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(engine.pid, signal.SIGKILL)
+        while engine.returncode is None and asyncio.get_running_loop().time() < self._deadline:
+            await asyncio.sleep(0.05)
+        if engine.returncode is None:
+            os.killpg(engine.pid, signal.SIGKILL)
 
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
