@@ -186,6 +186,14 @@ def test_what_a_fast_connection_asked_for_is_shared_when_it_slows_down(
     monkeypatch.setattr(crew, "_SLOW", 0.1)
     monkeypatch.setattr(crew, "_PROGRESS", 1024)
     monkeypatch.setattr(Part, "rate", lambda part: crew._FAST + 1)
+    grow = crew.Crew._grow
+
+    def later(self: crew.Crew, begin: float, first: int) -> None:
+        """Others join when eight pieces are under way, however slow the machine is: before, there is nothing to share."""
+        if len(hub.gets(FILE)) >= 4:
+            grow(self, begin, first)
+
+    monkeypatch.setattr(crew.Crew, "_grow", later)
     hub.misbehave(FILE, Fault(times=3), Fault(rate=200_000, times=None))
     assert pulled(resolved(), many) == content
     starts = {seen.range_start for seen in hub.gets(FILE)}
