@@ -306,6 +306,7 @@ def test_less_than_was_planned_for_the_gpu_is_said(share, said):
 def test_the_line_tells_the_share_where_no_layers_are_told():
     assert "GPU 45%" in summarize("M", EngineReport(engine="e", gpu_share=0.45))
     assert " CPU " in f"{summarize('M', EngineReport(engine='e', gpu_share=0.0))} "
+    assert "GPU or CPU: not told" in summarize("M", EngineReport(engine="e"))
 
 
 def test_what_an_engine_keeps_by_name_is_not_looked_for_as_a_file():

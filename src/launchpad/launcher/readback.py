@@ -121,12 +121,16 @@ def summarize(name: str, did: EngineReport, memory: Confirmation | None = None) 
 
 
 def _placement(did: EngineReport) -> str:
+    """Where the engine says that the model is: never a guess."""
     if did.gpu_layers:
         layers = f"{did.gpu_layers}/{did.layers}" if did.layers else f"{did.gpu_layers}"
         return f"GPU {layers} layers"
-    if did.gpu_share is not None:
-        return f"GPU {did.gpu_share:.0%}" if did.gpu_share else "CPU"
-    return "CPU" if did.threads is None else f"CPU, {did.threads} thread{'s'[: did.threads != 1]}"
+    if did.gpu_share:
+        return f"GPU {did.gpu_share:.0%}"
+    if did.threads is not None:
+        return f"CPU, {did.threads} thread{'s'[: did.threads != 1]}"
+    on_cpu = did.buffers and all(buffers.device == "cpu" for buffers in did.buffers)
+    return "CPU" if did.gpu_layers == 0 or did.gpu_share == 0 or on_cpu else "GPU or CPU: not told"
 
 
 def _memory(did: EngineReport, memory: Confirmation | None) -> list[str]:
