@@ -68,6 +68,14 @@ def test_every_setting_reaches_the_engines_own_parameters() -> None:
     assert params.ctx_shift is False
 
 
+def test_one_gpu_of_several_is_the_only_one_that_takes_part() -> None:
+    """With a share of nothing for the others, llama.cpp keeps buffers as if they did."""
+    told = arguments(_fit(Settings(context=4096, gpu_layers=17, tensor_split=(0.0, 1.0))))
+    assert "tensor-split" not in told
+    params = parameters(xllamacpp, {"model": "m", "alias": "m", "api_key": "k", "arguments": told})
+    assert (params.split_mode, params.main_gpu) == (xllamacpp.llama_split_mode.LLAMA_SPLIT_MODE_NONE, 1)
+
+
 def test_private_by_default() -> None:
     params = parameters(xllamacpp, {"model": "/models/m.gguf", "alias": "m", "api_key": "k", "arguments": {}})
     assert list(params.hostnames) == ["127.0.0.1"]

@@ -39,7 +39,10 @@ def _optional(settings: Settings) -> EngineArguments:
         told["threads"] = settings.threads
     if settings.cpu_moe_layers:
         told["n-cpu-moe"] = settings.cpu_moe_layers
-    if settings.tensor_split:
+    used = [index for index, share in enumerate(settings.tensor_split) if share]
+    if len(used) == 1:  # with a share of nothing for the others, buffers are kept as if they took part
+        told["split-mode"], told["main-gpu"] = "none", used[0]
+    elif used:
         told["tensor-split"] = ",".join(f"{share:g}" for share in settings.tensor_split)
     return told
 

@@ -114,6 +114,7 @@ def _setters(xllamacpp: Any, params: Any) -> dict[str, Callable[[Any], object]]:
 
     flash, load = xllamacpp.llama_flash_attn_type, xllamacpp.llama_load_mode
     flash_types = {"on": flash.LLAMA_FLASH_ATTN_TYPE_ENABLED, "off": flash.LLAMA_FLASH_ATTN_TYPE_DISABLED}
+    split_modes = {"none": xllamacpp.llama_split_mode.LLAMA_SPLIT_MODE_NONE}
     load_modes = {True: load.LLAMA_LOAD_MODE_MMAP, False: load.LLAMA_LOAD_MODE_NONE}
 
     def threads(value: int) -> None:
@@ -146,6 +147,8 @@ def _setters(xllamacpp: Any, params: Any) -> dict[str, Callable[[Any], object]]:
         "threads": threads,
         "n-cpu-moe": cpu_moe,
         "tensor-split": tensor_split,
+        "split-mode": lambda value: setattr(params, "split_mode", split_modes[value]),
+        "main-gpu": plain("main_gpu"),
     }
 
 

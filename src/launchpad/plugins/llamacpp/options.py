@@ -29,6 +29,8 @@ _VALUES: dict[str, tuple[str, ...]] = {
     "threads": ("--threads",),
     "n-cpu-moe": ("--n-cpu-moe",),
     "tensor-split": ("--tensor-split",),
+    "split-mode": ("--split-mode",),
+    "main-gpu": ("--main-gpu",),
     "n-gpu-layers-draft": ("--spec-draft-ngl", "--n-gpu-layers-draft", "--gpu-layers-draft"),
     "cache-type-k-draft": ("--spec-draft-type-k", "--cache-type-k-draft"),
     "cache-type-v-draft": ("--spec-draft-type-v", "--cache-type-v-draft"),
