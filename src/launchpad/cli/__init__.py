@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import signal
@@ -15,19 +16,27 @@ if TYPE_CHECKING:
     from types import FrameType
 
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE, as a C program would end
+EXIT_INTERRUPTED = 130  # 128 + SIGINT
 EXIT_HANGUP = 129  # 128 + SIGHUP, which may come a moment after the first write has failed
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with the code of docs/reference/exit-codes.md."""
     prepare_streams()
+    # Registered first, so it runs last: the interpreter, taken down, would die of a late Ctrl-C instead of its exit code.
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     # A start makes many objects that live to the end: looking for garbage among them is half of a large catalog's time.
     gc.set_threshold(500_000, 20, 20)
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup means what it says
             signal.signal(number, _exit_on_signal)
-    code = _run(list(sys.argv[1:] if arguments is None else arguments))
+    try:
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        signal.signal(signal.SIGINT, _end_at_once)
+    except KeyboardInterrupt:  # once more, on the way out
+        signal.signal(signal.SIGINT, _end_at_once)
+        code = EXIT_INTERRUPTED
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -69,7 +78,7 @@ def _run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort) as stop:
         # At a question the cursor stands behind "^C".
         app.output.stopped(within_a_line=isinstance(stop.__context__, (KeyboardInterrupt, EOFError)))
-        return 130
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
         return _quiet_pipe()
     except OSError as error:
@@ -98,3 +107,8 @@ def _exit_on_signal(number: int, frame: FrameType | None) -> None:
     from launchpad.errors import SignalExit
 
     raise SignalExit(number)
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> None:
+    """Ctrl-C when all is said: nothing is waited for. Each engine's guard sees that its launcher is gone."""
+    os._exit(EXIT_INTERRUPTED)

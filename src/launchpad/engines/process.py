@@ -27,6 +27,7 @@ from launchpad.engines.command import (
 )
 from launchpad.engines.failure import EngineExit, last_words, missing, oom_kills
 from launchpad.engines.identity import Identity, identify
+from launchpad.engines.latch import Latch
 from launchpad.engines.log import EngineLog
 from launchpad.engines.progress import Phase, StallTimer
 from launchpad.engines.server import EngineReport
@@ -63,10 +64,10 @@ class EngineProcess:
         self.pid: int | None = None
         self._state = State.STARTING
         self._lock = threading.RLock()
-        self._answered = threading.Event()  # the guard has said whether the engine started
-        self._gone = threading.Event()  # the engine and all its descendants have ended
-        self._released = threading.Event()  # another process owns the engine now
-        self._synced = threading.Event()  # the log holds what the engine wrote until it was ready
+        self._answered = Latch()  # the guard has said whether the engine started
+        self._gone = Latch()  # the engine and all its descendants have ended
+        self._released = Latch()  # another process owns the engine now
+        self._synced = Latch()  # the log holds what the engine wrote until it was ready
         self._start_error: tuple[int | None, str] | None = None
         self._oom_kills = oom_kills()
         self._owner = os.getpid()
@@ -156,9 +157,7 @@ class EngineProcess:
             ours = self in _alive and self._gone.is_set()
             _alive.discard(self)
         if ours:
-            with contextlib.suppress(
-                Exception
-            ):  # who listens must not keep the next engine from being stopped
+            with contextlib.suppress(Exception):  # who listens must not keep the next from being stopped
                 self._report(EngineStopped(backend=self.command.backend))
 
     def guard_pipes(self) -> tuple[int, int]:
