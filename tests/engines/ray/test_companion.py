@@ -19,6 +19,7 @@ import msgspec
 import psutil
 import pytest
 
+import launchpad
 from launchpad.engines.ray.companion import Task
 from launchpad.engines.ray.entry import failure_in
 from launchpad.hardware.ray_dashboard import dashboard
@@ -27,7 +28,7 @@ from ray_facts import TWO, Jobs, serving
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="vLLM runs on Linux")
 
-HEAD = Path(__file__).parents[3] / "src" / "launchpad" / "engines" / "ray" / "head.py"
+HEAD = Path(launchpad.__file__).parent / "engines" / "ray" / "head.py"  # of what is installed
 ENGINE = """
 import http.server, json, signal, sys, os
 settings = json.load(sys.stdin)
