@@ -19,18 +19,14 @@ class Llamafile(GuestBackend):
 
     def __init__(self) -> None:
         self.program = shutil.which(os.environ.get(VARIABLE) or "llamafile")
-        start = (self.program or "llamafile",)
-        if sys.platform != "win32":
-            start = (
-                "/bin/sh",
-                *start,
-            )  # its format is a program for a shell; many a kernel does not start it itself
+        # Its format is a program for a shell; many a kernel does not start it itself.
+        shell = () if sys.platform == "win32" else ("/bin/sh",)
         options = (
             "--server", "--model", "{model_path}", "--host", "127.0.0.1", "--port", "{port}", "--ctx-size", "{context}",
             "--n-gpu-layers", "{gpu_layers}", "--parallel", "{parallel}", "--jinja", "--no-webui",
         )  # fmt: skip
         settings = BackendConfig(
-            command=(*start, *options),
+            command=(*shell, self.program or "llamafile", *options),
             env={"LLAMA_API_KEY": "{api_key}"},
             accelerators=("cuda", "rocm", "metal", "vulkan"),
         )
