@@ -24,6 +24,7 @@ from launchpad.pull.payload import Payload
 from launchpad.pull.progress import Progress
 from launchpad.pull.transfer import fetch
 from launchpad.pull.verify import hash_file
+from launchpad.pull.watch import Watch
 
 LARGEST = 4 << 30
 FOLDER = "archives"  # in the cache
@@ -97,9 +98,8 @@ def verified_archive(archive: ProgramArchive, report: Report) -> Iterator[Path]:
     partial = folder / check_name(archive.sha256)
     wait = f"Another launchpad is fetching {archive.place}; waiting for it."
     lock = folder / f"{archive.sha256}.lock"
-    with hold_lock(
-        lock, options, lambda: journal.have(partial), archive.place, lambda: progress.notice(wait)
-    ):
+    watch = Watch(partial)
+    with hold_lock(lock, options, watch.have, archive.place, lambda: progress.notice(wait)):
         try:
             with client(options) as http, Partial(partial, payload, piece=options.piece_size) as part:
                 check_space(folder, (payload.size or 0) - part.allocated)
