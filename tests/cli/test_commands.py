@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from launchpad.cli.run import run
 from launchpad.cli.table import COMMANDS
 from launchpad.testing.hub import SimulatedHub
 
@@ -29,6 +30,29 @@ def test_root_help_lists_every_command_with_its_own_first_line(launchpad):
     for name, (_, text) in COMMANDS.items():
         assert name in ran.out
         assert text in " ".join(ran.out.split())
+
+
+def test_help_shows_each_option_once_under_its_heading(launchpad):
+    ran = launchpad("run", "--help")
+    headings = [line for line in ran.out.splitlines() if re.fullmatch(r"\w[\w ]*:", line)]
+    assert headings == [
+        "Options:",
+        "Conversation:",
+        "Choice of the model:",
+        "Start of the engine:",
+        "Download:",
+        "Prompt files:",
+    ]
+    options = ran.out.partition("--json prints")[0]
+    shown = re.findall(r"^  (?:-\w, )?(--[\w-]+)", options, re.MULTILINE)
+    assert sorted(shown) == sorted(
+        {param.opts[-1] for param in run.params if param.param_type_name == "option"} | {"--help"}
+    )
+
+
+@pytest.mark.parametrize("group", ["catalog", "plugins", "config", "engines", "sessions", "bundle"])
+def test_help_of_a_group_cuts_no_sentence(launchpad, group):
+    assert not re.search(r"\w\.\.\.", launchpad(group, "--help").out)
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_where_the_hub_does_not_answer_the_index_does_and_one_line_says_so(launc
     missed = [line for line in ran.err.splitlines() if "would have been the pick" in line]
     assert len(missed) == 1
     assert "HF_ENDPOINT" in missed[0]
-    assert "pulled and verified 98 MB" in ran.err
+    assert "pulled and verified in " in ran.err
     assert "context 8,192" in ran.err
 
 

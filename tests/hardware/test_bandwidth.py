@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def measurements(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """Measuring is simulated: each call is noted and answered with 20 GB/s."""
     calls: list[tuple[int, int]] = []
 
-    def answer(size: int, threads: int) -> float:
+    def answer(size: int, threads: int, *, patience: int) -> float:
         calls.append((size, threads))
         return 2e10
 
@@ -57,9 +58,30 @@ def test_a_processor_too_busy_to_fill_the_buffers_is_said(tmp_path: Path, monkey
     assert not (tmp_path / "b.json").exists()
 
 
-def test_a_pass_that_is_cut_short_counts_what_it_read(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "_BUDGET", -1.0)  # each thread stops after its first pair of blocks
+def test_one_round_is_measured_however_late_it_is(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_BUDGET", -1.0)
     assert 1e8 < measured(64 * MIB, 1) < 1e13
+
+
+def test_a_processor_that_others_hold_most_of_the_time_is_not_taken_for_a_slow_memory(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Simulated: three comparisons of four wait for a core, 30 ms each; seen as a whole that is 0.5 GB/s."""
+    calls = count()
+
+    def memcmp(first: int, second: int, size: int) -> int:
+        time.sleep(0.030 if next(calls) % 4 else 0.001)
+        return 0
+
+    monkeypatch.setattr(module, "_memcmp", lambda: memcmp)
+    assert measured(64 * MIB, 1) > 5e9
+
+
+def test_beside_other_work_it_takes_its_time(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_memcmp", lambda: lambda first, second, size: time.sleep(0.001))
+    start = time.monotonic()
+    measured(32 * MIB, 1, patience=2)
+    assert time.monotonic() - start >= 2 * module._BUDGET
 
 
 def test_what_was_measured_beside_other_work_is_measured_again_soon(

@@ -201,6 +201,15 @@ def test_memory_beside_the_plan_in_the_line():
     assert "2 slots" in line
     assert "CUDA0 200 weights + 10 context + 0 compute MiB · cpu 100 weights" in line
     assert "MiB as planned" in line
+    less = replace(did, buffers=(EngineBuffers(device="CUDA0", model=270 << 20),))
+    more = [check("cuda:0", 270 << 20)]
+    assert (
+        summarize("M", less, replace(confirmation, devices=(*more, check("cpu", 0)))).count(
+            "(10% less than planned)"
+        )
+        == 1
+    )
+    assert "(80% more than planned)" in summarize("M", less, replace(confirmation, devices=(*more,)))
 
 
 # -- crashes at load ------------------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def choose(candidates: Sequence[Candidate], wish: Wish) -> Choice:
     missed = _missed(_one_per_model(runnable), pick)
     above = _above(rated, pick)
     return Choice(
-        pick=_option(pick, _pick_reason(pick, above, wish)) if pick else None,
+        pick=_option(pick, _pick_reason(pick, above, missed, wish)) if pick else None,
         faster=_faster(good, pick),
         better=_better(rated, pick),
         unobtainable=missed,
@@ -187,13 +187,15 @@ def _option(rated: Rated, reason: str) -> Option:
     )
 
 
-def _pick_reason(pick: Rated, above: Sequence[Rated], wish: Wish) -> str:
+def _pick_reason(pick: Rated, above: Sequence[Rated], missed: Option | None, wish: Wish) -> str:
     if wish.model is not None and not wish.model.startswith("auto"):
         return "you asked for it"
     if pick.score is None:
         return "the best that runs here, though no benchmark rates it yet"
     if any(is_good(r) for r in above):
         return f"the best balance of {wish.purpose} quality and speed here"
+    if missed is not None:
+        return f"the best {wish.purpose} quality of what runs here and can be had from here"
     return f"the best {wish.purpose} quality that runs here"
 
 

@@ -15,10 +15,11 @@ from launchpad.cli.options import (
     on_live_option,
     wish_options,
 )
+from launchpad.cli.shared import Command
 from launchpad.errors import UsageError
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("requests", type=click.Path(path_type=Path))
 @click.option(
     "-o",

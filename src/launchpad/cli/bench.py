@@ -14,6 +14,7 @@ from launchpad.cli.options import (
     wish_options,
 )
 from launchpad.cli.render import gib, speed
+from launchpad.cli.shared import Command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 TEST_MIDDLE = 64  # tokens: the depth grows by 128 while decode is measured
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("model", required=False)
 @wish_options
 @engine_option

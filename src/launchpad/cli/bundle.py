@@ -12,6 +12,7 @@ import click
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option
 from launchpad.cli.render import gb, license_text
+from launchpad.cli.shared import Group
 from launchpad.errors import RefusedError, UsageError, VerifyError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from launchpad.catalog.model import Build, LocalModel, Model
 
 
-@click.group()
+@click.group(cls=Group)
 def bundle() -> None:
     """Move a model with its license, revision and hashes to a machine without a network.
 

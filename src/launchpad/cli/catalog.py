@@ -10,6 +10,7 @@ import click
 
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option
+from launchpad.cli.shared import Group
 
 if TYPE_CHECKING:
     from launchpad.catalog.download import Trust
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _SHOWN = 12  # changes that are told; --json has them all
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @json_option
 @click.pass_context
 def catalog(context: click.Context) -> None:

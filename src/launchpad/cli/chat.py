@@ -16,10 +16,11 @@ from launchpad.cli.options import (
     transfer_options,
     wish_options,
 )
+from launchpad.cli.shared import Command
 from launchpad.cli.talk_options import talk_options
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("model", required=False)
 @talk_options
 @wish_options

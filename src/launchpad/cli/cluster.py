@@ -10,6 +10,7 @@ import click
 from launchpad.cli.app import App
 from launchpad.cli.generate import write_files
 from launchpad.cli.options import json_option, make_wish, on_option, simulated, wish_options
+from launchpad.cli.shared import Group
 
 if TYPE_CHECKING:
     from launchpad.deploy.model import Manifests
@@ -21,7 +22,7 @@ PORT = 8000
 KINDS = ("kuberay", "lws", "skypilot", "commands")
 
 
-@click.group()
+@click.group(cls=Group)
 def cluster() -> None:
     """Hand a plan over to what runs clusters.
 

@@ -10,6 +10,7 @@ import click
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option
 from launchpad.cli.render import gb
+from launchpad.cli.shared import Group
 from launchpad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 ACCELERATORS = ("cpu", "cuda", "rocm", "vulkan", "metal")
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @json_option
 @click.pass_context
 def engines(ctx: click.Context) -> None:

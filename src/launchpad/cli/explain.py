@@ -16,6 +16,7 @@ from launchpad.cli.options import (
     wish_options,
 )
 from launchpad.cli.output import clean_line
+from launchpad.cli.shared import Command
 
 if TYPE_CHECKING:
     from launchpad.cli.explain_budget import Table
@@ -27,7 +28,7 @@ WIDTH_IN_A_FILE = 100
 WIDEST = 120  # longer lines are hard to read
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("model")
 @wish_options
 @engine_option

@@ -5,24 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from launchpad.cli.render import gb, placement, speed
+from launchpad.cli.render import TERMS, gb, placement, speed
 from launchpad.explain.result import Explanation
 from launchpad.fit.result import DeviceMemory, Fit, Settings
 
 MIB = 1 << 20
 MOST_DEVICE_COLUMNS = 3
 
-_TERMS = {
-    "weights": "weights",
-    "kv_cache": "KV cache",
-    "recurrent_state": "recurrent state",
-    "compute": "compute buffer",
-    "output": "logits",
-    "projector": "vision projector",
-    "projector_compute": "its scratch memory",
-    "repack": "repacked copy",
-    "overhead": "engine, driver",
-}
 _SHORT_TERMS = {"kv_cache": "KV", "recurrent_state": "state", "compute": "compute", "overhead": "engine"}
 _BASES = {
     "exact": "exact = counted from the tensors and the shape",
@@ -66,7 +55,7 @@ def _by_term(found: Explanation) -> Table:
     devices = found.fit.devices
     names = _names(devices)
     rows = [
-        [_TERMS.get(name, name), *(_term(device, name, _mib) for device in devices), _basis(devices, name)]
+        [TERMS.get(name, name), *(_term(device, name, _mib) for device in devices), _basis(devices, name)]
         for name in names
     ]
     rows.append(["sum", *(_mib(device.total) for device in devices), ""])
@@ -94,7 +83,7 @@ def _by_device(found: Explanation) -> Table:
         for device in devices
     ]
     rows.append(["basis", *(_basis(devices, name) for name in names), "", "", ""])
-    headers = [_SHORT_TERMS.get(name, _TERMS.get(name, name)) for name in names]
+    headers = [_SHORT_TERMS.get(name, TERMS.get(name, name)) for name in names]
     return Table(["memory, GiB", *headers, "sum", "usable", "left"], rows, tuple(range(1, len(names) + 4)))
 
 
@@ -129,7 +118,7 @@ def _kv(settings: Settings) -> str:
 def _names(devices: Iterable[DeviceMemory]) -> list[str]:
     """The terms that occur, in the order in which devices list them."""
     present = {term.name for device in devices for term in device.terms}
-    return [name for name in _TERMS if name in present] + sorted(present - set(_TERMS))
+    return [name for name in TERMS if name in present] + sorted(present - set(TERMS))
 
 
 def _term(device: DeviceMemory, name: str, shown: Callable[[int], str]) -> str:

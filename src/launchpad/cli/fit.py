@@ -15,7 +15,8 @@ from launchpad.cli.options import (
     simulated,
     wish_options,
 )
-from launchpad.cli.render import gb, gib, placement, speed
+from launchpad.cli.render import TERMS, gb, gib, placement, speed
+from launchpad.cli.shared import Command
 
 if TYPE_CHECKING:
     from launchpad.choice.choose import Candidate
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from launchpad.errors import LaunchpadError
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("model")
 @wish_options
 @engine_option
@@ -93,7 +94,7 @@ def _row(candidate: Candidate) -> list[str]:
 
 def _terms(out: Output, candidate: Candidate) -> None:
     rows = [
-        [device.device, term.name.replace("_", " "), f"{term.bytes:,}", term.basis]
+        [device.device, TERMS.get(term.name, term.name), f"{term.bytes:,}", term.basis]
         for device in candidate.fit.devices
         for term in device.terms
     ]

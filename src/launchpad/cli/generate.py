@@ -17,6 +17,7 @@ from launchpad.cli.options import (
     make_wish,
     wish_options,
 )
+from launchpad.cli.shared import Command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 KINDS = ("systemd", "quadlet", "launchd", "compose")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("model", required=False)
 @wish_options

@@ -11,6 +11,7 @@ import click
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option, make_wish, on_option, simulated, wish_options
 from launchpad.cli.render import gib
+from launchpad.cli.shared import Command
 
 if TYPE_CHECKING:
     from launchpad.cli.output import Output
@@ -23,7 +24,7 @@ _NAME_WIDTH = 28  # with what stands beside them, both names fit 80 columns
 _NEXT_WIDTH = 17
 
 
-@click.command()
+@click.command(cls=Command)
 @wish_options
 @on_option
 @click.option("--html", type=_FILE, help="Write a page that needs no network.")

@@ -12,6 +12,7 @@ from launchpad.choice.ordering import in_order
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option, make_wish, wish_options
 from launchpad.cli.render import count, license_text, score, tokens
+from launchpad.cli.shared import Command
 
 if TYPE_CHECKING:
     from launchpad.catalog.model import Model
@@ -26,7 +27,7 @@ SPARE = (
 )  # shed in this order on a narrow terminal
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("text", required=False)
 @wish_options
 @click.option(

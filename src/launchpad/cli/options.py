@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
 from launchpad.cli.app import App
+from launchpad.cli.shared import Options, SharedOption, gathered
 from launchpad.wish import LEAST_CONTEXT
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
+CHOICE, START, DOWNLOAD = "Choice of the model", "Start of the engine", "Download"  # headings of the help
 PURPOSES = ("chat", "code", "reasoning", "vision", "tools", "multilingual")
 KV_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
 
@@ -117,86 +118,62 @@ def transfer_options(function: Callable[P, R]) -> Callable[P, R]:
     )
     for flag, kind, metavar, text in reversed(options):
         function = click.option(
-            flag, type=kind, metavar=metavar, expose_value=False, callback=remember, help=text
+            flag,
+            type=kind,
+            metavar=metavar,
+            expose_value=False,
+            callback=remember,
+            help=text,
+            cls=SharedOption,
+            heading=DOWNLOAD,
         )(function)
     return function
 
 
-_WISHES: dict[str, tuple[str, dict[str, Any]]] = {
-    "context": (
-        "--context",
-        {"type": click.IntRange(LEAST_CONTEXT), "metavar": "TOKENS", "help": "Context that is needed."},
-    ),
-    "parallel": (
-        "--parallel",
-        {"type": click.IntRange(1, 256), "metavar": "N", "help": "Conversations that share the context."},
-    ),
-    "kv_type": (
-        "--kv-type",
-        {"type": click.Choice(KV_TYPES), "metavar": "TYPE", "help": "Type of the KV cache, such as q8_0."},
-    ),
-    "ubatch": (
-        "--ubatch",
-        {"type": click.IntRange(1, 1 << 20), "metavar": "TOKENS", "help": "Tokens computed at once."},
-    ),
-    "purpose": ("--purpose", {"type": click.Choice(PURPOSES), "help": "What it is for. [default: chat]"}),
-    "backend": ("--backend", {"metavar": "NAME", "help": "Use this backend only."}),
-    "licenses": (
-        "--license",
-        {"multiple": True, "metavar": "ID", "help": "osi, commercial, or a license id."},
-    ),
-    "countries": (
-        "--country",
-        {"multiple": True, "metavar": "ISO", "help": "Only labs from these countries."},
-    ),
-    "not_countries": ("--not-country", {"multiple": True, "metavar": "ISO", "help": "No labs from these."}),
-    "labs": ("--lab", {"multiple": True, "metavar": "NAME", "help": "Only models of these labs."}),
-    "needs": (
-        "--needs",
-        {"multiple": True, "metavar": "WHAT", "help": "tools, vision, thinking, code, audio."},
-    ),
-    "min_speed": (
-        "--min-speed",
-        {"type": click.FloatRange(min=0), "metavar": "TOK/S", "help": "Least decode speed."},
-    ),
-    "max_download": ("--max-download", {"type": Size(), "metavar": "SIZE", "help": "Largest download."}),
-    "policy": (
-        "--policy",
-        {"metavar": "FILE", "help": "Keep this policy (TOML) instead of the configured one."},
-    ),
-    "draft": (
-        "--draft",
-        {"metavar": "FILE", "help": "A small GGUF model of the same vocabulary that guesses ahead."},
-    ),
-    "loras": ("--lora", {"multiple": True, "metavar": "FILE", "help": "A GGUF adapter to put on the model."}),
-    "require_gpu": ("--require-gpu", {"is_flag": True, "help": "Refuse to run on the CPU."}),
-    "allow_swap": (
-        "--allow-swap",
-        {"is_flag": True, "help": "Allow picks that would make the machine swap."},
-    ),
-}
+_START: Options = {
+    "context": (("--context",), {"type": click.IntRange(LEAST_CONTEXT), "metavar": "TOKENS", "help": "Context that is needed."}),
+    "parallel": (("--parallel",), {"type": click.IntRange(1, 256), "metavar": "N", "help": "Conversations that share the context."}),
+    "kv_type": (("--kv-type",), {"type": click.Choice(KV_TYPES), "metavar": "TYPE", "help": "Type of the KV cache, such as q8_0."}),
+    "ubatch": (("--ubatch",), {"type": click.IntRange(1, 1 << 20), "metavar": "TOKENS", "help": "Tokens computed at once."}),
+    "draft": (("--draft",), {"metavar": "FILE", "help": "A small GGUF model of the same vocabulary that guesses ahead."}),
+    "loras": (("--lora",), {"multiple": True, "metavar": "FILE", "help": "A GGUF adapter to put on the model."}),
+    "backend": (("--backend",), {"metavar": "NAME", "help": "Use this backend only."}),
+}  # fmt: skip
 
+_CHOICE: Options = {
+    "purpose": (("--purpose",), {"type": click.Choice(PURPOSES), "help": "What it is for. [default: chat]"}),
+    "licenses": (("--license",), {"multiple": True, "metavar": "ID", "help": "osi, commercial, or a license id."}),
+    "countries": (("--country",), {"multiple": True, "metavar": "ISO", "help": "Only labs from these countries."}),
+    "not_countries": (("--not-country",), {"multiple": True, "metavar": "ISO", "help": "No labs from these."}),
+    "labs": (("--lab",), {"multiple": True, "metavar": "NAME", "help": "Only models of these labs."}),
+    "needs": (("--needs",), {"multiple": True, "metavar": "WHAT", "help": "tools, vision, thinking, code, audio."}),
+    "min_speed": (("--min-speed",), {"type": click.FloatRange(min=0), "metavar": "TOK/S", "help": "Least decode speed."}),
+    "max_download": (("--max-download",), {"type": Size(), "metavar": "SIZE", "help": "Largest download."}),
+    "policy": (("--policy",), {"metavar": "FILE", "help": "Keep this policy (TOML) instead of the configured one."}),
+    "require_gpu": (("--require-gpu",), {"is_flag": True, "help": "Refuse to run on the CPU."}),
+    "allow_swap": (("--allow-swap",), {"is_flag": True, "help": "Allow picks that would make the machine swap."}),
+}  # fmt: skip
 
-def wish_options(function: Callable[..., R]) -> Callable[..., R]:
-    """The options that say what the pick must be like; the command receives them as `wishes`."""
-
-    @functools.wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> R:
-        wishes = {name: kwargs.pop(name) for name in _WISHES}
-        return function(*args, wishes=wishes, **kwargs)
-
-    decorated: Callable[..., R] = wrapper
-    for name, (flag, settings) in reversed(_WISHES.items()):
-        decorated = click.option(flag, name, **settings)(decorated)
-    return decorated
+wish_options = gathered("wishes", {CHOICE: _CHOICE, START: _START})
+"""The options that say what the pick must be like; the command receives them as `wishes`."""
 
 
 def source_options(function: Callable[P, R]) -> Callable[P, R]:
     """What to fetch with a model, and what to insist on; the command hands them to `make_wish`."""
     for option in (
-        click.option("--allow-unpinned", is_flag=True, help="Keep a file for which nobody states a hash."),
         click.option(
-            "--projector/--no-projector", default=True, help="Fetch the vision projector, too. [default: yes]"
+            "--allow-unpinned",
+            is_flag=True,
+            help="Keep a file for which nobody states a hash.",
+            cls=SharedOption,
+            heading=DOWNLOAD,
+        ),
+        click.option(
+            "--projector/--no-projector",
+            default=True,
+            help="Fetch the vision projector, too. [default: yes]",
+            cls=SharedOption,
+            heading=DOWNLOAD,
         ),
     ):
         function = option(function)
@@ -218,6 +195,8 @@ def engine_option(function: Callable[P, R]) -> Callable[P, R]:
         expose_value=False,
         callback=remember,
         help="Which llama.cpp: embedded, or the path of a llama-server. [default: the best one here]",
+        cls=SharedOption,
+        heading=START,
     )(function)
 
 

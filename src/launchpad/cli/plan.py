@@ -17,6 +17,7 @@ from launchpad.cli.options import (
 )
 from launchpad.cli.plan_notices import tell
 from launchpad.cli.render import (
+    TERMS,
     confirmation_text,
     device_lines,
     duration,
@@ -26,13 +27,14 @@ from launchpad.cli.render import (
     placement,
     speed,
 )
+from launchpad.cli.shared import Command
 
 if TYPE_CHECKING:
     from launchpad.cli.output import Output
     from launchpad.plan import Plan
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("model", required=False)
 @wish_options
 @engine_option
@@ -110,7 +112,7 @@ def show_plan(app: App, made: Plan) -> None:
     _pull_lines(out, made)
     out.field("  start", f"{start.backend} on {placement(fit)}, context {start.settings.context:,}")
     for name, device in device_lines(fit.devices):
-        sums = " + ".join(f"{gib(t.bytes)} {t.name.replace('_', ' ')}" for t in device.terms if t.bytes)
+        sums = " + ".join(f"{gib(t.bytes)} {TERMS.get(t.name, t.name)}" for t in device.terms if t.bytes)
         out.field("  memory", f"{name}: {gib(device.total)} of {gib(device.free)} free = {sums}")
     if made.confirmation is not None:
         out.field("  asked", confirmation_text(made.confirmation))

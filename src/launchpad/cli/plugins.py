@@ -11,13 +11,14 @@ from launchpad.cli.options import json_option
 from launchpad.cli.plugins_manage import disable, enable, freeze, install, restore, uninstall
 from launchpad.cli.plugins_new import check, new
 from launchpad.cli.render import duration
+from launchpad.cli.shared import Group
 
 if TYPE_CHECKING:
     from launchpad.cli.plugin_documents import PluginList
     from launchpad.plugins.host import Host
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @json_option
 @click.pass_context
 def plugins(context: click.Context) -> None:

@@ -72,7 +72,7 @@ class _Lines:
             )
             self._say(share + (f", {gb(int(event.rate))}/s" if event.rate else ""))
         elif isinstance(event, PullFinished):
-            self._say(f"pulled and verified {gb(event.size)} in {duration(event.seconds)}")
+            self._say(f"pulled and verified in {duration(event.seconds)}")
 
     def _say(self, text: str) -> None:
         from launchpad.sanitize import clean
@@ -123,14 +123,16 @@ class _Bar:
     def _begin(self, what: str, size: int | None, have: int) -> None:
         from rich import progress as bars
         from rich.console import Console
+        from rich.table import Column
 
         self.close()
+        whole = Column(no_wrap=True)  # on a narrow terminal the bar gives way
         self._progress = bars.Progress(
             bars.TextColumn("{task.description}"),
             bars.BarColumn(bar_width=None),
-            bars.DownloadColumn(),
-            bars.TransferSpeedColumn(),
-            bars.TimeRemainingColumn(),
+            bars.DownloadColumn(table_column=whole),
+            bars.TransferSpeedColumn(table_column=whole),
+            bars.TimeRemainingColumn(table_column=whole),
             console=Console(stderr=True),
             transient=True,
         )

@@ -9,9 +9,10 @@ import click
 
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option, make_wish, source_options, transfer_options, wish_options
+from launchpad.cli.shared import Command
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("model", required=False)
 @wish_options
 @source_options

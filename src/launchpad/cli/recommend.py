@@ -17,13 +17,14 @@ from launchpad.cli.options import (
     wish_options,
 )
 from launchpad.cli.render import OPTION_HEADERS, OPTION_RIGHT, THIN, machine_line, option_row, score
+from launchpad.cli.shared import Command
 
 if TYPE_CHECKING:
     from launchpad.cli.output import Output
     from launchpad.decide import Decision
 
 
-@click.command()
+@click.command(cls=Command)
 @wish_options
 @engine_option
 @on_option

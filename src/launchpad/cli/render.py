@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     from launchpad.hardware.machine import Machine
 
 
+TERMS = {
+    "weights": "weights",
+    "kv_cache": "KV cache",
+    "recurrent_state": "recurrent state",
+    "compute": "compute buffer",
+    "output": "logits",
+    "projector": "vision projector",
+    "projector_compute": "projector's scratch memory",
+    "repack": "repacked copy",
+    "overhead": "engine, driver",
+}
+"""The terms of a memory sum in words, in the order of showing."""
+
+
 def gib(count: int | None) -> str:
     """Memory: binary units, as engines and drivers print it."""
     if count is None:

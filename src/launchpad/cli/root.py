@@ -10,7 +10,7 @@ import click
 
 from launchpad import __version__
 from launchpad.cli.app import App
-from launchpad.cli.table import COMMANDS
+from launchpad.cli.table import COMMANDS, HEADINGS
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -33,10 +33,19 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands with their help from the table, without importing them."""
-        rows = [(name, text) for name, (_, text) in COMMANDS.items()]
-        rows += [(name, spec.help) for name, spec in sorted(_app(ctx).plugin_commands().items())]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+        width = max(map(len, COMMANDS))
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name, (_, text) in COMMANDS.items():
+            if name in HEADINGS:
+                rows = sections[HEADINGS[name]] = []
+            rows.append((name.ljust(width), text))
+        if plugins := _app(ctx).plugin_commands():
+            sections["From plugins"] = [
+                (name.ljust(width), spec.help) for name, spec in sorted(plugins.items())
+            ]
+        for heading, rows in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(rows)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
         """The commands from the table; click would import all of them for their help."""

@@ -18,6 +18,7 @@ from launchpad.cli.options import (
     wish_options,
 )
 from launchpad.cli.script_options import script_options
+from launchpad.cli.shared import Command
 from launchpad.cli.talk_options import talk_options
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 SCRIPT_SUFFIXES = (".yml", ".yaml", ".prompt.json")  # no model is named like that
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("model", required=False)
 @click.argument("words", metavar="[PROMPT]", nargs=-1)
 @talk_options

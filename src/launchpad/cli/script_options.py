@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import click
 
-R = TypeVar("R")
+from launchpad.cli.shared import Options, gathered
 
 FORMATS = ("text", "json", "stream-json", "jsonl", "openai-batch", "markdown", "junit")
 
-_OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+_OPTIONS: Options = {
     "given": (("--var",), {"multiple": True, "metavar": "NAME=VALUE", "help": "Set a variable; NAME=@FILE reads a file."}),
     "models": (("--model",), {"multiple": True, "metavar": "MODEL", "help": "Run with this model instead of the file's."}),
     "judge": (("--judge",), {"metavar": "MODEL", "help": "The model that judges. [default: what the check names]"}),
@@ -44,16 +40,5 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     ),
 }  # fmt: skip
 
-
-def script_options(function: Callable[..., R]) -> Callable[..., R]:
-    """The options of a run of prompt files; the command receives them as `script`."""
-
-    @functools.wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> R:
-        script = {name: kwargs.pop(name) for name in _OPTIONS}
-        return function(*args, script=script, **kwargs)
-
-    decorated: Callable[..., R] = wrapper
-    for name, (flags, settings) in reversed(_OPTIONS.items()):
-        decorated = click.option(*flags, name, **settings)(decorated)
-    return decorated
+script_options = gathered("script", {"Prompt files": _OPTIONS})
+"""The options of a run of prompt files; the command receives them as `script`."""

@@ -17,6 +17,7 @@ from launchpad.cli.options import (
     on_live_option,
     wish_options,
 )
+from launchpad.cli.shared import Command
 
 if TYPE_CHECKING:
     from launchpad.plan import Plan
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from launchpad.serve.state import ServedModel
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("models", metavar="[MODEL]...", nargs=-1)
 @click.option(
     "--host",

@@ -8,11 +8,12 @@ import click
 
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option
+from launchpad.cli.shared import Group
 
 FORMATS = ("markdown", "openai-chat", "jsonl")
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @json_option
 @click.pass_context
 def sessions(ctx: click.Context) -> None:

@@ -16,6 +16,7 @@ from launchpad.cli.options import (
     wish_options,
 )
 from launchpad.cli.render import duration
+from launchpad.cli.shared import Command
 
 if TYPE_CHECKING:
     from launchpad.engines.kept import KeptServer
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 DEFAULT_KEEP = "30m"
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("model", required=False)
 @wish_options
 @engine_option

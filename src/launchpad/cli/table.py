@@ -60,3 +60,15 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Print the script that makes a shell complete names.",
     ),
 }
+
+HEADINGS: Mapping[str, str] = {
+    "run": "Talk",
+    "serve": "Serve other programs",
+    "start": "Engines",
+    "test": "Prompt files",
+    "recommend": "Choose a model",
+    "pull": "Models on this machine",
+    "generate": "Deploy",
+    "doctor": "Maintain",
+}
+"""The headings of `--help`, each by the first command that stands under it."""

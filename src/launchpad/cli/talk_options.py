@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import click
 
-R = TypeVar("R")
+from launchpad.cli.shared import Options, gathered
 
-_OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+_OPTIONS: Options = {
     "prompt": (("-p", "--prompt"), {"metavar": "TEXT", "help": "Ask this once and leave; what is piped in is added."}),
     "latest": (("-c", "--continue"), {"is_flag": True, "help": "Go on with the session that was used last."}),
     "session": (("--session",), {"metavar": "NAME", "help": "Go on with this session, or begin it."}),
@@ -37,16 +33,5 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "max_tokens": (("--max-tokens",), {"type": click.IntRange(min=1), "help": "Longest answer."}),
 }  # fmt: skip
 
-
-def talk_options(function: Callable[..., R]) -> Callable[..., R]:
-    """The options of a talk; the command receives them as `talk`."""
-
-    @functools.wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> R:
-        talk = {name: kwargs.pop(name) for name in _OPTIONS}
-        return function(*args, talk=talk, **kwargs)
-
-    decorated: Callable[..., R] = wrapper
-    for name, (flags, settings) in reversed(_OPTIONS.items()):
-        decorated = click.option(*flags, name, **settings)(decorated)
-    return decorated
+talk_options = gathered("talk", {"Conversation": _OPTIONS})
+"""The options of a talk; the command receives them as `talk`."""

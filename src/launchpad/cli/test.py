@@ -15,9 +15,10 @@ from launchpad.cli.options import (
     wish_options,
 )
 from launchpad.cli.script_options import script_options
+from launchpad.cli.shared import Command
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("paths", nargs=-1, metavar="[FILE|FOLDER]...")
 @wish_options
 @engine_option

@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from launchpad.cli.app import App
+from launchpad.cli.shared import Group
 
 FORMATS = ("openai-chat", "markdown", "prompt-yml", "junit", "csv")
 
 
-@click.group()
+@click.group(cls=Group)
 def transcript() -> None:
     """Work with the transcripts of `run FILE` and `test` (--transcript FILE).
 

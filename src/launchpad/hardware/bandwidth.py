@@ -1,9 +1,9 @@
-"""What the main memory really delivers: all cores compare two equal buffers, the best pass counts.
+"""What the main memory really delivers: all cores compare two equal blocks, over and over; the best round counts.
 
-Decoding on the CPU is reading the weights once per token, so bytes per second of reading is the figure that
+A round takes a few milliseconds, so that beside other work, too, some are answered with every core at hand. Decoding on the CPU is reading the weights once per token, so bytes per second of reading is the figure that
 matters; `memcmp` reads both buffers at nearly the speed of an engine's own loops and lets go of Python's lock.
-One measurement takes less than half a second and is kept for a week (ten minutes when other work ran beside it), so that
-the next start costs nothing.
+One measurement takes less than half a second, twice that beside other work, and is kept for a week (then for ten minutes),
+so that the next start costs nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,13 @@ from msgspec import Struct
 from launchpad.hardware.machine import Cpu, Memory
 
 MIB = 2**20
-PASSES = 3
 _FILL_BUDGET = 0.2  # s for writing the buffers; what was written until then is read
-_BUDGET = 0.35  # s for all of it; a pass that runs then is cut short, and what it read until then counts
+_BUDGET = 0.35  # s for all of it
+_PATIENCE = 2  # times both, beside other work
 _BLOCK = 8 * MIB
 _LEAST = 192 * MIB  # both buffers together
 _MOST = 1024 * MIB
-_CACHES = 4  # times the last-level cache, so that little of a pass is answered by it
+_CACHES = 4  # times the last-level cache, so that little of a round is answered by it
 _SHARE = 8  # at most this part of the available memory is borrowed
 _TOO_SMALL = 64 * MIB
 _THREADS = 128
@@ -77,8 +78,8 @@ def known_or_measured(
                 bandwidth=None, evidence="not measured: too little memory is free, or nobody says how much"
             )
         threads = _threads(cpu)
-        bandwidth = measured(size, threads)
         busy = busy_cores(cpu) > 0
+        bandwidth = measured(size, threads, patience=_PATIENCE if busy else 1)
         _keep(file, key, bandwidth, busy=busy)
     except Unmeasurable as why:
         return Reading(bandwidth=None, evidence=f"not measured: {why}")
@@ -91,8 +92,8 @@ def known_or_measured(
 # -- measuring --------------------------------------------------------------------------------------------------
 
 
-def measured(size: int, threads: int) -> float:
-    """Bytes per second of the best of three passes over up to `size` bytes, in less than half a second.
+def measured(size: int, threads: int, *, patience: int = 1) -> float:
+    """Bytes per second of the best round over up to `size` bytes, in less than half a second times `patience`.
 
     Raises `Unmeasurable`.
     """
@@ -105,7 +106,8 @@ def measured(size: int, threads: int) -> float:
     start = time.perf_counter()
     pairs = size // threads // (2 * half)
     with ThreadPoolExecutor(threads) as pool:
-        parts = list(pool.map(lambda _: _Part(half, pairs, start + _FILL_BUDGET), range(threads)))
+        filled_by = start + patience * _FILL_BUDGET
+        parts = list(pool.map(lambda _: _Part(half, pairs, filled_by), range(threads)))
         try:
             common = min(part.filled for part in parts)
             if common * 2 * half * threads < size // 3:
@@ -113,27 +115,18 @@ def measured(size: int, threads: int) -> float:
                 raise Unmeasurable(
                     f"other work kept the processor busy: {filled} of {size // MIB} MiB were written in time, which caches hold"
                 )
-            best = _best_pass(
-                lambda end: sum(pool.map(lambda part: part.compare(memcmp, common, end), parts)),
-                start + _BUDGET,
-            )
+            best, pair = 0.0, 0
+            while not pair or time.perf_counter() < start + patience * _BUDGET:
+                before = time.perf_counter()
+                for _ in pool.map(_Part.compare, parts, repeat(memcmp), repeat(pair % common)):
+                    pass
+                best = max(best, threads * 2 * half / max(time.perf_counter() - before, 1e-9))
+                pair += 1
         finally:
             for part in parts:
                 part.close()
     if not _plausible(best):
         raise Unmeasurable(f"{best:.3g} bytes/s is no bandwidth")
-    return best
-
-
-def _best_pass(once: Callable[[float], int], end: float) -> float:
-    """Bytes per second of the quickest of `PASSES` runs, none of which goes on or starts after `end`."""
-    best = 0.0
-    for done in range(PASSES):
-        before = time.perf_counter()
-        if done and before > end:
-            break
-        read = once(end)
-        best = max(best, read / max(time.perf_counter() - before, 1e-9))
     return best
 
 
@@ -153,14 +146,9 @@ class _Part:
             ctypes.memset(self._start + self.filled * 2 * half, 0x5A, 2 * half)
             self.filled += 1
 
-    def compare(self, memcmp: Callable[[int, int, int], int], pairs: int, end: float) -> int:
-        """The bytes that were read of so many pairs until `end`, at least one pair."""
-        for pair in range(pairs):
-            if pair and time.perf_counter() > end:
-                return pair * 2 * self.half
-            first = self._start + pair * 2 * self.half
-            memcmp(first, first + self.half, self.half)
-        return pairs * 2 * self.half
+    def compare(self, memcmp: Callable[[int, int, int], int], pair: int) -> None:
+        first = self._start + pair * 2 * self.half
+        memcmp(first, first + self.half, self.half)
 
     def close(self) -> None:
         self._view = None  # a map cannot be closed while a view of it lives

@@ -145,6 +145,13 @@ def _memory(did: EngineReport, memory: Confirmation | None) -> list[str]:
     if memory is not None:
         engine = sum(sum(check.engine.values()) for check in memory.devices)
         planned = sum(sum(check.predicted.values()) for check in memory.devices)
-        share = f"{engine / planned - 1:+.0%}" if planned else "?"
-        told[-1] += " as planned" if share in ("+0%", "-0%") else f" ({share} of the plan)"
+        told[-1] += _against_plan(engine, planned)
     return told
+
+
+def _against_plan(engine: int, planned: int) -> str:
+    if not planned:
+        return ""
+    more = engine / planned - 1
+    share = f"{abs(more):.0%}"
+    return " as planned" if share == "0%" else f" ({share} {'more' if more > 0 else 'less'} than planned)"
