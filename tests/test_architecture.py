@@ -82,6 +82,7 @@ PURE = (
     "launchpad.serve.apis",
     "launchpad.serve.checks",
     "launchpad.serve.problem",
+    "launchpad.serve.responses",
     "launchpad.serve.stream",
 )
 IMPURE = {

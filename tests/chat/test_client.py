@@ -221,7 +221,7 @@ def test_a_prompt_that_is_too_long_shows_both_numbers(engine: SimulatedEngine, b
     engine.reply(body, status=400, content_type="application/json")
     _, error = until_error(engine)
     assert error.why == "It needs 931 tokens; the context holds 512."
-    assert "--context 1024" in (error.hint or "")
+    assert "--context 1024, if the model can have it" in (error.hint or "")
     assert "/clear" in (error.hint or "")
 
 

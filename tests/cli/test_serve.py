@@ -144,6 +144,13 @@ def test_the_key_stays_and_is_shown_once(serve: Serve) -> None:
     assert third.key in third.notes
 
 
+def test_a_key_that_is_made_is_shown_also_when_the_start_fails(launchpad: Any, private_home: Path) -> None:
+    ran = launchpad("serve", "no-such.gguf", "--port", "0")
+    assert ran.code != 0
+    (file,) = private_home.rglob("serve.key")
+    assert ran.err.count(file.read_text().strip()) == 1
+
+
 def test_env_in_every_shells_words(serve: Serve, launchpad: Any) -> None:
     one = serve()
     wanted = {

@@ -141,6 +141,11 @@ def test_a_refusal_names_both_numbers() -> None:
     assert found.devices[0].total > 39 * GIB
 
 
+def test_a_refusal_on_a_small_machine_does_not_say_twice_the_same_number() -> None:
+    found = small(machine(1))
+    assert re.search(r"needs \d\.\d GiB .*, \d+ MiB can be used on main memory", found.why or ""), found.why
+
+
 def test_a_context_beyond_the_model_is_refused_with_both_numbers() -> None:
     found = small(machine(64, nvidia(24)), Wish(context=200_000))
     assert found.verdict == "no"

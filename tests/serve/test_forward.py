@@ -119,6 +119,38 @@ def test_messages_end_in_their_own_way(
         }
 
 
+def response(output: int, status: str = "completed") -> dict[str, Any]:
+    usage = {"input_tokens": 4090, "output_tokens": output, "total_tokens": 4090 + output}
+    return {"id": "r", "object": "response", "status": status, "output": [], "usage": usage}
+
+
+@pytest.mark.parametrize(
+    ("asked", "output", "cut"), [(3, 3, True), (None, 6, True), (3, 2, False), (None, 5, False)],
+    ids=["the limit", "the context", "below the limit", "below the context"],
+)  # fmt: skip
+def test_a_response_that_ran_into_a_limit_is_not_called_completed(
+    serving: Running, engine: SimulatedEngine, asked: int | None, output: int, cut: bool
+) -> None:
+    body = {"model": "m", "input": "hi", "max_output_tokens": asked}
+    engine.reply(json.dumps(response(output)).encode(), content_type="application/json")
+    got = serving.client("/v1/responses", body).document
+    text = event(type="response.output_text.delta", delta="event: response.completed")
+    last = b"event: response.completed\n" + event(type="response.completed", response=response(output))
+    for chunks in ([text, last], [text + last], [text, last[:90], last[90:]]):
+        engine.replies.clear()
+        engine.reply(*chunks)
+        streamed = serving.client("/v1/responses", {**body, "stream": True})
+        assert streamed.body.startswith(text)
+        end = events(streamed.body)[-1]
+        for document in (got, end["response"]):
+            assert document["status"] == ("incomplete" if cut else "completed")
+            assert document.get("incomplete_details") == ({"reason": "max_output_tokens"} if cut else None)
+            assert document["usage"]["output_tokens"] == output
+        name = f"response.{'incomplete' if cut else 'completed'}"
+        assert end["type"] == name
+        assert f"event: {name}\n".encode() in streamed.body.removeprefix(text)
+
+
 def test_an_answer_at_once(serving: Running, engine: SimulatedEngine) -> None:
     document = {
         "choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}],
@@ -156,6 +188,7 @@ def test_an_unfinished_answer_at_once_is_an_error(
         (400, {"error": {"message": "bad /home/me/.cache/x.gguf thing"}}, 400, "bad … thing"),
         (404, {"error": {"message": "File Not Found"}}, 501, "does not do this"),
         (501, {"error": {"message": "no embeddings"}}, 501, "no embeddings"),
+        (501, {"error": {"message": "No vectors. Start it with `--embeddings`"}}, 501, "started: No vectors."),
         (401, {"error": {"message": "Invalid API Key"}}, 502, "refused the gateway"),
         (500, "no json", 500, "refused the request"),
         (500, {"error": 'C:\\Users\\me\\x.gguf is bad'}, 500, "… is bad"),
@@ -171,6 +204,7 @@ def test_errors_of_the_engine(
     assert words in got.error["message"]
     assert b"home" not in got.body
     assert b"Users" not in got.body
+    assert b"--embeddings" not in got.body
 
 
 LONG = {

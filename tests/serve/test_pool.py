@@ -230,6 +230,8 @@ def test_an_engine_that_dies_is_started_again_but_not_for_ever() -> None:
 
     world.run(story())
     assert world.loader.loads == ["a"] * (MAX_DEATHS + 1) + ["b"]
+    told = "the engine of a died: signal SIGKILL (killed from outside)"
+    assert world.notes.count(told) == MAX_DEATHS + 1, world.notes
 
 
 def test_closing_ends_a_load_that_is_under_way(private_home: Path) -> None:

@@ -99,6 +99,8 @@ def test_openais_client(place: Place) -> None:
     with place.openai() as client:
         names = [model.id for model in client.models.list()]
         assert len(names) == 3
+        parameters = client.models.retrieve("auto").model_dump()["meta"]["n_params"]
+        assert (parameters, type(parameters)) == (134_515_008, int)
         whole = client.chat.completions.create(model="auto", messages=QUESTION, temperature=0)
         assert "Paris" in (whole.choices[0].message.content or "")
         text = ""
@@ -128,7 +130,10 @@ def test_openais_client(place: Place) -> None:
             event.type
             for event in client.responses.create(model="auto", input="Hi", max_output_tokens=4, stream=True)
         ]
-        assert kinds[-1] == "response.completed"
+        assert kinds[-1] == "response.incomplete"  # llama.cpp itself says completed
+        brief = client.responses.create(model="auto", input="Hi", max_output_tokens=4)
+        assert (brief.status, brief.incomplete_details.reason) == ("incomplete", "max_output_tokens")
+        assert answer.status == "completed"
 
 
 def test_anthropics_client(place: Place) -> None:

@@ -17,6 +17,7 @@ from launchpad.chat.loops import LoopWatch, looped
 from launchpad.chat.options import ChatOptions, Message
 from launchpad.chat.stats import AnswerStats, decode_speed, finished
 from launchpad.chat.transcript import Transcript, read_records, session_path
+from launchpad.chat.wire import larger_context
 from launchpad.engines.server import Server
 from launchpad.engines.use import working
 from launchpad.errors import AnswerError, LaunchpadError, UsageError
@@ -231,7 +232,7 @@ class Session:
         return AnswerError(
             "The answer was cut: the context is full.",
             why=f"The conversation has {usage.total} tokens; the context holds {context}.",
-            hint=f"Start with a larger one (--context {2 * context}), or forget what was said (/clear).",
+            hint=larger_context(2 * context),
         )
 
     def _settle(self, answer: _Answer, reason: str, error: LaunchpadError | None = None) -> None:

@@ -152,8 +152,13 @@ def too_long(wanted: int | None, limit: int) -> AnswerError:
     return AnswerError(
         "The conversation is longer than the context.",
         why=f"It {needs}; the context holds {limit}.",
-        hint=f"Start with a larger one (--context {room if room > limit else 2 * limit}), or forget what was said (/clear).",
+        hint=larger_context(room if room > limit else 2 * limit),
     )
+
+
+def larger_context(tokens: int) -> str:
+    """What to do about a context that is full."""
+    return f"Start with --context {tokens}, if the model can have it, ask with less text, or forget what was said (/clear)."
 
 
 def quote(text: str) -> str:

@@ -99,7 +99,7 @@ def serve(
     settings = app.config.serve
     port = settings.port if port is None else port
     address.check_public(host, own_key=key_file is not None)
-    secret, is_new = (key.read(key_file), False) if key_file else key.own_key(renew=new_key)
+    secret = key.read(key_file) if key_file else _own_key(app, renew=new_key)
     with address.bind(host, port) as listener:
         port = listener.getsockname()[1]
         with app.output.progress() as progress:
@@ -107,9 +107,7 @@ def serve(
             offered = _offers(app, models, wishes, replicas, offline=offline, yes=yes, report=report)
             if web_ui:
                 offered = (_with_page(app, offered[0]), *offered[1:])
-            ready = _Ready(
-                app, host, port, key_file or key.default_file(), offered, secret if is_new else None
-            )
+            ready = _Ready(app, host, port, key_file or key.default_file(), offered)
             try:
                 server.serve(
                     offered,
@@ -134,6 +132,16 @@ def serve(
             finally:
                 ready.forget()
     return 0
+
+
+def _own_key(app: App, *, renew: bool) -> str:
+    """The gateway's own key; shown when it is made, whatever becomes of this start."""
+    from launchpad.serve import key
+
+    secret, is_new = key.own_key(renew=renew)
+    if is_new:
+        app.output.note(f"key: {secret}  (shown once; kept in {key.default_file()})", "bold")
+    return secret
 
 
 def _offers(
@@ -205,14 +213,12 @@ class _Ready:
         port: int,
         key_file: Path,
         offered: tuple[Offer, ...],
-        new_key: str | None,
     ) -> None:
         self._app = app
         self._host = host
         self._port = port
         self._key_file = key_file
         self._offered = offered
-        self._new_key = new_key
         self._record: Path | None = None
 
     def __call__(self, gateway: Gateway) -> None:
@@ -233,8 +239,6 @@ class _Ready:
                 f"serving {offer.name} · {_times(offer)}context {contexts[offer.name]:,}"
                 + (f" · also {names}" if names else "")
             )
-        if self._new_key:
-            out.note(f"key: {self._new_key}  (shown once; kept in {self._key_file})", "bold")
         if not is_loopback(self._host):
             names = " ".join(f"http://{name}:{self._port}/v1" for name in address.reachable(self._host))
             out.warn(f"other machines can reach this server at {names}; it speaks plain HTTP")

@@ -175,7 +175,7 @@ def _name(device: DeviceMemory, machine: Machine) -> str:
 
 
 def _gib(size: int) -> str:
-    return f"{size / GIB:.1f} GiB"
+    return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / (1 << 20):.0f} MiB"
 
 
 def _shares(placed: Placed, usable: Pool) -> list[float]:

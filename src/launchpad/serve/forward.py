@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from launchpad.serve import checks
+from launchpad.serve import checks, responses
 from launchpad.serve.access import answer, refuse
 from launchpad.serve.apis import Api
 from launchpad.serve.models import Offer, find
 from launchpad.serve.ollama_prompt import refuse_too_long
 from launchpad.serve.problem import Problem, too_long, without_paths
+from launchpad.serve.responses import Room
 from launchpad.serve.stream import Events, cut, usage
 from launchpad.serve.upstream import EngineGone, Exchange, header, request
 
@@ -140,6 +141,7 @@ class Forward:
             raise Unanswered(
                 Problem(502, f"The engine of {offer.name} does not answer.", code="engine_gone")
             ) from None
+        room = responses.room(server, body) if self._api.path == responses.PATH else None
         watch = _StallTimer(exchange, self._limits.stall)
         try:
             status, headers = await exchange.head()
@@ -148,9 +150,9 @@ class Forward:
                 problem = self._refused(status, await whole(exchange, MAX_ERROR), server)
                 raise Unanswered(problem) if status in NO_ANSWER else problem
             if header(headers, b"content-type").startswith("text/event-stream"):
-                await self._stream(offer, exchange, answering)
+                await self._stream(offer, exchange, answering, room)
             else:
-                await self._piece(offer, status, exchange, answering)
+                await self._piece(offer, status, exchange, answering, room)
         except EngineGone:
             stopped = cut("the engine stopped before the end")
             raise stopped if answering.status else Unanswered(stopped) from None
@@ -158,9 +160,11 @@ class Forward:
             watch.cancel()
             exchange.close()
 
-    async def _stream(self, offer: Offer, exchange: Exchange, answering: _Answering) -> None:
+    async def _stream(
+        self, offer: Offer, exchange: Exchange, answering: _Answering, room: Room | None
+    ) -> None:
         """Pass events on as they come, and make sure that the stream has an end."""
-        events = Events(self._api)
+        events = Events(self._api, room)
         if not answering.waits:
             await answering.stream()
         try:
@@ -177,7 +181,9 @@ class Forward:
         await answering.piece(end, more=False)
         self._count(offer, events.usage())
 
-    async def _piece(self, offer: Offer, status: int, exchange: Exchange, answering: _Answering) -> None:
+    async def _piece(
+        self, offer: Offer, status: int, exchange: Exchange, answering: _Answering, room: Room | None
+    ) -> None:
         """An answer that comes at once; one that the engine did not finish is an error."""
         body = await whole(exchange, MAX_ANSWER)
         try:
@@ -187,6 +193,8 @@ class Forward:
         choices = document.get("choices") if isinstance(document, dict) else None
         if choices and any(isinstance(x, dict) and x.get("finish_reason", "") is None for x in choices):
             raise Unanswered(cut("the engine stopped before the end"))
+        if room is not None and (told := room.told(document)) is not document:
+            body = msgspec.json.encode(told)
         await answering.whole(status, body)
         if not self._api.counts:
             self._count(offer, usage(body))
@@ -206,6 +214,7 @@ class Forward:
             return too_long(prompt, context, self._api.dialect)
         if status in (404, 405, 501):
             engine = server.report.engine.partition(" (")[0]
+            text = text.partition(" Start it with")[0]  # an option of the engine, which no client can give
             return Problem(501, f"{engine} does not do this as it was started: {text}", code="not_supported")
         if status in (401, 403):
             return Problem(502, "The engine refused the gateway.", code="engine_refused")

@@ -93,6 +93,7 @@ def entry(offer: Offer, state: str, memory: int | None, settings: Settings, read
     """The model in a list, in fields that OpenAI's, Anthropic's, vLLM's and OpenRouter's clients know."""
     pick, start = offer.plan.choice.pick, offer.plan.start
     context = per_conversation(settings)
+    parameters = pick.model.parameters if pick else None
     return {
         "id": offer.name,
         "object": "model",
@@ -104,7 +105,7 @@ def entry(offer: Offer, state: str, memory: int | None, settings: Settings, read
         "max_model_len": context,
         "meta": {
             "n_ctx": context,
-            "n_params": pick.model.parameters if pick else None,
+            "n_params": round(parameters) if parameters else None,
             "size": pick.build.size if pick else None,
             "quantization": pick.build.quantization if pick else None,
         },

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from launchpad.engines.renewal import obituary
 from launchpad.errors import LaunchError, LaunchpadError, NoModelFits
 from launchpad.serve.loader import Loader
 from launchpad.serve.metrics import Metrics
@@ -270,11 +271,14 @@ class Pool:
         if server is not None:
             await asyncio.to_thread(server.stop)
             self._metrics.unloaded(seat.offer.name, why)
-            if why != "shutdown":
+            if why not in ("shutdown", "died"):
                 self._tell(f"{seat.name} was unloaded ({why})")
 
     async def _bury(self, seat: Seat) -> None:
         """An engine died. The next one is started, unless they keep dying."""
+        if seat.server is not None:
+            cause = await asyncio.to_thread(obituary, seat.server)
+            self._tell(f"the engine of {seat.name} died: {cause}")
         await self._unload(seat, "died")
         seat.deaths.append(asyncio.get_running_loop().time())
 

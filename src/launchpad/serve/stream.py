@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from launchpad.serve.apis import Api
 from launchpad.serve.problem import Problem
+from launchpad.serve.responses import Room
 
 MAX_EVENT = 16 * 2**20  # bytes of one event; more is an attack or a bug
 _TAIL = 4096  # bytes that are kept to read the figures of the end from
@@ -33,8 +34,9 @@ class Usage(Struct, frozen=True):
 class Events:
     """Passes the events of one answer on, and knows whether it came to its end."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, room: Room | None = None) -> None:
         self._api = api
+        self._room = room
         self._held = b""  # the beginning of an event
         self._first = b""
         self._tail = b""
@@ -52,6 +54,7 @@ class Events:
         self._first = self._first or data[:_TAIL]
         if not self.ended and self._api.end is not None and self._api.end.search(seen):
             self.ended = True
+            data = self._room.last_event(data) if self._room else data
         self._finished = self._finished or _FINISHED.search(seen) is not None
         self._tail = (self._tail + data)[-_TAIL:]
         return data
