@@ -111,22 +111,33 @@ def freeze(app: App) -> None:
 def restore(app: App, file: Path | None, dry_run: bool) -> None:
     """Install the recorded plugins that are gone, as after an upgrade of launchpad; or those of a frozen FILE.
 
+    The versions that were here come back; where they do not fit a newer launchpad, the newest that do.
+
     \b
     launchpad plugins restore
     """
-    wanted = [one.again for one in record.missing()] if file is None else _lines(file)
+    gone = record.missing() if file is None else ()
+    wanted = _lines(file) if file is not None else [one.again for one in gone]
     if wanted:
-        _install(app, wanted, dry_run)
+        _install(app, wanted, dry_run, [one.requirement or one.distribution for one in gone])
     else:
         _told(app, PluginsChanged(done="installed", plugins=(), command=(), dry_run=dry_run))
 
 
-def _install(app: App, wanted: Sequence[str], dry_run: bool) -> None:
+def _install(app: App, wanted: Sequence[str], dry_run: bool, newest: Sequence[str] = ()) -> None:
+    """Install what is wanted; where that fails, `newest`: the same without a version."""
     installers.check_requirements(wanted)
     command = installers.environment().install(wanted)
     before = record.installed()
     if not dry_run:
-        _run(app, command)
+        try:
+            _run(app, command)
+        except LaunchpadError:
+            if not newest or newest == wanted:
+                raise
+            app.output.note("Not in the same versions: the newest that this launchpad can have are tried.")
+            _install(app, newest, dry_run)
+            return
         record.remember(wanted)
         here = record.installed()
         for one in wanted:
@@ -155,7 +166,7 @@ def _run(app: App, command: Sequence[str]) -> None:
         raise LaunchpadError(
             f"{command[0]} failed with exit code {code}.",
             why="Its own words are above.",
-            hint="Nothing was recorded.",
+            hint="`--dry-run` prints the command alone. Nothing was recorded.",
         )
 
 

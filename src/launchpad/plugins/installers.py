@@ -1,11 +1,13 @@
 """Who owns the environment that launchpad runs in, and the exact commands with which it adds and removes plugins there.
 
 pip, pipx and uv differ in what an upgrade keeps: pipx keeps what was injected, uv what stands in the tool's own receipt.
+None of them minds putting an older launchpad in this one's place for a plugin that asks for it: each is told not to.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 import sysconfig
 import tomllib
@@ -15,10 +17,12 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from launchpad import __version__
 from launchpad.errors import LaunchpadError, UsageError
 
 Tool = Literal["pip", "uv", "pipx", "uv-tool"]
 DISTRIBUTION = "launchpad-models"
+NOT_OLDER = f"{DISTRIBUTION}>={__version__}"
 
 
 class Environment(Struct, frozen=True, kw_only=True):
@@ -33,10 +37,10 @@ class Environment(Struct, frozen=True, kw_only=True):
     def install(self, requirements: Sequence[str]) -> list[str]:
         """The command that adds these."""
         if self.tool == "pipx":
-            return ["pipx", "inject", self.name, *requirements]
+            return ["pipx", "inject", "--pip-args", NOT_OLDER, self.name, *requirements]
         if self.tool == "uv-tool":
             return self._uv_tool([*self.beside, *requirements])
-        return [*self._pip(), "install", "--quiet", *self._at(), *requirements]
+        return [*self._pip(), "install", "--quiet", *self._at(), NOT_OLDER, *requirements]
 
     def uninstall(self, distributions: Sequence[str]) -> list[str]:
         """The command that removes these."""
@@ -101,7 +105,7 @@ def _uv_tool(receipt: Path) -> Environment:
         raise LaunchpadError(
             f"{receipt} cannot be read.", why=str(error), hint=f"uv tool install --force {DISTRIBUTION}"
         ) from error
-    own = next((text for name, text in words if name == DISTRIBUTION), DISTRIBUTION)
+    own = next((_not_older(text) for name, text in words if name == DISTRIBUTION), NOT_OLDER)
     beside = tuple(text for name, text in words if name != DISTRIBUTION)
     return Environment(tool="uv-tool", python=sys.executable, own=own, beside=beside)
 
@@ -113,6 +117,15 @@ def _requirement(row: dict[str, Any]) -> str:
         if row.get(place):
             return f"{row['name']}{extras} @ {_address(str(row[place]))}"
     return f"{row['name']}{extras}{row.get('specifier') or ''}"
+
+
+def _not_older(own: str) -> str:
+    """The tool's own requirement with this version for its floor; a place holds one version anyway."""
+    if " @ " in own:
+        return own
+    name, specifier = re.fullmatch(r"([^<>=!~]*)(.*)", own).groups()  # type: ignore[union-attr]
+    kept = [part for part in specifier.split(",") if part and not part.startswith(">=")]
+    return f"{name}{','.join([f'>={__version__}', *kept])}"
 
 
 def _address(place: str) -> str:
