@@ -96,6 +96,10 @@ class RayNodes:
                 process.kill()
         started.wait()
 
+    def hub_cache(self, address: str) -> Path:
+        """Where this node keeps its models; nodes of one machine would share it."""
+        return self._folder / f"hub-{address}"
+
     def alive(self) -> set[str]:
         """Addresses of the nodes that the cluster takes to be alive."""
         try:
@@ -142,6 +146,7 @@ class RayNodes:
             "VLLM_CPU_KVCACHE_SPACE": "1",
             "VLLM_CPU_OMP_THREADS_BIND": "nobind",
             "OMP_NUM_THREADS": "1",
+            "HF_HUB_CACHE": str(self.hub_cache(address)),
         }
         command = [
             *(str(self._python), "-m", "ray.scripts.scripts", "start", *words),

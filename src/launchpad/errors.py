@@ -149,6 +149,10 @@ class LaunchError(EngineError):
     code = "launch"
 
 
+class ClusterChanged(LaunchError):
+    """A cluster has not any more what the plan was made for. A new plan may do."""
+
+
 class EngineCrashed(LaunchError):
     """An engine died while it was loading. `memory` is True when a lack of memory may be the reason."""
 

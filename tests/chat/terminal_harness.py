@@ -74,8 +74,10 @@ class Terminal:
         """Read until the text is on the screen that many times; returns the screen."""
         deadline = time.monotonic() + LIMIT
         while self.shown().count(text) < count:
-            assert time.monotonic() < deadline, f"no {text!r} in:\n{self.shown()}"
+            ended = self.process.poll() is not None
             self._pump(0.2)
+            late = ended or time.monotonic() > deadline
+            assert not late or self.shown().count(text) >= count, f"no {text!r} in:\n{self.shown()}"
         return self.shown()
 
     def prompt(self, count: int = 1) -> str:

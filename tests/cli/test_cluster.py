@@ -112,3 +112,15 @@ def test_other_commands_still_refuse_hosts(launchpad, hosts):
     ran = launchpad("start", "glm-5.2", "--on", hosts)
     assert (ran.code, ran.out) == (7, "")
     assert "launchpad cluster emit commands" in ran.err
+
+
+def test_copies_of_a_plan_are_replicas_of_what_is_written(launchpad):
+    ran = launchpad(
+        *("cluster", "emit", "lws", "qwen3-8b", "--on", "4x RTX 4090", "--revision", "0" * 40, "--json"),
+        env={"LAUNCHPAD_VLLM_GPUS": "4"},
+    )
+    assert ran.code == 0, ran.err
+    found = ran.document["deployment"]
+    assert (found["replicas"], len(found["shares"][0]["devices"])) == (4, 1)
+    assert "data-parallel-size" not in found["arguments"]
+    assert "data-parallel-size" not in ran.document["files"][0]["text"]

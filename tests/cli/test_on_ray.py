@@ -62,3 +62,20 @@ def test_a_dry_run_on_a_cluster_plans_for_its_nodes_and_pulls_nothing_here(launc
     assert (start["backend"], start["cluster"]) == ("vllm", f"http://127.0.0.1:{port}")
     assert done.document["pull"] is None
     assert any("without a token" in notice for notice in done.document["notices"])
+
+
+def test_replicas_of_a_smaller_model_are_the_choice_where_many_ask_a_live_cluster(launchpad):
+    with serving(TWO) as port:
+        on = ("--on", f"ray://127.0.0.1:{port}", "--json")
+        one = launchpad("plan", "--users", "1", "--backend", "vllm", *on).document
+        many = launchpad("plan", "--users", "8000", *on)
+        told = launchpad("plan", "--users", "8000", *on[:2])
+    found = many.document["crowd"]
+    assert found["enough"]
+    assert found["replicas"] > 1
+    assert found["replicas"] * found["gpus_each"] <= 4
+    assert many.document["model"] != one["model"]
+    assert "is better and would need" in told.err
+    assert (
+        f"next: launchpad serve {many.document['model']} --on ray://127.0.0.1:{port} --replicas" in told.err
+    )

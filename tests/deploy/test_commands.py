@@ -105,6 +105,15 @@ def test_a_port_that_is_taken_is_said(programs: Path) -> None:
     assert f"{port} is in use" in done.stderr
 
 
+def test_the_port_where_the_ranks_meet_is_looked_at_on_the_head_alone(programs: Path) -> None:
+    head, worker = (file.text for file in commands(deployed(LARGE)).files)
+    told = "if ! [ $3 ]; then case $2 in *29501*) exit 0;; esac; fi; exit 1"  # somebody listens there
+    program(programs, "bash", told)
+    done = run(head, programs)
+    assert (done.returncode, "10.0.0.1/29501 is in use" in done.stderr) == (1, True)
+    assert run(worker, programs).returncode == 0
+
+
 def test_only_the_planned_gpus_are_seen(programs: Path) -> None:
     what = deployed(SMALL)
     some = replace(what, shares=(replace(what.shares[0], devices=(2, 5)),), node_gpus=8)

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from launchpad.engines import kept, registry, stopping, use
 from launchpad.engines.health import answers
 from launchpad.engines.listing import engines, matching
 from launchpad.engines.process import EngineProcess
+from launchpad.engines.ray.entry import failed
 from launchpad.engines.state import State
 from launchpad.errors import EngineError
 from launchpad.testing.processes import KEY, engine_processes, eventually
@@ -192,3 +194,19 @@ def test_an_engine_without_an_answer_is_not_well(keep: Keep) -> None:
     os.kill(server.pid, 19)
     assert not answers(server, 0.2)
     os.kill(server.pid, 18)
+
+
+def test_nobody_attaches_to_one_whose_cluster_has_failed_it(keep: Keep) -> None:
+    handle = keep()
+    with (registry.log_dir() / f"{handle.record.token}.log").open("a") as log:
+        log.write(failed("A node has left the Ray cluster: 10.0.0.2.", None, None) + "\n")
+    assert not handle.alive()
+    assert "10.0.0.2" in (handle.ended() or "")
+    assert kept.attach(handle.record.token) is None
+    assert not list(kept.usable())
+    begin = time.monotonic()
+    ending = threading.Timer(0.5, stopping.stop, (handle.record,))
+    ending.start()
+    kept.await_lost()
+    assert time.monotonic() - begin >= 0.4  # what it holds of the cluster is free only when it is gone
+    ending.join()

@@ -129,3 +129,15 @@ def test_what_is_not_known_stays_unknown() -> None:
     assert found.alone is None
     assert found.replicas is not None  # by memory alone
     assert found.limit == "memory: the speed is not known"
+
+
+def test_copies_hold_and_share_out_as_replicas_do() -> None:
+    model, build, one, machine = fitted("qwen3-8b", "4x RTX 4090")
+    four = vllm_fit(model, build, machine, Wish(), gpus=4)
+    assert four.placement.data_parallel == 4
+    asked = Asked(people=40)
+    alone, copies = (crowd(asked, model, build, fit, machine) for fit in (one, four))
+    assert (alone.gpus_each, copies.gpus_each) == (1, 4)
+    assert copies.slots == 4 * (alone.slots or 0)
+    assert (alone.here, copies.here) == (4, 1)
+    assert copies.alone == alone.alone

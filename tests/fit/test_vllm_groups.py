@@ -10,6 +10,7 @@ from launchpad.fit.vllm import experts_whole, vllm_fit
 from launchpad.fit.vllm_groups import groups
 from launchpad.hardware.cluster import clustered
 from launchpad.hardware.simulate import simulate
+from launchpad.plugins.vllm.arguments import arguments
 from launchpad.wish import Wish
 
 LLAMA = layouts()["llama-3.1-8b"]
@@ -87,10 +88,56 @@ def test_heads_that_cannot_be_shared_out_make_stages_and_the_plan_says_so() -> N
     odd = replace(LLAMA, heads=14)
     four = machine(64, *(nvidia(24, number, name="H100") for number in range(4)))
     found = groups(four, odd, ("cuda",))
-    assert [(group.tensor_parallel, group.pipeline_parallel) for group in found] == [(1, 1), (2, 1), (1, 4)]
-    assert "14 attention heads" in (found[-1].why or "")
+    assert [(group.tensor_parallel, group.pipeline_parallel) for group in found] == [(1, 1), (2, 1), (2, 2)]
+    assert "2 stages of 2 GPUs that share each layer: 14 attention heads cannot" in (found[-1].why or "")
     assert "14 attention heads can be" in (found[1].why or "")
     assert found[0].why is None
+
+
+def test_kv_heads_must_be_whole_too() -> None:
+    """As in vLLM: 10 KV heads over 4 GPUs, and it does not start."""
+    phi = replace(LLAMA, heads=40, gqa=4.0)
+    four = machine(64, *(nvidia(24, number, name="H100") for number in range(4)))
+    found = groups(four, phi, ("cuda",))
+    assert [(group.tensor_parallel, group.pipeline_parallel) for group in found] == [(1, 1), (2, 1), (2, 2)]
+    assert "10 KV heads cannot be shared out over 4 GPUs" in (found[-1].why or "")
+    few = replace(LLAMA, heads=32, gqa=16.0)  # 2 KV heads: two GPUs get the same one
+    assert groups(four, few, ("cuda",))[-1].tensor_parallel == 4
+    assert groups(four, replace(phi, mla=True), ("cuda",))[-1].tensor_parallel == 4
+
+
+def test_all_gpus_are_taken_when_it_takes_all_of_an_odd_number() -> None:
+    six = machine(64, *(nvidia(24, number, name="A100 SXM") for number in range(6)))
+    found = [(group.tensor_parallel, group.pipeline_parallel) for group in groups(six, LLAMA, ("cuda",))]
+    assert found == [(1, 1), (2, 1), (4, 1), (2, 3)]
+    three = machine(64, *(nvidia(24, number, name="NVIDIA L40S") for number in range(3)))
+    last = groups(three, LLAMA, ("cuda",))[-1]
+    assert (last.tensor_parallel, last.pipeline_parallel) == (1, 3)
+
+
+def test_gpus_that_cannot_share_a_layer_hold_copies_where_one_fits() -> None:
+    four = machine(64, *(nvidia(24, number, name="NVIDIA GeForce RTX 4090") for number in range(4)))
+    one = vllm_fit(QWEN3_8B, build_of("q", 8 * GIB, "FP8"), four, Wish())
+    found = vllm_fit(QWEN3_8B, build_of("q", 8 * GIB, "FP8"), four, Wish(), gpus=4)
+    where = found.placement
+    assert (where.tensor_parallel, where.pipeline_parallel, where.data_parallel) == (1, 1, 4)
+    assert len(where.devices) == len(found.devices) == 4
+    assert arguments(found)["data-parallel-size"] == 4
+    assert any(note.startswith("4 copies on one GPU each") and "no NVLink" in note for note in found.notes)
+    assert found.speed == one.speed  # one conversation is in one copy
+    assert found.settings.context == one.settings.context
+    large = vllm_fit(QWEN3_8B, build_of("q", 60 * GIB, "BF16"), four, Wish(), gpus=4)
+    assert (large.placement.pipeline_parallel, large.placement.data_parallel) == (4, 1)
+
+
+def test_copies_are_as_wide_as_the_heads_allow() -> None:
+    odd = replace(LLAMA, heads=14)
+    four = machine(64, *(nvidia(24, number, name="H100 SXM") for number in range(4)))
+    found = vllm_fit(QWEN3_8B, build_of("q", 34 * GIB, "BF16"), four, Wish(), layout=odd, gpus=4)
+    where = found.placement
+    assert (where.tensor_parallel, where.pipeline_parallel, where.data_parallel) == (2, 1, 2)
+    linked = vllm_fit(QWEN3_8B, build_of("q", 34 * GIB, "BF16"), four, Wish(), gpus=4)
+    assert (linked.placement.tensor_parallel, linked.placement.data_parallel) == (4, 1)
 
 
 def test_without_nvlink_stages_are_preferred_and_the_plan_says_so() -> None:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from factories import candidate, local
 from launchpad.choice.choose import Availability, choose
 from launchpad.engines.server import EngineBuffers, EngineReport, Server
-from launchpad.errors import BadModelFile, EngineCrashed, EngineError, LaunchError
+from launchpad.errors import BadModelFile, ClusterChanged, EngineCrashed, EngineError, LaunchError
 from launchpad.events import EngineReady, Notice
 from launchpad.fit.result import Confirmation, MemoryCheck, Settings
 from launchpad.hardware.machine import Machine
@@ -55,6 +55,7 @@ class RecordedEffects:
     report: EngineReport = field(default_factory=lambda: EngineReport(engine="e", context=4096, gpu_layers=0))
     fail: dict[str, Exception] = field(default_factory=dict)
     deeds: list[str] = field(default_factory=list)
+    recovers: bool = False
 
     def __post_init__(self):
         self.server = RecordedServer(self.report)
@@ -77,6 +78,12 @@ class RecordedEffects:
 
     def watch_template(self, plan, start, did, report):
         self._do("watch template", start.model_path)
+
+    def plan_anew(self, plan):
+        self._do("plan anew", plan.start.model_id)
+        if self.recovers:
+            self.fail.pop("launch")
+        return plan
 
 
 def plan(*, here: bool = False, kind: str = "cpu", require_gpu: bool = False, context: int | None = None):
@@ -120,6 +127,26 @@ def test_a_failed_launch_is_passed_on():
     effects = RecordedEffects(fail={"launch": LaunchError("no")})
     with pytest.raises(LaunchError):
         execute(plan(here=True), effects, lambda event: None)
+
+
+def test_a_cluster_that_has_changed_is_planned_for_anew_once():
+    lost = ClusterChanged("Node 10.0.0.2 runs no task of Ray.", why="It died.")
+    effects, events = RecordedEffects(fail={"launch": lost}, recovers=True), []
+    done, server = carry_out(plan(here=True), effects, events.append)
+    assert effects.deeds[:5] == [
+        "verify /models/m.gguf",
+        "launch /models/m.gguf",
+        "plan anew m",
+        "verify /models/m.gguf",
+        "launch /models/m.gguf",
+    ]
+    assert (done.start.model_id, server.stopped) == ("m", False)
+    assert any(isinstance(e, Notice) and "10.0.0.2" in e.message for e in events)
+
+    effects = RecordedEffects(fail={"launch": lost})
+    with pytest.raises(ClusterChanged):
+        carry_out(plan(here=True), effects, events.append)
+    assert effects.deeds.count("plan anew m") == 1
 
 
 @pytest.mark.parametrize("layers", [0, None])

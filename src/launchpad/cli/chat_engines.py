@@ -46,19 +46,25 @@ class ChatEngines:
         self._options = options
         self._yes = yes
         self.plan = plan
-        self.engine = self._renewable(plan, running)
+        self.engine = self._renewable(running)
 
-    def _renewable(self, plan: Plan, running: RunningServer) -> Renewable:
+    def _renewable(self, running: RunningServer) -> Renewable:
         from launchpad.engines.renewal import Renewable
-        from launchpad.events import ignore
-        from launchpad.launcher.run import RealEffects
 
-        effects = RealEffects(self._app.host, self._app.config)
-        return Renewable(
-            running,
-            lambda: effects.launch(plan.start, ignore),
-            lambda line: self._app.output.note(line, "red"),
-        )
+        return Renewable(running, self._again, lambda line: self._app.output.note(line, "red"))
+
+    def _again(self) -> RunningServer:
+        """The same engine; on a cluster, which may have lost nodes, the same model by a new plan."""
+        if self.plan.start.cluster is None:
+            from launchpad.events import ignore
+            from launchpad.launcher.run import RealEffects
+
+            return RealEffects(self._app.host, self._app.config).launch(self.plan.start, ignore)
+        from launchpad.cli.launching import begin, make_plan
+
+        plan = make_plan(self._app, replace(self.plan.wish, model=reference_of(self.plan)), starts=True)
+        self.plan, running = begin(self._app, plan, yes=True, keep=0)
+        return running
 
     def alive(self) -> bool:
         """False once the engine is gone."""
@@ -116,7 +122,7 @@ class ChatEngines:
 
     def _adopt(self, session: Session, plan: Plan, running: RunningServer) -> None:
         old, new = self.plan.start.defaults, plan.start.defaults
-        self.plan, self.engine = plan, self._renewable(plan, running)
+        self.plan, self.engine = plan, self._renewable(running)
         options = self._options(plan)
         if session.options.think is False and options.think is not None:
             options = replace(options, think=False)
@@ -133,5 +139,5 @@ class ChatEngines:
         except LaunchpadError as error:
             self._app.output.note(f"The engine that was there does not come back: {error.what}", "red")
             return
-        self.engine = self._renewable(self.plan, running)
+        self.engine = self._renewable(running)
         session.server = running.server

@@ -49,12 +49,31 @@ def _planned(app: App, wish: Wish, on: Machine | None, asked: Asked) -> Plan:
     def serves(candidate: Candidate) -> bool:
         return crowd(asked, candidate.model, candidate.build, candidate.fit, on).enough
 
-    if is_auto(wish.model):
-        try:
-            return make_plan_for(app.host, app.config, wish, on=on, only=serves)
-        except NoModelFits:
-            app.output.note("No model serves them all on this machine: this is the best one for it.")
-    return make_plan_for(app.host, app.config, wish, on=on)
+    best = make_plan_for(app.host, app.config, wish, on=on)
+    if not is_auto(wish.model):
+        return best
+    try:
+        chosen = make_plan_for(app.host, app.config, wish, on=on, only=serves)
+    except NoModelFits:
+        app.output.note("No model serves them all on this machine: this is the best one for it.")
+        return best
+    if chosen.start.model_id != best.start.model_id:
+        app.output.note(_instead_of(best, asked))
+    return chosen
+
+
+def _instead_of(best: Plan, asked: Asked) -> str:
+    """Why it is not the best model that fits."""
+    from launchpad.fit.crowd import crowd
+
+    pick = best.choice.pick
+    assert pick is not None
+    found = crowd(asked, pick.model, pick.build, pick.fit, best.machine)
+    needed = found.limit if found.replicas is None else _counted(found.replicas, found.gpus or 0)
+    return (
+        f"{best.start.model_name} is better and would need {needed} for all of them; here "
+        f"{'is' if found.here == 1 else 'are'} {_counted(found.here, found.here * found.gpus_each)}"
+    )
 
 
 def _show(app: App, made: Plan, found: Crowd) -> None:
@@ -100,7 +119,19 @@ def _show(app: App, made: Plan, found: Crowd) -> None:
     for assumption in found.assumptions:
         out.note(assumption)
     if found.enough and found.gpus_each and start.backend == "vllm":
-        out.note(f"next: launchpad cluster emit lws {start.model_id} --replicas {found.replicas} --on …")
+        out.note(f"next: {_next(made, found.replicas or 1)}")
+
+
+def _next(made: Plan, replicas: int) -> str:
+    """What starts them: the gateway, on one machine and on a live cluster; else the programs that others have for it."""
+    from launchpad.hardware.ray_dashboard import ray_name
+
+    model, times = made.start.model_id, f" --replicas {replicas}" if replicas > 1 else ""
+    if made.start.cluster is not None:
+        return f"launchpad serve {model} --on {ray_name(made.start.cluster)}{times}"
+    if made.machine.cluster is None:
+        return f"launchpad serve {model} --backend vllm{times}, on that machine"
+    return f"launchpad cluster emit lws {model} --replicas {replicas} --on …"
 
 
 def _conversations(number: int) -> str:

@@ -108,12 +108,13 @@ class LocalModelList(Struct, frozen=True, kw_only=True):
 
 
 class Pulled(Struct, frozen=True, kw_only=True):
-    """`pull --json`. `fetched` is False when it was here already."""
+    """`pull --json`. `fetched` is False when it was here already; with `--on` it is on these `nodes`, and has no path here."""
 
     model: str
     ref: str
-    path: str
+    path: str | None
     fetched: bool
+    nodes: tuple[str, ...] = ()
 
 
 class VerifiedFile(Struct, frozen=True, kw_only=True):

@@ -122,6 +122,12 @@ def show_plan(app: App, made: Plan) -> None:
 
 
 def _pull_lines(out: Output, made: Plan) -> None:
+    if made.start.cluster is not None and made.start.model_path is None:
+        from launchpad.hardware.ray_dashboard import ray_name
+
+        command = f"launchpad pull {made.start.build} --on {ray_name(made.start.cluster)}"
+        out.field("  pull", f"nothing here: the nodes must have it, each in its Hub cache ({command})")
+        return
     if made.pull is None:
         where = made.start.model_path or f"in the store of {made.start.backend}"
         out.field("  pull", f"nothing, it is here: {where}")

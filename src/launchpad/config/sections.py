@@ -160,7 +160,9 @@ class VllmConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = None
     gpus: Annotated[
         Annotated[int, Meta(ge=1, le=4096)] | None,
-        Meta(description="How many GPUs hold a model together; unset: the fewest that can"),
+        Meta(
+            description="How many GPUs hold a model together, or copies where they cannot; unset: the fewest that can"
+        ),
     ] = None
     trust_remote_code: Annotated[
         tuple[str, ...],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import shlex
 
-from launchpad.deploy.model import PORT, Deployment, ManifestFile, Manifests, Share
+from launchpad.deploy.model import MASTER_PORT, PORT, Deployment, ManifestFile, Manifests, Share
 from launchpad.deploy.text import PRIVATE, head
 from launchpad.deploy.words import joined, words
 from launchpad.errors import RefusedError, UsageError
@@ -96,6 +96,7 @@ def script(what: Deployment, rank: int, share: Share, said: tuple[str, ...], por
         *_looks(what, len(devices), share),
         *(_network(share) if several else []),
         *(_free(f"{host}/{port}") if rank == 0 else []),
+        *(_free(f"{host}/{MASTER_PORT}") if rank == 0 and several else []),
         f"export {_visible(what)}={','.join(map(str, devices))} VLLM_NO_USAGE_STATS=1 HF_HUB_DISABLE_TELEMETRY=1",
         f"exec {serve}",
         "",
@@ -128,7 +129,9 @@ def _looks(what: Deployment, gpus: int, share: Share) -> list[str]:
 def _free(address: str) -> list[str]:
     """Whether the port is free, where bash can ask."""
     ask = shlex.quote(f"(echo > /dev/tcp/{address}) 2>/dev/null")
-    return [f'if command -v bash >/dev/null && bash -c {ask}; then stop "{address} is in use."; fi']
+    return [
+        f'if command -v bash >/dev/null && bash -c {ask}; then stop "{address} is in use." "ss -ltnp names what listens there: end it."; fi'
+    ]
 
 
 def _network(share: Share) -> list[str]:

@@ -43,7 +43,9 @@ def deployment(
             why="Manifests name a repository at Hugging Face; this is a place of its own.",
             hint="Name the model by its repository: hf://org/repo",
         )
-    head, *_ = used = shares(plan.machine, start.fit.placement.devices)
+    copies = start.fit.placement.data_parallel  # replicas, which each kind has its own way for
+    devices = start.fit.placement.devices
+    head, *_ = used = shares(plan.machine, devices[: len(devices) // copies])
     gpus = _accelerators(plan.machine, head)
     if any(len(share.devices) != len(head.devices) for share in used):
         raise UsageError("The nodes of this plan give different numbers of GPUs.", hint="Name equal nodes.")
@@ -61,8 +63,8 @@ def deployment(
         node_memory=plan.machine.memory.total,
         size=pick.build.size or sum(device.term("weights") for device in start.fit.devices),
         context=start.settings.context,
-        arguments=start.arguments,
-        replicas=replicas,
+        arguments={name: value for name, value in start.arguments.items() if name != "data-parallel-size"},
+        replicas=replicas * copies,
         claim=claim,
         notes=start.fit.notes,
     )

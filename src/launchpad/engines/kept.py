@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import msgspec
@@ -26,6 +27,7 @@ from launchpad.engines.server import Server
 from launchpad.engines.state import State
 from launchpad.errors import EngineError
 
+LOST_SECONDS = 40.0  # that a companion takes at most for its engine and its workers to be gone
 CAN_KEEP = sys.platform != "win32"
 
 
@@ -113,9 +115,8 @@ class KeptServer:
         return self._failure() or (now.ended if now else None)
 
     def _failure(self) -> str | None:
-        """What has failed where it really runs, on a cluster: it is lost before the process here has tidied up."""
-        failure = failure_in(self.log_tail(200))
-        return None if failure is None else f"a failure on its cluster ({failure[0].rstrip('.')})"
+        failure = _lost(self.record)
+        return None if failure is None else f"a failure on its cluster ({failure.rstrip('.')})"
 
     def log_tail(self, lines: int = 20) -> tuple[str, ...]:
         """The last lines that the engine wrote."""
@@ -127,6 +128,12 @@ class KeptServer:
             use.touch(self.record.token)
             os.close(self._lock)
             self._lock = None
+
+
+def _lost(record: registry.Record) -> str | None:
+    """What has failed where it really runs, on a cluster: it is lost before the process here has tidied up."""
+    failure = failure_in(EngineLog(registry.log_dir() / f"{record.token}.log").tail(200))
+    return None if failure is None else failure[0]
 
 
 def attach(token: str) -> KeptServer | None:
@@ -147,6 +154,10 @@ def attach(token: str) -> KeptServer | None:
 
 def is_usable(record: registry.Record) -> bool:
     """Whether this is a kept engine of this machine that is loaded, with all who watch over it."""
+    return _is_here(record) and _lost(record) is None
+
+
+def _is_here(record: registry.Record) -> bool:
     return (
         record.kept is not None
         and record.host == registry.host()
@@ -161,6 +172,13 @@ def usable() -> Iterator[registry.Record]:
     """All kept engines that can be attached to, the last started first."""
     found = [record for record in registry.records() if is_usable(record)]
     return iter(sorted(found, key=lambda record: -record.started))
+
+
+def await_lost(seconds: float = LOST_SECONDS) -> None:
+    """Wait until those that their cluster has lost hold nothing of it any more."""
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit and any(_is_here(one) and _lost(one) for one in registry.records()):
+        time.sleep(0.1)
 
 
 def plan_of(token: str) -> bytes | None:

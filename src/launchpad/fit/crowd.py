@@ -153,7 +153,7 @@ class _Engine:
         )
         one = bytes_per_sequence(self._layout, options) + self._each * bytes_per_token(self._layout, options)
         cache = min(device.term("kv_cache") for device in self._fit.devices)
-        return min(options.sequences, cache // one) if one else options.sequences
+        return where.data_parallel * (min(options.sequences, cache // one) if one else options.sequences)
 
     def speed(self, number: int) -> Band | None:
         """Tokens per second of each, when so many are computed together."""
@@ -167,9 +167,9 @@ class _Engine:
         return speed.band(1 / self._seconds(self._layout, number), BAND)
 
     def _seconds(self, layout: Layout, number: int) -> float:
-        """Of one step. A pipeline's stages work on a part of the conversations each."""
+        """Of one step. A pipeline's stages work on a part of the conversations each, and so do copies."""
         where = self._fit.placement
-        together = max(1.0, number / where.pipeline_parallel)
+        together = max(1.0, number / (where.pipeline_parallel * where.data_parallel))
         cost = speed.work(layout, self._fit.settings, self._each)
         rate = min(card.bandwidth or 0.0 for card in self._cards) * SHARE * where.tensor_parallel
         read = (cost.active_bytes + _more_experts(layout, together)) / rate

@@ -156,7 +156,8 @@ def vllm_fit(
     """How a safetensors build fits this machine under vLLM, or the cluster that it heads. `refusal` says why none of its GPUs runs it.
 
     Layers are shared out within a node (tensor parallel) and over the nodes (pipeline parallel). Taken are the fewest GPUs
-    that hold the context; where none does, those that hold the longest; or as many as `gpus`.
+    that hold the context; where none does, those that hold the longest; or as many as `gpus`, some of them as copies (data
+    parallel) where they cannot share a layer, or that does not pay.
     """
     if refusal is not None:
         return refused(model, build, wish, "no", refusal)
@@ -166,13 +167,11 @@ def vllm_fit(
         return refused(
             model, build, wish, "unknown", f"the catalog does not state {found.field} of this model"
         )
-    candidates = groups(machine, found, APIS, allow_swap=wish.allow_swap)
+    candidates = groups(machine, found, APIS, allow_swap=wish.allow_swap, number=gpus)
     if not candidates:
-        return refused(
-            model, build, wish, "no", "vLLM needs a GPU with CUDA or ROCm, and none can be used here"
-        )
-    if gpus is not None and not (candidates := [one for one in candidates if len(one.gpus) == gpus]):
-        return refused(model, build, wish, "no", f"{gpus} GPUs (vllm.gpus) cannot share it here")
+        none = "vLLM needs a GPU with CUDA or ROCm, and none can be used here"
+        few = f"{gpus} GPUs (vllm.gpus) cannot share it here"
+        return refused(model, build, wish, "no", none if gpus is None else few)
     weights = build.size or found.weights
     most = model.context or COMFORTABLE_CONTEXT
     enough = wish.context or min(most, COMFORTABLE_CONTEXT)
@@ -255,6 +254,7 @@ def _on(
             devices=tuple(item.gpu.device for item in group.gpus),
             tensor_parallel=group.tensor_parallel,
             pipeline_parallel=group.pipeline_parallel,
+            data_parallel=group.data_parallel,
             expert_parallel=whole_experts is not None,
         ),
         devices=tuple(_memory(item, found) for item in group.gpus),
@@ -263,7 +263,7 @@ def _on(
         why=why,
         notes=(
             f"gpu_memory_utilization {options.utilization:g}, {_parallel(group)}",
-            f"room for {found.tokens} tokens of all conversations",
+            f"room for {found.tokens * group.data_parallel} tokens of all conversations",
             *(why for why in (group.why, whole_experts, group.idle) if why),
             *layout.notes,
         ),
@@ -289,12 +289,9 @@ def _kv_type(options: Options) -> KvType:
 
 
 def _parallel(group: Group) -> str:
-    sizes = f"tensor_parallel_size {group.tensor_parallel}"
-    return (
-        sizes
-        if group.pipeline_parallel == 1
-        else f"{sizes}, pipeline_parallel_size {group.pipeline_parallel}"
-    )
+    sizes = (("pipeline", group.pipeline_parallel), ("data", group.data_parallel))
+    more = [f"{name}_parallel_size {size}" for name, size in sizes if size > 1]
+    return ", ".join([f"tensor_parallel_size {group.tensor_parallel}", *more])
 
 
 def _memory(usable: Usable, found: Budget) -> DeviceMemory:

@@ -135,6 +135,11 @@ def is_ray(text: str) -> bool:
     return text.lower() == "ray" or text.lower().startswith("ray://")
 
 
+def ray_name(url: str) -> str:
+    """How `--on` names the dashboard at this address."""
+    return f"ray://{url.partition('://')[2]}"
+
+
 def dashboard(text: str) -> Dashboard:
     """The dashboard that `--on ray` or `--on ray://HEAD` means. Raises `LaunchpadError`; nobody has been asked yet."""
     asked = os.environ.get("RAY_API_SERVER_ADDRESS") or _LOCAL if text.lower() == "ray" else text

@@ -95,6 +95,7 @@ def with_room(make: Make, report: Report, *, promised: Plan | None = None) -> Pl
 
     A plan that keeps what was `promised` is good enough. Raises what `make` raises.
     """
+    kept.await_lost()
     now, refused = _attempt(make, {})
     if now is not None and promised is not None and worse(now, promised) is None:
         return now

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
+from launchpad.errors import ClusterChanged
+from launchpad.events import Notice
 from launchpad.launcher.readback import read_back
 from launchpad.launcher.recovery import start_engine
 
@@ -42,6 +44,10 @@ class Effects(Protocol):
         """Tell when the model's chat template is not the one that it had."""
         ...
 
+    def plan_anew(self, plan: Plan) -> Plan:
+        """A plan for the same wish, for what is there now. Raises `LaunchpadError`."""
+        ...
+
 
 def execute(plan: Plan, effects: Effects, report: Report) -> RunningServer:
     """Pull what is missing, verify, start the engine, read back what it did. The caller stops the server.
@@ -54,6 +60,15 @@ def execute(plan: Plan, effects: Effects, report: Report) -> RunningServer:
 def carry_out(plan: Plan, effects: Effects, report: Report) -> tuple[Plan, RunningServer]:
     """As `execute`; with it the plan as it was carried out in the end: nothing to pull, the settings that worked."""
     plan = fetch(plan, effects, report)
+    try:
+        return _started(plan, effects, report)
+    except ClusterChanged as change:
+        message = f"{change.what} {change.why or ''} A new plan is made for what is left of the cluster."
+        report(Notice(message=message))
+    return _started(fetch(effects.plan_anew(plan), effects, report), effects, report)
+
+
+def _started(plan: Plan, effects: Effects, report: Report) -> tuple[Plan, RunningServer]:
     start = plan.start
     if start.model_path is not None:
         effects.verify(start.model_path)
@@ -152,6 +167,12 @@ class RealEffects:
         pick = plan.choice.pick
         if start.model_path is not None and pick is not None:
             watch(start.model_path, pick.build, start.model_name, did.engine, did.template, report)
+
+    def plan_anew(self, plan: Plan) -> Plan:
+        """Look at the cluster again, and decide again."""
+        from launchpad.decide import make_plan_for
+
+        return make_plan_for(self._host, self._config, plan.wish, ask_sources=True, starts_next=True)
 
     def smaller(self, plan: Plan, start: StartStep) -> StartStep | None:
         """The same model with half the context, planned for the memory that is free now."""

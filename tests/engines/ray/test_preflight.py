@@ -50,7 +50,7 @@ def test_nodes_that_are_alike_and_have_the_model_are_well() -> None:
         ({"model": Files(config="abc", weights=())}, "Tiny is not on node 10.0.0.2", "no .safetensors"),
         ({"model": replace(FILES, config="xyz")}, "has another Tiny than node 10.0.0.1", "another revision"),
         ({"gpus": 0}, "Ray counts 1 GPUs on node 10.0.0.2, its driver 0", "not there"),
-        ({"unreached": "timed out"}, "Node 10.0.0.2 does not reach the head's ports", "timed out"),
+        ({"unreached": "timed out"}, "Node 10.0.0.2 and the head do not reach each other", "timed out"),
         ({"interface": "ens3"}, "interfaces of different names", "10.0.0.2: ens3"),
     ],
 )
@@ -67,6 +67,8 @@ def test_a_node_that_runs_no_task_is_told_first_and_its_gpus_are_missed() -> Non
         "Node 10.0.0.2 runs no task of Ray.",
         "The plan needs 2 GPUs, and nodes that answer have 1.",
     ]
+    assert all(one.changed for one in found)  # a new plan may do
+    assert not only(HEAD, replace(OTHER, model=None)).changed
 
 
 def test_a_patch_release_of_python_makes_no_difference_and_named_interfaces_are_left_alone() -> None:

@@ -79,7 +79,8 @@ def test_a_model_that_no_node_has_is_told_before_anything_starts(
     start = replace(start, model_path=None, build="hf://org/tiny@" + "a" * 40)
     with pytest.raises(LaunchError, match=r"Tiny is not on node 10\.0\.0\.1") as missing:
         launch_on_ray(start, ignore)
-    assert missing.value.hint == f"On that node: launchpad pull hf://org/tiny@{'a' * 40}"
+    ray = cluster.replace("http", "ray")
+    assert missing.value.hint == f"Bring it there: launchpad pull hf://org/tiny@{'a' * 40} --on {ray}"
     assert not any(name.startswith("launchpad-run-") for name in jobs.submitted)
 
 

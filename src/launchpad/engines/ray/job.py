@@ -18,9 +18,9 @@ from launchpad.engines.command import EngineCommand
 from launchpad.engines.ray.companion import LEFT, Task
 from launchpad.engines.ray.entry import ENTRYPOINT, LOOK, said
 from launchpad.engines.ray.preflight import Seen, Wanted, interface_of, obstacles, version_of
-from launchpad.errors import LaunchError, LaunchpadError
+from launchpad.errors import ClusterChanged, LaunchError, LaunchpadError
 from launchpad.events import EngineLoading, Notice, Report
-from launchpad.hardware.ray_dashboard import Dashboard, dashboard
+from launchpad.hardware.ray_dashboard import Dashboard, dashboard, ray_name
 from launchpad.hardware.ray_jobs import SETTLES, Job, Jobs
 
 LOOK_SECONDS = 120.0  # that the look at all nodes may take
@@ -63,7 +63,7 @@ class RaySight(Struct, frozen=True, kw_only=True):
 def look_at_ray(engine: RayEngine, report: Report) -> RaySight:
     """Run a small job that looks at every node. Raises `LaunchError` for the first thing that is not as it must be.
 
-    All others are told as notices before.
+    All others are told as notices before. It is a `ClusterChanged` where a new plan may do.
     """
     at = dashboard(engine.cluster)
     report(EngineLoading(backend=engine.backend, fraction=0.0, detail="looking at the nodes"))
@@ -72,7 +72,8 @@ def look_at_ray(engine: RayEngine, report: Report) -> RaySight:
     for one in found[1:]:
         report(Notice(message=f"{one.what} {one.why} {one.hint}"))
     if found:
-        raise LaunchError(found[0].what, why=found[0].why, hint=found[0].hint)
+        kind = ClusterChanged if found[0].changed else LaunchError
+        raise kind(found[0].what, why=found[0].why, hint=found[0].hint)
     version = version_of(wanted, seen[0])
     assert version is not None
     return RaySight(version=version, nodes=_addresses(at), interface=interface_of(seen))
@@ -83,8 +84,8 @@ def ray_command(engine: RayEngine, sight: RaySight) -> EngineCommand:
     told = dict.fromkeys(INTERFACES, sight.interface) if sight.interface else {}
     task = Task(
         dashboard=dashboard(engine.cluster),
-        job=_name("run"),
-        source=_program("head"),
+        job=name_of("run"),
+        source=program("head"),
         child=engine.child,
         settings=engine.settings,
         environment={**{name: value for name, value in told.items() if value}, **engine.environment},
@@ -101,11 +102,13 @@ def ray_command(engine: RayEngine, sight: RaySight) -> EngineCommand:
     )
 
 
-def _name(what: str) -> str:
+def name_of(what: str) -> str:
+    """A name for a job that no other has."""
     return f"launchpad-{what}-{secrets.token_hex(6)}"
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """The text of a program of this folder, to be sent."""
     return (_HERE / f"{name}.py").read_text("utf-8")
 
 
@@ -118,7 +121,9 @@ def _wanted(engine: RayEngine) -> Wanted:
     else:
         at = f"@{engine.revision}" if engine.revision else ""
         place = f"the Hub's cache ({engine.repository}{at})"
-        remedy = f"On that node: launchpad pull hf://{engine.repository}{at}"
+        remedy = (
+            f"Bring it there: launchpad pull hf://{engine.repository}{at} --on {ray_name(engine.cluster)}"
+        )
     return Wanted(
         engine=engine.engine,
         packages=engine.packages,
@@ -130,14 +135,14 @@ def _wanted(engine: RayEngine) -> Wanted:
 
 
 def _seen(at: Dashboard, engine: RayEngine) -> Sequence[Seen]:
-    jobs, name = Jobs(at), _name("look")
+    jobs, name = Jobs(at), name_of("look")
     what = {
         "packages": engine.packages,
         "path": engine.path,
         "repository": engine.repository,
         "revision": engine.revision,
     }
-    told = {"LAUNCHPAD_JOB": _program("look"), "LAUNCHPAD_LOOK": msgspec.json.encode(what).decode()}
+    told = {"LAUNCHPAD_JOB": program("look"), "LAUNCHPAD_LOOK": msgspec.json.encode(what).decode()}
     jobs.submit(name, ENTRYPOINT, environment=told, metadata={"launchpad": "look"})
     ended = False
     try:
@@ -157,7 +162,7 @@ def _seen(at: Dashboard, engine: RayEngine) -> Sequence[Seen]:
         if not ended:
             jobs.stop(name)
         else:
-            threading.Thread(target=_forget, args=(jobs, name), name="ray look").start()
+            threading.Thread(target=forget, args=(jobs, name), name="ray look").start()
 
 
 def _awaited(jobs: Jobs, name: str) -> Job | None:
@@ -175,7 +180,7 @@ def _awaited(jobs: Jobs, name: str) -> Job | None:
     )
 
 
-def _forget(jobs: Jobs, name: str) -> None:
+def forget(jobs: Jobs, name: str) -> None:
     """Take the look off the cluster's list, while other things go on."""
     time.sleep(SETTLES)
     with contextlib.suppress(LaunchpadError):

@@ -79,11 +79,16 @@ def look(wanted: dict[str, Any]) -> dict[str, Any]:
         return done.stdout.count("GPU ") if done.returncode == 0 else None
 
     def reached() -> str | None:
+        """Any port of the head from here, and any port of this node from there."""
         try:
-            with socket.create_connection(tuple(wanted["head"]), timeout=5.0):
-                return None
+            with socket.create_server(("", 0)) as door:
+                with socket.create_connection(tuple(wanted["head"]), timeout=5.0) as head:
+                    head.settimeout(10.0)
+                    head.sendall(b"%d\n" % door.getsockname()[1])
+                    failed = head.makefile().readline().strip()
+                return f"the head does not reach it: {failed}" if failed else None
         except OSError as error:
-            return str(error)
+            return f"it does not reach the head: {error}"
 
     return {
         "python": platform.python_version(),
@@ -96,9 +101,33 @@ def look(wanted: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def call_back(door: Any) -> None:
+    """For each node that comes: try the port that it names, and tell it what failed."""
+    import contextlib
+    import socket
+    import threading
+
+    def answer(node: socket.socket, address: str) -> None:
+        failed = ""
+        with node:
+            node.settimeout(10.0)
+            try:
+                port = int(node.makefile().readline())
+                socket.create_connection((address, port), timeout=5.0).close()
+            except (OSError, ValueError) as error:
+                failed = str(error)
+            with contextlib.suppress(OSError):  # it has not waited
+                node.sendall(failed.encode() + b"\n")
+
+    while True:
+        node, (address, *_) = door.accept()
+        threading.Thread(target=answer, args=(node, address), daemon=True).start()
+
+
 def main() -> None:
     """Ask all nodes at once."""
     import socket
+    import threading
 
     import ray  # type: ignore[import-not-found,unused-ignore]
     from ray.util.scheduling_strategies import (  # type: ignore[import-not-found,unused-ignore]
@@ -110,6 +139,7 @@ def main() -> None:
     task = ray.remote(num_cpus=0, max_retries=0)(look)
     nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("GPU")]
     door = socket.create_server((ray.util.get_node_ip_address(), 0), backlog=len(nodes) + 1)
+    threading.Thread(target=call_back, args=(door,), daemon=True).start()
     asked = {}
     for node in nodes:
         there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)

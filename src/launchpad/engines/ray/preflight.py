@@ -43,11 +43,12 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 
 class Obstacle(Struct, frozen=True, kw_only=True):
-    """One thing that stands against it."""
+    """One thing that stands against it. `changed`: the plan was made for more than there is now."""
 
     what: str
     why: str
     hint: str
+    changed: bool = False
 
 
 def obstacles(wanted: Wanted, seen: Sequence[Seen]) -> list[Obstacle]:
@@ -57,6 +58,7 @@ def obstacles(wanted: Wanted, seen: Sequence[Seen]) -> list[Obstacle]:
             what=f"Node {clean(one.address)} runs no task of Ray.",
             why=f"{clean(one.error or '').rstrip('.')}.",
             hint="`ray status` and `ray list nodes` on the head say how it is.",
+            changed=True,
         )
         for one in seen
         if one.error is not None
@@ -86,6 +88,7 @@ def _gpus(wanted: Wanted, seen: Sequence[Seen]) -> Iterator[Obstacle]:
             what=f"The plan needs {wanted.gpus} GPUs, and nodes that answer have {counted:g}.",
             why="A node has left since the plan was made, or does not answer.",
             hint="Run it again: the plan is then made for the nodes that are left.",
+            changed=True,
         )
 
 
@@ -136,7 +139,7 @@ def _network(wanted: Wanted, seen: Sequence[Seen]) -> Iterator[Obstacle]:
     for one in seen:
         if one.unreached is not None:
             yield Obstacle(
-                what=f"Node {clean(one.address)} does not reach the head's ports.",
+                what=f"Node {clean(one.address)} and the head do not reach each other's ports.",
                 why=f"{clean(one.unreached)[:200].rstrip('.')}.",
                 hint="Workers choose their ports freely: open all of them between the nodes, inside the private network.",
             )
