@@ -45,6 +45,10 @@ OLLAMA_ON_METAL = (
     0.2  # M1 Max, M1 Ultra, M3 Ultra, M4 (nine runs, geerlingguy/ai-benchmarks): 1.14 to 1.4 by machine
 )
 INTEL_Q8 = 0.6  # Arc A770 under Vulkan: three models at 8 bits 2.3 to 3.7 times slower than at 6 (llama.cpp issue 24002)
+SLOW_EXPERTS = 0.87  # two Radeon AI PRO R9700, Qwen3 30B-A3B in BF16: 24.5 tokens/s under Vulkan, 58.5 under ROCm; in Q4_K_M 109 and 101
+BF16_EXPERTS = 0.45  # the same in prefill, in the mean of three depths under both: 1.0 to 3.8 times the time that Q4_K_M takes
+SMALL_TILES = 0.4  # Radeon 780M: 16-bit products at 2.5 TFLOPS in March 2025 (llama.cpp's pull request 12260), 4.1 in 2026
+INTEL_PREFILL = 1.1  # Arc B580 under Windows: Gemma 2 2B Q4_K_M 1,631 tokens/s (its pull request 14001), the law says 5,080
 INTEGRATED = 0.5  # Radeon 780M, Llama 3.1 8B Q4_K_M: prefill 254 tokens/s (normiebench issue 10), the law of cards says 457
 FORMATS = ("Q8_0", "Q4_0", "MXFP4", "Q2_K", "Q3_K", "Q6_K", "BF16", "F16")
 # Families of one maker in the order of their generations, in steps: later ones use their memory better.
@@ -201,6 +205,13 @@ def decode_law(found: Sequence[Run]) -> Law[Run]:
             INTEL_Q8,
             0.2,
         ),
+        *flagged(
+            law,
+            "slow_experts",
+            lambda run: run.backend == "vulkan" and speed.bf16_experts(run.device, run.cost),
+            SLOW_EXPERTS,
+            0.2,
+        ),
         law.term(
             lambda run: "early_mxfp4" if run.format == "MXFP4" and run.device.vendor == "amd" else None,
             0.0,
@@ -254,9 +265,13 @@ def prefill_law(found: Sequence[Run]) -> Law[Run]:
     """`speed.prefill_seconds`."""
     law = Law(found, lambda run: run.seconds, sigma=0.15)
     amd_old = lambda run: run.device.vendor == "amd" and run.age(speed.KERNELS_OF_2026) > 0  # noqa: E731
+    bf16_experts = lambda run: speed.bf16_experts(run.device, run.cost)  # noqa: E731
+    tiles = lambda run: not run.driver and speed.small_tiles(run.device, run.backend, run.build)  # noqa: E731
     slower = (
         law.term("old_prefill", 0.1, 0.3, times=lambda run: run.age(speed.CURRENT_PREFILL)),
         *flagged(law, "amd_before_b8000", amd_old, 0.3, 0.3, 0.2),
+        *flagged(law, "bf16_experts", bf16_experts, BF16_EXPERTS, 0.2, 0.2),
+        *flagged(law, "small_tiles", tiles, SMALL_TILES, 0.15),
         *flagged(law, "llamafile", lambda run: run.old, 0.7, 0.5),
         *driver(law),
         *flagged(law, "moe", lambda run: run.cost.moe, 0.4, 0.4, 0.1),
@@ -270,7 +285,9 @@ def prefill_law(found: Sequence[Run]) -> Law[Run]:
             "matrix_exponent",
             -0.6,
             0.2,
-            times=lambda run: np.log(speed.matrix_factor(run.device, run.backend, run.build)),
+            times=lambda run: np.log(
+                speed.matrix_factor(run.device, run.backend, run.build, run.cost.quantization)
+            ),
         ),
         # Apple's larger chips are larger throughout; other large cards run into their power limits.
         law.term(
@@ -279,7 +296,7 @@ def prefill_law(found: Sequence[Run]) -> Law[Run]:
             0.1,
             times=lambda run: np.log(run.flops / speed.SIZE_REFERENCE),
         ),
-        *families(law, 0.15, 0.25, 0.07, 0.15),
+        *families(law, 0.15, 0.25, 0.07, 0.15, INTEL_PREFILL),
         *flagged(law, "integrated", lambda run: speed.is_integrated(run.device), INTEGRATED, 0.15),
         *slower,
     )
@@ -413,6 +430,7 @@ def prefill_constants(fitted: Fitted, backend: str) -> Row:
         "float16": fitted.of("float16", backend),
         "attention": 1 / fitted.of("attention", backend),
         "kernel": fitted.of("kernel", backend),
+        "bf16_experts": fitted.of("bf16_experts", backend) if amd else 1.0,
         "amd_before_b8000": fitted.of("amd_before_b8000", backend) if amd else 1.0,
         **fitted.bands(backend),
     }
@@ -422,11 +440,12 @@ def constants(decode: Fitted, prefill: Fitted) -> Row:
     """The packaged file."""
     common: Row = {name: decode.law.total(decode.theta, name) for name in ("old_reading", "old_kernel")}
     common["old_prefill"] = prefill.law.total(prefill.theta, "old_prefill")
-    for name in ("early_mxfp4", "no_graphs", "intel_q8", "mla_cache", "mla_arithmetic"):
+    for name in ("early_mxfp4", "no_graphs", "intel_q8", "slow_experts", "mla_cache", "mla_arithmetic"):
         common[name] = decode.law.value(decode.theta, name)
     common["matrix_exponent"] = -prefill.law.total(prefill.theta, "matrix_exponent")
     common["traffic"] = prefill.law.value(prefill.theta, "traffic")
     common["integrated"] = prefill.law.value(prefill.theta, "integrated")
+    common["small_tiles"] = prefill.law.value(prefill.theta, "small_tiles")
     common["kernel_moe"] = prefill.law.value(prefill.theta, "kernel_moe")
     backends = {
         name: {"decode": decode_constants(decode, name), "prefill": prefill_constants(prefill, name)}

@@ -20,6 +20,7 @@ from launchpad.fit.speed import (
     lacks_graphs,
     matrix_factor,
     prefill_seconds,
+    small_tiles,
     work,
 )
 from launchpad.hardware.machine import Accelerator, Cpu
@@ -102,6 +103,47 @@ def test_old_builds_leave_matrix_units_idle_under_rocm_only() -> None:
     assert old is not None
     assert new is not None
     assert old > 1.2 * new
+
+
+def test_builds_before_large_tiles_are_slower_under_vulkan_with_matrix_units_only() -> None:
+    rdna3, rdna2 = (
+        nvidia(16, vendor="amd", arch=arch, apis=("rocm", "vulkan")) for arch in ("gfx1200", "gfx1030")
+    )
+    assert small_tiles(rdna3, "vulkan", 7719)
+    for device, api, build in ((rdna3, "vulkan", 7720), (rdna3, "vulkan", None), (rdna3, "rocm", 7719)):
+        assert not small_tiles(device, api, build)
+    assert not small_tiles(rdna2, "vulkan", 7719)
+    old, new = (prefill_seconds(WORK, rdna3, "vulkan", 512, build=build) for build in (7719, 7720))
+    assert old is not None
+    assert new is not None
+    assert old > 1.2 * new
+
+
+def test_experts_in_bf16_are_slow_on_amd_under_vulkan() -> None:
+    radeon = nvidia(96, vendor="amd", arch="gfx1201", apis=("rocm", "vulkan"))
+    dense = structs.replace(WORK, quantization="BF16")
+    experts = structs.replace(dense, moe=True)
+
+    def slower(api: str, card: Accelerator) -> float:
+        times = [gpu_time(cost, card, api, active=cost.active_bytes, share=1.0) for cost in (experts, dense)]
+        assert times[0] is not None
+        assert times[1] is not None
+        return times[0].weights / times[1].weights
+
+    assert slower("vulkan", radeon) > 1.5
+    assert slower("rocm", radeon) == slower("vulkan", nvidia(96)) == 1.0
+
+
+def test_no_matrix_units_for_bf16_on_rdna_3_under_vulkan() -> None:
+    radeon = nvidia(24, vendor="amd", arch="gfx1100", apis=("rocm", "vulkan"))
+    assert matrix_factor(radeon, "vulkan", None, "BF16") == 1.0
+    assert matrix_factor(radeon, "vulkan", None, "F16") == matrix_factor(radeon, "rocm", None, "BF16") > 1.0
+
+
+def test_matrix_units_of_the_first_arc_cards_idle_under_vulkan() -> None:
+    first, second = (nvidia(16, vendor="intel", arch=arch, apis=("vulkan",)) for arch in ("xe-hpg", "xe2"))
+    assert matrix_factor(first, "vulkan") == 1.0 < matrix_factor(second, "vulkan")
+    assert matrix_factor(first, "sycl") > 1.0
 
 
 def test_two_cards_add_memory_but_not_speed() -> None:

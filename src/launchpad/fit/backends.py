@@ -41,7 +41,7 @@ class Prefill(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `flops` is the share of the FP32 peak that is reached without matrix units, `size` how much of it larger cards
     lose, `family` the factor on it. `moe`, `recurrent` and `float16` are factors on the time with experts, recurrent
     blocks and 16-bit weights, `attention` the share of the peak for attention, `kernel` seconds per block and
-    micro-batch, `amd_before_b8000` the factor on the time of AMD's devices with llama.cpp's builds before early 2026.
+    micro-batch, `bf16_experts` the factor on the time of experts in BF16 on AMD's devices, `amd_before_b8000` the factor on the time of AMD's devices with llama.cpp's builds before early 2026.
     """
 
     flops: float
@@ -52,6 +52,7 @@ class Prefill(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     float16: float
     attention: float
     kernel: float
+    bf16_experts: float
     amd_before_b8000: float
     band: float
     band_unknown: float
@@ -71,10 +72,11 @@ class Common(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reading and for kernels, `old_prefill` the same before `speed.CURRENT_PREFILL`; `early_mxfp4` is the factor on
     reading MXFP4 on AMD's devices a thousand builds before `speed.MATURE_MXFP4`, `no_graphs` that on kernels where each is
     started by itself (`speed.lacks_graphs`), `intel_q8` that on reading 8-bit weights where they are slow
-    (`speed.lacks_8_bits`), `integrated` that on the arithmetic of prefill in AMD's graphics within processors. Of latent attention (MLA), `mla_cache`
-    and `mla_arithmetic` are factors on the time for the cache. `matrix_exponent` is what of the matrix units'
-    advantage on paper shows, `traffic` the bytes read again per weight and token of a prompt, `kernel_moe` the factor
-    on kernels of blocks with experts in prefill.
+    (`speed.lacks_8_bits`), `slow_experts` that on reading experts in BF16 on AMD's devices under Vulkan,
+    `integrated` that on the arithmetic of prefill in AMD's graphics within processors, `small_tiles` that on the time of
+    prefill with `speed.small_tiles`. Of latent attention (MLA), `mla_cache` and `mla_arithmetic` are factors on the
+    time for the cache. `matrix_exponent` is what of the matrix units' advantage on paper shows, `traffic` the bytes
+    read again per weight and token of a prompt, `kernel_moe` the factor on kernels of blocks with experts in prefill.
     """
 
     old_reading: float
@@ -83,11 +85,13 @@ class Common(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     early_mxfp4: float
     no_graphs: float
     intel_q8: float
+    slow_experts: float
     mla_cache: float
     mla_arithmetic: float
     matrix_exponent: float
     traffic: float
     integrated: float
+    small_tiles: float
     kernel_moe: float
 
 

@@ -68,6 +68,9 @@ RDNA_MATRIX_KERNELS = (
     7300  # llama.cpp's build from which quantized products use RDNA's matrix units under ROCm
 )
 KERNELS_OF_2026 = 8000  # llama.cpp's build from which AMD's matrix units are used well
+LARGE_TILES = (
+    7720  # its build from which RDNA's matrix units get large tiles under Vulkan (its pull request 18749)
+)
 CURRENT_KERNELS = 6500  # its build from which decode became little faster
 CURRENT_PREFILL = 9500  # the same of prefill
 MATURE_MXFP4 = 7000
@@ -176,6 +179,8 @@ def gpu_time(
         reading *= COMMON.early_mxfp4 ** min(1.0, _age(build, MATURE_MXFP4) * OLD_BUILDS / 1000)
     if lacks_8_bits(accelerator, api, cost.quantization):
         reading *= COMMON.intel_q8
+    if api == "vulkan" and bf16_experts(accelerator, cost):
+        reading *= COMMON.slow_experts
     used = active / cost.active_bytes if cost.active_bytes else 0.0
     fastest = active / (bandwidth * MOST_OF_BANDWIDTH)
     unpacking = used * cost.parameters_active * constants.arithmetic / lanes_flops(accelerator)
@@ -246,6 +251,10 @@ def prefill_seconds(
     slower = math.exp(COMMON.old_prefill * _age(build, CURRENT_PREFILL))
     if build is not None and build < KERNELS_OF_2026 and accelerator.vendor == "amd":
         slower *= constants.amd_before_b8000
+    if bf16_experts(accelerator, cost):
+        slower *= constants.bf16_experts
+    if small_tiles(accelerator, api, build):
+        slower *= COMMON.small_tiles
     factor = (
         slower * (constants.moe if cost.moe else 1.0) * (constants.recurrent if cost.state_bytes else 1.0)
     )
@@ -253,7 +262,7 @@ def prefill_seconds(
         factor *= constants.float16
     rate = lanes_flops(accelerator) * constants.flops * _by_family(constants.family, accelerator)
     rate *= (
-        matrix_factor(accelerator, api, build) ** COMMON.matrix_exponent
+        matrix_factor(accelerator, api, build, cost.quantization) ** COMMON.matrix_exponent
         / (flops / SIZE_REFERENCE) ** constants.size
     )
     if is_integrated(accelerator):
@@ -278,8 +287,12 @@ def _age(build: int | None, current: int) -> float:
 def lanes_flops(accelerator: Accelerator) -> float:
     """FP32 operations per second without the second issue that AMD's data sheets count since RDNA 3."""
     flops = accelerator.fp32_flops or TYPICAL_FLOPS_PER_BYTE * (accelerator.bandwidth or 0.0)
-    doubled = (accelerator.arch or "").lower().startswith(("gfx11", "gfx12"))
-    return flops / 2 if doubled else flops
+    return flops / 2 if _is_rdna3(accelerator) else flops
+
+
+def _is_rdna3(accelerator: Accelerator) -> bool:
+    """True for RDNA 3 and later: AMD's first graphics with matrix units."""
+    return (accelerator.arch or "").lower().startswith(("gfx11", "gfx12"))
 
 
 def lacks_graphs(accelerator: Accelerator, api: str, build: int | None = None) -> bool:
@@ -295,6 +308,16 @@ def lacks_8_bits(accelerator: Accelerator, api: str, quantization: str) -> bool:
     return accelerator.vendor == "intel" and api == "vulkan" and quantization.startswith("Q8")
 
 
+def bf16_experts(accelerator: Accelerator, cost: Work) -> bool:
+    """True for experts in BF16 on AMD's devices, which llama.cpp multiplies far more slowly than other weights."""
+    return accelerator.vendor == "amd" and cost.moe and cost.quantization == "BF16"
+
+
+def small_tiles(accelerator: Accelerator, api: str, build: int | None) -> bool:
+    """True where llama.cpp multiplies on RDNA's matrix units in tiles too small for them."""
+    return build is not None and build < LARGE_TILES and api == "vulkan" and _is_rdna3(accelerator)
+
+
 def is_integrated(accelerator: Accelerator) -> bool:
     """True for AMD's graphics within processors, which reach less of their arithmetic on paper than its cards."""
     return accelerator.vendor == "amd" and accelerator.unified
@@ -308,16 +331,17 @@ def _compute_capability(accelerator: Accelerator) -> float | None:
         return None
 
 
-def matrix_factor(accelerator: Accelerator, api: str = "", build: int | None = None) -> float:
-    """How much faster the matrix units are on paper than `lanes_flops`, 1 without any, or where the build leaves them idle."""
+def matrix_factor(
+    accelerator: Accelerator, api: str = "", build: int | None = None, quantization: str = ""
+) -> float:
+    """How much faster the matrix units are on paper than `lanes_flops`, 1 without any, or where the engine leaves them idle."""
     arch = (accelerator.arch or "").lower()
-    if (
-        build is not None
-        and api == "rocm"
-        and build < RDNA_MATRIX_KERNELS
-        and arch.startswith(("gfx11", "gfx12"))
-    ):
+    if build is not None and api == "rocm" and build < RDNA_MATRIX_KERNELS and _is_rdna3(accelerator):
         return 1.0
+    if api == "vulkan" and quantization == "BF16" and arch.startswith("gfx11"):
+        return 1.0  # Mesa's driver offers none for bfloat16 there: llama.cpp prints `bf16: 0`
+    if api == "vulkan" and arch.startswith("xe-h"):
+        return 1.0  # llama.cpp leaves those of Arc's first generation aside: they were slower there (pull request 14001)
     matches = [prefix for prefix in MATRIX_UNITS if arch.startswith(prefix)]
     return MATRIX_UNITS[max(matches, key=len)] if matches else 1.0
 
