@@ -20,7 +20,11 @@ _MEANINGS = {
     "SIGKILL": "killed from outside",
     "SIGTERM": "ended from outside",
 }
-_LOUD = re.compile(r"\berror\b|\bfail|exception|abort|out of memory|unable|cannot|\bE\b", re.IGNORECASE)
+_LOUD = re.compile(r"error\b|\bfail|exception|abort|out of memory|unable|cannot|\bE\b", re.IGNORECASE)
+_AFTERMATH = re.compile(  # errors that only say that there was one
+    r"exiting due to|: failed to load model\b|failed to init server|see root cause", re.IGNORECASE
+)
+_STAMP = re.compile(r"^[\d.]+ [IWED] ")  # llama.cpp's time and level
 _LONGEST = 300
 _OF_MEMORY = re.compile(
     r"out of memory|alloc|\boom\b|not enough (?:free )?memory|insufficient memory|cudaMalloc|no available memory"
@@ -118,7 +122,8 @@ def at_load(died: LaunchError, exit_: EngineExit, tail: tuple[str, ...]) -> Engi
 
 
 def last_words(lines: tuple[str, ...]) -> str | None:
-    """The one line of a log's tail that says most: the last that sounds like an error, else the last."""
+    """The one line of a log's tail that says most: the last that sounds like an error and names a cause, else the last."""
     loud = [line for line in lines if _LOUD.search(line)]
-    chosen = (loud or list(lines))[-1:]
-    return " ".join(chosen[0].split())[:_LONGEST] if chosen else None
+    causes = [line for line in loud if not _AFTERMATH.search(line)]
+    chosen = (causes or loud or list(lines))[-1:]
+    return " ".join(_STAMP.sub("", chosen[0]).split())[:_LONGEST] if chosen else None
