@@ -124,6 +124,26 @@ def test_offline_asks_nobody():
     assert [check.state for check in checks] == ["note"]
 
 
+def test_a_source_that_nobody_can_ask_is_not_said_to_answer():
+    host = Host.load(Config(), third_party=False)
+    asked = [
+        source
+        for source in host.sources()
+        if not set(source.schemes) & {"hf", "modelscope", "ollama", "pypi"}
+    ]
+
+    class Some:
+        def sources(self):
+            return asked
+
+    told = {check.name: check.evidence for check in network.sources(Some(), Config(), offline=False)}
+    assert told == {
+        "source docker:// oci://": "not asked: every reference names its own host",
+        "source http:// https://": "not asked: every address names its own host",
+        "source file://": "on this machine",
+    }
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_what_a_dead_owner_left_is_found(monkeypatch):
     import subprocess

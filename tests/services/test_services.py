@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import plistlib
+import re
 import shlex
 import shutil
 import subprocess
@@ -43,13 +45,22 @@ NASTY = replace(
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
 @pytest.mark.parametrize("service", [SERVICE, NASTY], ids=["plain", "nasty"])
-def test_systemd_accepts_the_unit(service, tmp_path):
+def test_systemd_accepts_the_unit(service, tmp_path, monkeypatch):
+    monkeypatch.setenv(
+        "XDG_RUNTIME_DIR", str(tmp_path)
+    )  # without it the checker gives up before it reads the unit
     file = native.systemd(service).files[0]
     path = tmp_path / file.name
     path.write_text(file.text)
+    assert unit_complaints(path) == []
+    path.write_text(file.text.replace("UMask", "UMusk"))
+    assert len(unit_complaints(path)) == 1
+
+
+def unit_complaints(path):
     done = subprocess.run(["systemd-analyze", "verify", "--user", path], capture_output=True, text=True)
-    complaints = [line for line in done.stderr.splitlines() if file.name in line]
-    assert complaints == [], done.stderr
+    assert done.returncode == 0, done.stderr
+    return [line for line in done.stderr.splitlines() if path.name in line]
 
 
 def values(text, key):
@@ -64,6 +75,12 @@ def test_the_unit_starts_exactly_this_command(service):
     assert words == native.command(service)
     assert values(text, "ExecStartPre") == []
     assert values(text, "KillMode") == ["control-group"]
+
+
+def test_a_service_that_is_stopped_has_not_failed():
+    # `serve` ends with 143 at SIGTERM, as all commands do (tests/serve/test_real_engine.py)
+    for file in (native.systemd(SERVICE).files[0], containers.quadlet(SERVICE).files[0]):
+        assert values(file.text, "SuccessExitStatus") == ["143"]
 
 
 @pytest.mark.parametrize("service", [SERVICE, NASTY], ids=["plain", "nasty"])
@@ -91,19 +108,61 @@ def test_compose_is_yaml_of_a_private_service(service, gpu):
     assert "pip install" in one["build"]["dockerfile_inline"]
 
 
-@pytest.mark.skipif(
-    shutil.which("docker") is None
-    or subprocess.run(["docker", "compose", "version"], capture_output=True).returncode != 0,
-    reason="docker compose is not here",
-)
-def test_compose_accepts_its_file(tmp_path):
-    (tmp_path / "compose.yaml").write_text(containers.compose(NASTY).files[0].text)
+def works(*command):
+    return (
+        shutil.which(command[0]) is not None
+        and subprocess.run([*command, "version"], capture_output=True).returncode == 0
+    )
+
+
+COMPOSE = next((c for c in (["docker", "compose"], ["docker-compose"]) if works(*c)), None)
+
+
+@pytest.mark.skipif(COMPOSE is None, reason="docker compose is not here")
+@pytest.mark.parametrize("gpu", [None, "nvidia", "amd", "intel"])
+def test_compose_accepts_its_file(gpu, tmp_path):
+    service = replace(NASTY, gpu=gpu)
+    (tmp_path / "compose.yaml").write_text(containers.compose(service).files[0].text)
     (tmp_path / "launchpad-key").write_text("x")
     done = subprocess.run(
-        ["docker", "compose", "config", "--format", "json"], cwd=tmp_path, capture_output=True, text=True
+        [*COMPOSE, "config", "--format", "json"], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["services"][NASTY.name]["command"] == containers.arguments(NASTY)
+    one = json.loads(done.stdout)["services"][service.name]
+    assert [word.replace("$$", "$") for word in one["command"]] == containers.arguments(service)
+    mounts = {mount["target"]: mount["source"].replace("$$", "$") for mount in one["volumes"]}
+    assert mounts == {inside: here for here, inside, _ in containers.mounts(service)}
+
+
+QUADLET = shutil.which("quadlet", path=os.pathsep.join([os.environ["PATH"], "/usr/libexec/podman"]))
+
+
+def quadlet_version():
+    if QUADLET is None:
+        return (0,)
+    said = subprocess.run([QUADLET, "-version"], capture_output=True, text=True).stdout
+    return tuple(int(number) for number in re.findall(r"\d+", said)[:2])
+
+
+@pytest.mark.skipif(quadlet_version() < (5, 2), reason="Podman's quadlet, from 5.2 on, is not here")
+@pytest.mark.parametrize("service", [SERVICE, NASTY], ids=["plain", "nasty"])
+@pytest.mark.parametrize("gpu", [None, "nvidia", "amd", "intel"])
+def test_podmans_generator_makes_exactly_this_command_of_the_unit(service, gpu, tmp_path, monkeypatch):
+    service = replace(service, gpu=gpu)
+    for file in containers.quadlet(service).files:
+        (tmp_path / file.name).write_text(file.text)
+    monkeypatch.setenv("QUADLET_UNIT_DIRS", str(tmp_path))
+    done = subprocess.run([QUADLET, "-user", "-dryrun"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    started = next(line for line in values(done.stdout, "ExecStart") if "/podman run " in line)
+    unescaped = [re.sub(r"\\x([0-9a-f]{2})", lambda m: chr(int(m[1], 16)), w) for w in shlex.split(started)]
+    words = [word.replace("%%", "%").replace("$$", "$") for word in unescaped]
+    assert words[-len(containers.arguments(service)) :] == containers.arguments(service)
+    for here, inside, options in containers.mounts(service):
+        assert words[words.index("-v") :].count(f"{here}:{inside}:{options}") == 1
+    assert "--read-only" in words
+    assert ("--device" in words) == (gpu is not None)
+    assert [line for line in done.stderr.splitlines() if "Loading source unit file" not in line] == []
 
 
 def test_quadlet_names_its_image_and_key():

@@ -65,5 +65,5 @@ def require_context(agent: Agent, model: str, context: int) -> None:
         raise NoModelFits(
             f"{agent.title} needs a context of at least {agent.least:,} tokens{whose}, and {model} is served with {context:,}.",
             why=f"As of {agent.date}: {agent.source}.",
-            hint=f"Start the gateway again with more: launchpad serve {model} --context {agent.least}",
+            hint=f"Start the gateway again with --context {agent.least}, and a model that can have as much if this one cannot.",
         )

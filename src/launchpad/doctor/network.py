@@ -36,7 +36,7 @@ def sources(host: Host, config: Config, *, offline: bool) -> Iterator[Check]:
     with ThreadPoolExecutor(max_workers=max(1, len(found)), thread_name_prefix="doctor") as pool:
         answers = list(pool.map(lambda source: source.reachable(limit), found))
     for source, answer in zip(found, answers, strict=True):
-        evidence = "answers" if answer.ok else answer.why or "does not answer"
+        evidence = answer.why or ("answers" if answer.ok else "does not answer")
         yield Check(
             name=f"source {_schemes(source)}",
             state="ok" if answer.ok else "warn",
@@ -46,7 +46,7 @@ def sources(host: Host, config: Config, *, offline: bool) -> Iterator[Check]:
 
 
 def _schemes(source: GuardedSource) -> str:
-    return " ".join(f"{scheme}://" for scheme in source.schemes)
+    return " ".join(f"{scheme}://" for scheme in sorted(source.schemes))
 
 
 def settings() -> Iterator[Check]:

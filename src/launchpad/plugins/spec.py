@@ -73,7 +73,10 @@ class Catalog(Protocol):
 
 
 class Reachability(Struct, frozen=True, kw_only=True):
-    """Whether a source answers from here, and if not, why and what to do (one line each)."""
+    """Whether a source can be had from here, why (or why not), and what to do about it (one line each).
+
+    `why` may be left out by one that was asked and answered.
+    """
 
     ok: bool
     why: str | None = None

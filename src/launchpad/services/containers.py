@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from launchpad.services.model import Generated, Service, ServiceFile
-from launchpad.services.quoting import plain, quoted
+from launchpad.services.quoting import STOPPED, plain, quoted
 
 KEY = "launchpad-key"
 KEY_PATH = f"/run/secrets/{KEY}"
@@ -73,6 +73,7 @@ def quadlet(service: Service) -> Generated:
         "[Service]",
         "Restart=on-failure",
         "RestartSec=5",
+        STOPPED,
         "TimeoutStartSec=900",
         "",
         "[Install]",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import plistlib
 
 from launchpad.services.model import Generated, Service, ServiceFile
-from launchpad.services.quoting import plain, quoted
+from launchpad.services.quoting import STOPPED, plain, quoted
 
 
 def command(service: Service) -> list[str]:
@@ -30,6 +30,7 @@ def systemd(service: Service) -> Generated:
         *environment,
         "Restart=on-failure",
         "RestartSec=5",
+        STOPPED,
         "KillMode=control-group",
         "TimeoutStopSec=30",
         "OOMPolicy=stop",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+STOPPED = "SuccessExitStatus=143"  # how `serve` ends when systemd stops it
 _SPECIAL = frozenset(" \t'\";\\")
 
 
