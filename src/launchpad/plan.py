@@ -191,4 +191,5 @@ def _way_out(nearest: Option, wish: Wish) -> str:
 
 
 def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """As a sentence begins; vLLM and such are names."""
+    return text if text[1:2].isupper() else text[:1].upper() + text[1:]

@@ -1,7 +1,7 @@
 """Manifests as they are read by those who get them: pinned, without secrets, one service, and each line on record.
 
-`python tools/build_golden_manifests.py` writes the record anew. That they hold to the schemas of LeaderWorkerSet, KubeRay and
-SkyPilot was checked by hand (docs/explanation/scale.md says with which): the schemas are not kept here.
+`python tools/build_golden_manifests.py` writes the record anew, `tools/check_manifests.py` holds it to the schemas of LeaderWorkerSet,
+KubeRay and SkyPilot (docs/how-to/hand-over-to-a-cluster.md says which): they are not kept here.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def launch_on_ray(start: StartStep, report: Report) -> EngineServer:
             raise process.error(
                 f"{NAME} answers without the key and was stopped.", "It ignored VLLM_API_KEY."
             )
-        many = len(sight.nodes)
+        many = len({device.rpartition("/")[0] for device in start.fit.placement.devices})
         where = f"{NAME} {sight.version} (Ray, {many} node{'s' if many != 1 else ''})"
         did = read_back(where, process.log.text(), entry, start.fit, time.monotonic() - begin)
     except EngineCrashed as crash:

@@ -17,7 +17,7 @@ _SECONDS = re.compile(r"\binit engine .*? took ([\d.]+)")
 
 
 def report(engine: str, log: str, model: dict[str, Any], fit: Fit, seconds: float) -> EngineReport:
-    """The report of one start. `model` is its entry in `/v1/models`; figures that nobody told are None."""
+    """The report of one start. `model` is its entry in `/v1/models`; figures that nobody told are None. Each copy tells of its own cache."""
     context, tokens = model.get("max_model_len"), _TOKENS.search(log)
     kind = _KV_TYPE.search(log)
     on_gpu = fit.placement.kind == "gpu"
@@ -26,7 +26,7 @@ def report(engine: str, log: str, model: dict[str, Any], fit: Fit, seconds: floa
         context=context if isinstance(context, int) else None,
         gpu_share=1.0 if on_gpu else 0.0,
         kv_type=None if kind is None or kind[1] == "auto" else kind[1],
-        kv_tokens=int(tokens[1].replace(",", "")) if tokens else None,
+        kv_tokens=fit.placement.data_parallel * int(tokens[1].replace(",", "")) if tokens else None,
         dtype=found[1] if (found := _DTYPE.search(log)) else None,
         buffers=_buffers(log, fit) if on_gpu else (),
         load_seconds=seconds,
