@@ -13,9 +13,8 @@ import pytest
 from launchpad.errors import UsageError
 from launchpad.scaffold import KINDS, write
 from launchpad.testing import write_gguf
-from plugin_installs import put_beside
+from plugin_installs import ROOT, put_beside, wheels_of
 
-ROOT = Path(__file__).parents[1]
 TUTORIAL = (ROOT / "docs" / "tutorial" / "your-first-backend.md").read_text("utf-8")
 MOST_OWN_LINES = 60
 
@@ -65,6 +64,38 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
     write("probe", "launchpad-tiny", tmp_path)
     with pytest.raises(UsageError, match="is there already"):
         write("backend", "tiny", tmp_path)
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of a new environment with launchpad from its wheel, and nothing else."""
+    folder = tmp_path_factory.mktemp("fresh")
+    wheel = wheels_of(folder)
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    subprocess.run([folder / "venv" / "bin" / "pip", "install", "-q", wheel], check=True)
+    return folder / "venv" / "bin"
+
+
+@pytest.mark.network
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", KINDS)
+def test_from_the_wheel_alone_each_kind_is_installed_by_pip_and_passes(
+    fresh: Path, tmp_path: Path, kind: str
+) -> None:
+    """As a stranger would, by the commands of the README that is written for them."""
+
+    def run(program: str, *arguments: str | Path, cwd: Path = tmp_path) -> str:
+        done = subprocess.run([fresh / program, *arguments], cwd=cwd, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    name, model = f"my-{kind}", write_gguf(tmp_path / "m.gguf")
+    run("launchpad", "plugins", "new", kind, name)
+    folder = tmp_path / f"launchpad-{name}"
+    run("pip", "install", "-q", ".[test]", cwd=folder)
+    assert re.search(r"\b\d+ passed", run("pytest", "-q", cwd=folder))
+    told = run("launchpad", "plugins", "check", name, *(("--model", model) if kind == "backend" else ()))
+    assert f"ok      {kind} " in told, told
 
 
 # -- the tutorial -------------------------------------------------------------------------------------------------

@@ -193,10 +193,12 @@ def test_what_a_plugin_prints_reaches_no_stream(launchpad, install):
     "source",
     [
         "import os\nos._exit(66)",
+        "import os\nos.fork()",
+        "import os, time\nif not os.fork(): time.sleep(3600)",
         "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nraise ImportError('changed a handler')",
         "import builtins\nbuiltins.open = None\nraise ImportError('changed open')",
     ],
-    ids=["leaves at once", "signal handler", "monkeypatch"],
+    ids=["leaves at once", "goes on twice", "leaves a child", "signal handler", "monkeypatch"],
 )
 def test_no_plugins_works_against_what_cannot_be_contained(launchpad, install, source):
     env = install("beyond", dedent(source))

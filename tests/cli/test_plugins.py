@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -50,6 +52,25 @@ def test_check_survives_what_it_checks(launchpad, tiny, tmp_path, source, why):
     assert ran.code == 1
     assert ran.document["passed"] is False
     assert why in ran.document["rules"][-1]["why"]
+
+
+LEAVES_A_CHILD = """
+import os, pathlib, time
+if not (child := os.fork()):
+    time.sleep(50)
+    os._exit(0)
+pathlib.Path(os.environ["CHILD"]).write_text(str(child))
+"""
+
+
+def test_check_waits_for_no_child_of_what_it_checks(launchpad, tiny, tmp_path):
+    """A child that a plugin leaves holds every stream of its parent."""
+    with (tmp_path / "launchpad-tiny" / "src" / "launchpad_tiny" / "__init__.py").open("a") as module:
+        module.write(LEAVES_A_CHILD)
+    child = tmp_path / "child"
+    ran = launchpad("plugins", "check", "tiny", "--json", env={**tiny, "CHILD": str(child)})
+    os.kill(int(child.read_text()), signal.SIGKILL)  # it was there still
+    assert ran.document["passed"] is True
 
 
 def test_check_of_a_plugin_that_is_not_there(launchpad):

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import launchpad
+from plugin_installs import ROOT, wheels_of
 
-ROOT = Path(__file__).parents[2]
 THIS = launchpad.__version__
 NEXT = f"{THIS}.post1"
 
@@ -57,11 +57,8 @@ def release(wheel: Path, folder: Path, version: str, needs: tuple[str, str] = ("
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """launchpad in this version and a next one; launchpad-jan 0.1.0, for this launchpad alone, and 0.1.1."""
     folder, built = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("built")
-    # Where these tests run beside a wheel, in place of the source, it is that wheel.
-    here = next(ROOT.glob("launchpad_models-*.whl"), None)
-    places = [ROOT / "plugins_contrib" / "launchpad-jan", here or ROOT]
-    ran(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", built, *places)
-    (own,), (jan,) = built.glob("launchpad_models-*"), built.glob("launchpad_jan-*")
+    own = wheels_of(built, ROOT / "plugins_contrib" / "launchpad-jan")
+    (jan,) = built.glob("launchpad_jan-*")
     for version in (THIS, NEXT):
         release(own, folder, version)
     release(jan, folder, "0.1.0", ("launchpad-models<0.2,", f"launchpad-models<{NEXT},"))

@@ -26,7 +26,12 @@ def check_installed(name: str, model: Path | None = None) -> tuple[RuleResult, .
         environment = {key: value for key, value in environment.items() if key != "PYTHONWARNINGS"}
         try:
             done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT, env=environment
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=LIMIT,
+                env=environment,
             )
             code: int | None = done.returncode
         except subprocess.TimeoutExpired:
