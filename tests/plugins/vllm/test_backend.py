@@ -12,6 +12,7 @@ from fit_facts import GIB, QWEN3_8B, build_of, machine, nvidia
 from launchpad.config import set_value
 from launchpad.errors import DiskFull, EngineError, EngineMissing
 from launchpad.events import ignore
+from launchpad.hardware.cluster import clustered
 from launchpad.hardware.machine import Cpu, Machine, Memory
 from launchpad.plugins.spec import InstallOptions
 from launchpad.plugins.vllm import install
@@ -118,6 +119,29 @@ def test_a_build_that_no_gpu_of_the_machine_runs_is_refused() -> None:
     assert found is not None
     assert found.verdict == "no"
     assert "compute capability" in (found.why or "")
+
+
+def test_on_a_live_cluster_only_what_its_nodes_can_have_is_a_choice() -> None:
+    """Else the pick is one that cannot be started."""
+    card = nvidia(80, 0, name="NVIDIA H100 80GB HBM3")
+    described = clustered("two", [machine(64, card)] * 2)
+    assert described.cluster is not None
+    live = replace(described, simulated=True, cluster=replace(described.cluster, live="http://10.0.0.1:8265"))
+    build = build_of("q", 8 * GIB, "FP8", format="safetensors")
+    elsewhere = replace(build, ref="modelscope://org/q")
+    both = replace(QWEN3_8B, builds=(build, elsewhere))
+    assert Vllm().fit(both, elsewhere, live, Wish()) is None
+    found = Vllm().fit(replace(both, builds=(elsewhere,)), elsewhere, live, Wish())
+    assert found is not None
+    assert not found.runs
+    assert "Hub" in (found.why or "")
+    for ref in ("hf://org/q", "file:///models/q"):
+        fit = Vllm().fit(QWEN3_8B, replace(build, ref=ref), live, Wish())
+        assert fit is not None
+        assert fit.runs
+    fit = Vllm().fit(QWEN3_8B, elsewhere, replace(described, simulated=True), Wish())
+    assert fit is not None
+    assert fit.runs
 
 
 def test_starting_without_one_says_how_to_get_it(tmp_path: Path) -> None:

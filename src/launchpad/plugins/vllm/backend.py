@@ -109,7 +109,9 @@ class Vllm(BackendBase):
             return vllm_cpu_fit(
                 model, build, machine, wish, layout=layout, refusal=refusal(build.quantization, None)
             )
-        why = _refused_by_all(build, machine)
+        if (why := _not_on_nodes(build, machine)) and any(_on_the_hub(one) for one in model.builds):
+            return None
+        why = why or _refused_by_all(build, machine)
         return vllm_fit(model, build, machine, wish, layout=layout, refusal=why, gpus=setting("vllm.gpus"))
 
     def arguments(self, fit: Fit) -> EngineArguments:
@@ -186,6 +188,18 @@ def _absent(machine: Machine) -> str:
     if here is None:
         return "vLLM is not installed."
     return f"vLLM lies here only as a container image ({here}), which launchpad does not start."
+
+
+def _on_the_hub(build: Build) -> bool:
+    return build.scheme == "hf" and build.format == "safetensors"
+
+
+def _not_on_nodes(build: Build, machine: Machine) -> str | None:
+    """Why the nodes of a live cluster cannot have this build; None where they can, or for what is not live."""
+    live = machine.cluster is not None and machine.cluster.live is not None
+    if not live or _on_the_hub(build) or build.scheme == "file":
+        return None
+    return f"the nodes have models from the Hub or in a folder, and this is at {build.scheme}://"
 
 
 def _refused_by_all(build: Build, machine: Machine) -> str | None:
