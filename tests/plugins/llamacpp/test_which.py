@@ -24,7 +24,14 @@ def test_the_embedded_one_before_one_of_the_path() -> None:
 def test_what_was_installed_last_before_the_embedded_one() -> None:
     here = [program(EMBEDDED), program(MANAGED, build=9000), program(MANAGED, build=10000)]
     assert best(here) == here[1]
-    assert "is used" in str(reason(here[1], here))
+    assert "it was installed last; --engine embedded decides otherwise" in str(reason(here[1], here))
+    faster = program(MANAGED, "cuda")
+    assert "it reaches A GPU by cuda;" in str(reason(faster, [program(EMBEDDED, "vulkan"), faster]))
+
+
+def test_one_that_the_user_names_is_told_by_how() -> None:
+    named = program(NAMED)
+    assert "--engine or the setting llamacpp.program names" in str(reason(named, [named, program(EMBEDDED)]))
 
 
 def test_one_that_uses_the_gpu_before_one_that_leaves_it_idle() -> None:

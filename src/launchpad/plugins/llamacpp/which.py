@@ -42,7 +42,7 @@ def _rank(program: Program) -> tuple[int, int, int]:
 def reason(used: Program, programs: Sequence[Program]) -> str | None:
     """Why this one, in one sentence; None where the one that comes with launchpad is used, or there is no other."""
     if used.owner == NAMED:
-        return f"{used.name} is used: {NAMED} names {used.place}."
+        return f"{used.name} is used: --engine or {NAMED} names {used.place}."
     if used.owner == EMBEDDED:
         return None
     embedded = next((program for program in programs if program.owner == EMBEDDED), None)
@@ -52,4 +52,6 @@ def reason(used: Program, programs: Sequence[Program]) -> str | None:
         return f"{what}: xllamacpp is not here."
     if sees and not embedded.apis:
         return f"{what}: it computes on {sees}, which the embedded build leaves idle; --engine embedded decides otherwise."
-    return f"{what}: it reaches {sees or 'this machine'} by {used.apis[0] if used.apis else 'the CPU'}; --engine embedded decides otherwise."
+    alike = not used.apis or used.apis[:1] == embedded.apis[:1]
+    why = "it was installed last" if alike else f"it reaches {sees} by {used.apis[0]}"
+    return f"{what}: {why}; --engine embedded decides otherwise."
