@@ -119,6 +119,23 @@ def test_messages_end_in_their_own_way(
         }
 
 
+def test_a_whole_answer_counts_as_one_also_when_the_client_leaves_at_its_last_event(
+    serving: Running, engine: SimulatedEngine
+) -> None:
+    engine.reply(*answer("x", prompt=7), hold=True)  # an engine that closes late
+    with socket.create_connection(("127.0.0.1", serving.client.port), timeout=10) as raw:
+        data = json.dumps(STREAM).encode()
+        head = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nx-api-key: {KEY}\r\nContent-Length: {len(data)}\r\n\r\n"
+        raw.sendall(head.encode() + data)
+        seen = b""
+        while b"data: [DONE]\n\n" not in seen:
+            seen += raw.recv(1000)
+    eventually(lambda: b"launchpad_requests_total{" in serving.client("/metrics").body)
+    figures = serving.client("/metrics").body.decode()
+    assert 'launchpad_requests_total{route="/v1/chat/completions",model="m",status="200"} 1' in figures
+    assert 'launchpad_tokens_total{model="m",kind="prompt"} 7' in figures
+
+
 def response(output: int, status: str = "completed") -> dict[str, Any]:
     usage = {"input_tokens": 4090, "output_tokens": output, "total_tokens": 4090 + output}
     return {"id": "r", "object": "response", "status": status, "output": [], "usage": usage}

@@ -168,7 +168,7 @@ class Forward:
         if not answering.waits:
             await answering.stream()
         try:
-            while data := await exchange.read():
+            while not events.ended and (data := await exchange.read()):
                 if whole := events.feed(data):
                     await answering.stream()
                     await answering.piece(whole)
