@@ -212,6 +212,9 @@ def test_true_figures() -> None:
     connect("claude-code")
     claude = json.loads(main_file("claude-code").read_text())
     assert claude["env"]["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] == "40960"
+    assert (
+        "CLAUDE_CODE_AUTO_COMPACT_WINDOW" not in claude["env"]
+    )  # it warns of less than 100,000, and takes the other
     assert claude["apiKeyHelper"] == "cat '/s/it'\\''s.key'"
     connect("aider")
     facts = json.loads((Path.home() / ".aider.model.metadata.json").read_text())

@@ -47,7 +47,6 @@ def _claude_code(target: Target) -> list[FileSettings]:
         "ANTHROPIC_SMALL_FAST_MODEL": target.model,
         **{f"ANTHROPIC_DEFAULT_{tier}_MODEL": target.model for tier in tiers},
         "CLAUDE_CODE_MAX_CONTEXT_TOKENS": str(target.context),
-        "CLAUDE_CODE_AUTO_COMPACT_WINDOW": str(target.context),
         "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(target.output),
     }
     values: dict[tuple[str, ...], Value] = {("env", name): value for name, value in variables.items()}
