@@ -150,7 +150,9 @@ def test_what_is_meant_must_be_clear(launchpad, kept):
     ran = launchpad("stop")
     assert ran.code == 2
     assert "More than one" in ran.err
-    assert launchpad("stop", "no-such-model").code == 2
+    refused = launchpad("stop", "no-such-model")
+    assert refused.code == 2
+    assert "  do:  Give an id or a model of these" in refused.err
     assert len(launchpad("stop", "--all", "--json").document["engines"]) == 2
 
 

@@ -211,5 +211,9 @@ def one_of(views: list[EngineView], text: str | None) -> EngineView:
         raise EngineError("No engine runs.", hint="`launchpad start` loads one that stays.")
     names = ", ".join(f"{view.id} ({view.model})" for view in views)
     if not found:
-        raise UsageError(f"No engine is called {text!r}.", why=f"There are: {names}.")
+        raise UsageError(
+            f"No engine is called {text!r}.",
+            why=f"There are: {names}.",
+            hint="Give an id or a model of these.",
+        )
     raise UsageError("More than one engine is meant.", why=names, hint="Give an id, or --all to `stop`.")
