@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launchpad.errors import UsageError
-from launchpad.sizes import format_rate, format_size, parse_rate, parse_size
+from launchpad.sizes import format_size, parse_rate, parse_size
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,6 @@ def test_decimal(size: int, text: str) -> None:
 )
 def test_binary(size: int, text: str) -> None:
     assert format_size(size, binary=True) == text
-
-
-def test_format_rate() -> None:
-    assert format_rate(12_500_000) == "12.5 MB/s"
 
 
 @given(st.integers(0, 10**18), st.booleans())

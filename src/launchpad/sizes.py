@@ -59,11 +59,6 @@ def format_size(value: float, *, binary: bool = False, digits: int = 3) -> str:
     return f"{sign}{size:.{decimals}f} {letter}{infix}B"
 
 
-def format_rate(value: float) -> str:
-    """Bytes per second, decimal: `12.5 MB/s`."""
-    return f"{format_size(value)}/s"
-
-
 def _rounded(size: float, digits: int) -> float:
     """`size` as it will be shown, so that 999.9 kB becomes 1.00 MB and not 1000 kB."""
     if size < 1:

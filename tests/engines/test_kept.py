@@ -17,8 +17,8 @@ import pytest
 from engines.conftest import Keep, facts
 from launchpad.doctor.software import processes
 from launchpad.engines import kept, registry, stopping, use
-from launchpad.engines.health import answers
 from launchpad.engines.listing import engines, matching
+from launchpad.engines.probing import answers
 from launchpad.engines.process import EngineProcess
 from launchpad.engines.ray.entry import failed
 from launchpad.engines.state import State

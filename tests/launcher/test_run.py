@@ -15,7 +15,7 @@ from launchpad.events import EngineReady, Notice
 from launchpad.fit.result import Confirmation, MemoryCheck, Settings
 from launchpad.hardware.machine import Machine
 from launchpad.launcher.readback import summarize
-from launchpad.launcher.run import carry_out, execute
+from launchpad.launcher.run import execute
 from launchpad.plan import make_plan
 from launchpad.wish import Wish
 
@@ -95,7 +95,7 @@ def plan(*, here: bool = False, kind: str = "cpu", require_gpu: bool = False, co
 
 def test_pull_then_verify_then_launch():
     effects, events = RecordedEffects(), []
-    server = execute(plan(), effects, events.append)
+    _, server = execute(plan(), effects, events.append)
     assert effects.deeds == [
         "pull hf://org/m:Q4_K_M",
         "verify /models/m.gguf",
@@ -271,7 +271,7 @@ class RecoveringEffects(RecordedEffects):
 
 def test_a_crash_leads_to_one_more_try_with_a_smaller_context_said_aloud():
     effects, events = RecoveringEffects(report=EngineReport(engine="e")), []
-    done, server = carry_out(plan(here=True), effects, events.append)
+    done, server = execute(plan(here=True), effects, events.append)
     first, second = effects.contexts
     assert second == first // 2
     assert done.start.settings.context == second
@@ -320,7 +320,7 @@ def test_require_gpu_goes_by_the_share_where_the_engine_tells_it(report, ok):
     effects = RecordedEffects(report=report)
     made = plan(kind="gpu", require_gpu=True)
     if ok:
-        assert execute(made, effects, lambda event: None) is effects.server
+        assert execute(made, effects, lambda event: None)[1] is effects.server
         return
     with pytest.raises(EngineError, match="forbids"):
         execute(made, effects, lambda event: None)

@@ -12,7 +12,7 @@ from launchpad.cli.options import (
     engine_option,
     json_option,
     make_wish,
-    on_live_option,
+    start_options,
     wish_options,
 )
 from launchpad.cli.shared import Command
@@ -33,9 +33,7 @@ from launchpad.errors import UsageError
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, help="Requests at a time.")
 @wish_options
 @engine_option
-@click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")
-@on_live_option
+@start_options
 @json_option
 @click.pass_obj
 def batch(

@@ -58,7 +58,7 @@ def bench(
     launchpad bench qwen3-8b --json
     """
     from launchpad.cli.launching import launch
-    from launchpad.cli.plan_notices import tell
+    from launchpad.cli.notices import tell
     from launchpad.decide import make_plan_for
     from launchpad.launcher.bench import measure
     from launchpad.launcher.learn import slowed_by

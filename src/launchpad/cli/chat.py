@@ -11,8 +11,8 @@ from launchpad.cli.options import (
     json_option,
     keep_option,
     make_wish,
-    on_live_option,
     source_options,
+    start_options,
     transfer_options,
     wish_options,
 )
@@ -43,9 +43,7 @@ from launchpad.cli.talk_options import talk_options
 @click.option(
     "--stdin-encoding", "encoding", default="utf-8", metavar="NAME", help="Encoding of standard input."
 )
-@click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")
-@on_live_option
+@start_options
 @json_option
 @click.pass_obj
 def chat(

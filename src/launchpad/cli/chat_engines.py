@@ -90,7 +90,7 @@ class ChatEngines:
     def change(self, session: Session, *, model: str | None = None, context: int | None = None) -> None:
         """See `chat.commands.Engines`. The old engine is stopped first: its memory is what the new one gets."""
         from launchpad.cli.launching import begin, make_plan
-        from launchpad.cli.plan_notices import tell
+        from launchpad.cli.notices import tell
 
         wish = replace(
             self.plan.wish,

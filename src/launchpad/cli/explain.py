@@ -41,7 +41,7 @@ def explain(app: App, model: str, wishes: dict[str, Any], on: str | None) -> Non
     Shows the memory budget line by line, where the time of a token goes, which contexts fit with which type of KV cache,
     the cheapest change that would make a misfit fit, and the published results behind the quality figure.
     MODEL is a catalog id, id:QUANT, a reference or a file; with `auto` it is what launchpad would pick.
-    Makes no connection.
+    Reads headers alone of a reference that is not on this machine, and makes no other connection.
 
     \b
     launchpad explain auto

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from launchpad.cli.plan_notices import tell
+from launchpad.cli.notices import tell
 from launchpad.cli.render import gb, gib, speed
 
 if TYPE_CHECKING:

@@ -44,8 +44,8 @@ def _or_a_question(error: UnknownModel, model: str | None) -> UnknownModel:
 def launch(app: App, plan: Plan, *, yes: bool) -> tuple[Plan, RunningServer]:
     """Announce and confirm the download, then carry the plan out with progress on stderr."""
     from launchpad.cli.consent import consent
-    from launchpad.cli.engine_line import with_engine_lines
-    from launchpad.launcher.run import RealEffects, carry_out
+    from launchpad.cli.notices import with_engine_lines
+    from launchpad.launcher.run import RealEffects, execute
     from launchpad.launcher.sound import sound
 
     with app.output.progress() as progress:
@@ -56,7 +56,7 @@ def launch(app: App, plan: Plan, *, yes: bool) -> tuple[Plan, RunningServer]:
     with app.output.progress() as progress:
         before = "check the file" if plan.pull is None else "pull and verify"
         report = app.timeline.watching(with_engine_lines(app, progress), before)
-        return carry_out(plan, RealEffects(app.host, app.config), report)
+        return execute(plan, RealEffects(app.host, app.config), report)
 
 
 def keep_seconds(app: App, asked: float | None, default: str = "0") -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from launchpad.cli.app import App
+from launchpad.cli.notices import tell
 from launchpad.cli.options import (
     engine_option,
     json_option,
@@ -15,7 +16,6 @@ from launchpad.cli.options import (
     simulated,
     wish_options,
 )
-from launchpad.cli.plan_notices import tell
 from launchpad.cli.render import (
     TERMS,
     confirmation_text,

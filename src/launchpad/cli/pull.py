@@ -49,8 +49,7 @@ def pull(
     launchpad pull glm-5.2 --on ray://HEAD
     """
     from launchpad.cli.consent import consent
-    from launchpad.cli.engine_line import with_engine_lines
-    from launchpad.cli.plan_notices import tell
+    from launchpad.cli.notices import tell, with_engine_lines
     from launchpad.decide import make_plan_for
     from launchpad.launcher.run import RealEffects
     from launchpad.launcher.sound import sound

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from launchpad.cli.age import note_age
 from launchpad.cli.app import App
+from launchpad.cli.notices import note_age
 from launchpad.cli.options import (
     engine_option,
     json_option,

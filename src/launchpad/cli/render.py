@@ -24,6 +24,13 @@ TERMS = {
     "projector": "vision projector",
     "projector_compute": "projector's scratch memory",
     "repack": "repacked copy",
+    "draft_weights": "draft weights",
+    "draft_kv_cache": "draft KV cache",
+    "draft_recurrent_state": "draft recurrent state",
+    "draft_compute": "draft compute buffer",
+    "draft_output": "draft logits",
+    "lora": "adapters",
+    "lora_compute": "adapters' scratch memory",
     "overhead": "engine, driver",
 }
 """The terms of a memory sum in words, in the order of showing."""

@@ -12,8 +12,8 @@ from launchpad.cli.options import (
     json_option,
     keep_option,
     make_wish,
-    on_live_option,
     source_options,
+    start_options,
     transfer_options,
     wish_options,
 )
@@ -46,10 +46,8 @@ SCRIPT_SUFFIXES = (".yml", ".yaml", ".prompt.json")  # no model is named like th
     metavar="WHAT",
     help="Answers of a prompt file to print: last, all, none, or a name.",
 )
-@click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")
-@on_live_option
+@start_options
 @json_option
 @click.pass_obj
 def run(

@@ -14,7 +14,7 @@ from launchpad.cli.options import (
     engine_option,
     json_option,
     make_wish,
-    on_live_option,
+    start_options,
     wish_options,
 )
 from launchpad.cli.shared import Command
@@ -54,9 +54,7 @@ if TYPE_CHECKING:
 @click.option("--lazy", is_flag=True, help="Load no model before it is asked for.")
 @wish_options
 @engine_option
-@click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")
-@on_live_option
+@start_options
 @json_option
 @click.pass_obj
 def serve(
@@ -85,7 +83,7 @@ def serve(
     launchpad serve qwen3-8b auto:code --context 32768
     eval "$(launchpad env)"
     """
-    from launchpad.cli.engine_line import with_engine_lines
+    from launchpad.cli.notices import with_engine_lines
     from launchpad.launcher.room import idle
     from launchpad.serve import address, key, server
     from launchpad.serve.forward import Limits
@@ -157,7 +155,7 @@ def _offers(
     """A plan for each model, and its files: nothing is fetched later, when a request asks."""
     from launchpad.cli.consent import consent
     from launchpad.cli.launching import make_plan
-    from launchpad.cli.plan_notices import tell
+    from launchpad.cli.notices import tell
     from launchpad.launcher.run import RealEffects, fetch
     from launchpad.launcher.sound import sound
     from launchpad.serve.models import offers

@@ -12,7 +12,7 @@ from launchpad.cli.options import (
     json_option,
     keep_option,
     make_wish,
-    on_live_option,
+    start_options,
     wish_options,
 )
 from launchpad.cli.render import duration
@@ -29,9 +29,7 @@ DEFAULT_KEEP = "30m"
 @wish_options
 @engine_option
 @keep_option(f"Unload after so long without use. [default: engines.keep, else {DEFAULT_KEEP}]")
-@click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")
-@on_live_option
+@start_options
 @json_option
 @click.pass_obj
 def start(
@@ -47,7 +45,7 @@ def start(
     launchpad start && launchpad run "Why is it blue?"
     """
     from launchpad.cli.launching import keep_running, keep_seconds, loaded, make_plan
-    from launchpad.cli.plan_notices import tell
+    from launchpad.cli.notices import tell
 
     wish = make_wish(app, wishes, model=model, offline=offline)
     found = loaded(app, wish)

@@ -80,9 +80,8 @@ def _partner(app: App, wish: Wish, *, keep: float | None, yes: bool) -> Partner:
     found = stand_in(wish.backend)
     if found is not None:
         return found
-    from launchpad.cli.age import note_age
     from launchpad.cli.launching import begin, keep_seconds, loaded, make_plan
-    from launchpad.cli.plan_notices import tell
+    from launchpad.cli.notices import note_age, tell
     from launchpad.lookup.named import is_auto
 
     if not app.introduces and (here := loaded(app, wish)) is not None:

@@ -11,7 +11,7 @@ from launchpad.cli.options import (
     engine_option,
     json_option,
     make_wish,
-    on_live_option,
+    start_options,
     wish_options,
 )
 from launchpad.cli.script_options import script_options
@@ -23,9 +23,7 @@ from launchpad.cli.shared import Command
 @wish_options
 @engine_option
 @script_options
-@click.option("--offline", is_flag=True, help="Make no connection; use what is on disk.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size.")
-@on_live_option
+@start_options
 @json_option
 @click.pass_obj
 def test(

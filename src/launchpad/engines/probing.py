@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from launchpad.engines.server import Server
 from launchpad.sanitize import clean
 
+PATIENCE = 30.0  # s for one token; a large model on a slow machine may first have to be read back from disk
+
 
 def one_token(server: Server, patience: float, *, key: str | None = None) -> tuple[int, str]:
     """(status, what it said in one line); status 0 when nothing answers in time. `key` instead of the server's own."""
@@ -28,3 +30,8 @@ def one_token(server: Server, patience: float, *, key: str | None = None) -> tup
         return 0, clean(str(error))[:300]
     finally:
         connection.close()
+
+
+def answers(server: Server, patience: float = PATIENCE) -> bool:
+    """Whether the engine makes a token within that time: one whose GPU is lost answers health checks all the same."""
+    return one_token(server, patience)[0] == 200

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from launchpad.engines.clock import SleepWatch
-from launchpad.engines.health import answers
+from launchpad.engines.probing import answers
 from launchpad.engines.server import RunningServer, Server
 from launchpad.errors import LaunchpadError
 

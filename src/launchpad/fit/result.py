@@ -39,7 +39,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 class Term(Struct, frozen=True, kw_only=True):
     """One term of the memory sum, in bytes, and what the figure rests on."""
 
-    name: str  # weights, kv_cache, recurrent_state, compute, output, projector, projector_compute, repack, overhead
+    name: str  # weights, kv_cache, … : `launchpad.cli.render.TERMS` has all
     bytes: int
     basis: Basis
 

@@ -146,7 +146,7 @@ def _attached(record: registry.Record, plan: Plan, report: Report) -> KeptServer
     if server is None:
         return None
     if asleep() - record.asleep > SLEPT:
-        from launchpad.engines.health import answers
+        from launchpad.engines.probing import answers
 
         if not answers(server.server):
             server.stop()

@@ -49,16 +49,12 @@ class Effects(Protocol):
         ...
 
 
-def execute(plan: Plan, effects: Effects, report: Report) -> RunningServer:
+def execute(plan: Plan, effects: Effects, report: Report) -> tuple[Plan, RunningServer]:
     """Pull what is missing, verify, start the engine, read back what it did. The caller stops the server.
 
+    The plan that comes back is the one that was carried out in the end: nothing to pull, the settings that worked.
     Raises `PullError` or `EngineError`; an engine that was started and is not as required is stopped first.
     """
-    return carry_out(plan, effects, report)[1]
-
-
-def carry_out(plan: Plan, effects: Effects, report: Report) -> tuple[Plan, RunningServer]:
-    """As `execute`; with it the plan as it was carried out in the end: nothing to pull, the settings that worked."""
     plan = fetch(plan, effects, report)
     try:
         return _started(plan, effects, report)

@@ -59,9 +59,9 @@ def planned(wish: Wish, max_download: int | None, report: Report) -> Plan:
 
 def started(plan: Plan, report: Report) -> tuple[Plan, RunningServer]:
     """Carry `plan` out; with the engine the plan that it was really started from. Raises `LaunchpadError`."""
-    from launchpad.launcher.run import RealEffects, carry_out
+    from launchpad.launcher.run import RealEffects, execute
 
-    return carry_out(plan, RealEffects(*host()), report)
+    return execute(plan, RealEffects(*host()), report)
 
 
 def shared(plan: Plan, report: Report) -> tuple[Plan, RunningServer]:

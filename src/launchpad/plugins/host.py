@@ -39,7 +39,6 @@ class Host:
 
     def __init__(self, config: Config, *, third_party: bool = True) -> None:
         self._settings = config.plugins
-        self._third_party = third_party
         self._log = FailureLog()
         self._lock = threading.RLock()
         self._asked: dict[str, Any] = {}

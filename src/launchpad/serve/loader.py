@@ -49,7 +49,7 @@ class PlanLoader:
 
     def load(self, offer: Offer, alone: bool) -> RunningServer:
         """Use what `run` has kept, or plan, compare with what was promised when the gateway started, start."""
-        from launchpad.launcher.run import carry_out
+        from launchpad.launcher.run import execute
 
         offer = replace(offer, plan=self._done.get(offer.name, offer.plan))
         if offer.replicas == 1 and (shared := self._shared(offer)) is not None:
@@ -64,7 +64,7 @@ class PlanLoader:
             plan = with_part_of_cores(plan, offer.replicas)
         if alone:  # a crash may cost context, unless that was asked for
             plan = replace(plan, wish=replace(plan.wish, context=offer.plan.wish.context))
-        done, server = carry_out(plan, _NoPull(self._host, self._config), self._report)
+        done, server = execute(plan, _NoPull(self._host, self._config), self._report)
         self._done[offer.name] = replace(done, wish=offer.plan.wish)
         return server
 

@@ -40,7 +40,6 @@ UNUSED = (
     "torchcodec",
 )  # of other builds than torch itself on the index: they break it
 OVERRIDES = "".join(f'{name} ; python_version < "3"\n' for name in (*UNUSED, "triton"))
-IMPORT_SECONDS = 300.0
 WHEELS = {"x86_64", "aarch64", "arm64"}
 
 
