@@ -52,7 +52,7 @@ def test_what_cannot_be_had_is_not_picked_but_told():
     assert choice.unobtainable is not None
     assert choice.unobtainable.model.id == "ideal"
     assert choice.unobtainable.reason == "the Hub does not answer"
-    assert choice.pick.reason == "the best chat quality of what runs here and can be had from here"
+    assert choice.pick.reason == "the best chat quality that can be had from here"
 
 
 def test_a_worse_model_that_cannot_be_had_is_not_mentioned():

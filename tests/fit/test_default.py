@@ -133,7 +133,7 @@ def test_a_refusal_names_both_numbers() -> None:
     assert (found.verdict, found.placement.kind) == ("no", "unknown")
     assert found.why is not None
     numbers = re.fullmatch(
-        r"needs (\d+\.\d) GiB with 4096 tokens of context, (\d+\.\d) GiB can be used on main memory",
+        r"needs (\d+\.\d) GiB with 4,096 tokens of context, (\d+\.\d) GiB can be used on main memory",
         found.why,
     )
     assert numbers is not None
@@ -149,7 +149,7 @@ def test_a_refusal_on_a_small_machine_does_not_say_twice_the_same_number() -> No
 def test_a_context_beyond_the_model_is_refused_with_both_numbers() -> None:
     found = small(machine(64, nvidia(24)), Wish(context=200_000))
     assert found.verdict == "no"
-    assert found.why == "200000 tokens of context were asked for, the model is made for 131072"
+    assert found.why == "200,000 tokens of context were asked for, the model is made for 131,072"
     assert found.devices[0].term("weights") == QWEN3_8B_Q4.size
 
 

@@ -139,11 +139,15 @@ def _model(chat: Chat, argument: str) -> None:
         _engines(chat, "/model").change(chat.session, model=argument)
 
 
+def _tokens(count: int | None) -> str:
+    return "unknown" if count is None else f"{count:,}"
+
+
 def _context(chat: Chat, argument: str) -> None:
     context, last = chat.session.server.report.context, chat.session.last
     if not argument:
-        used = f"{last.usage.total} of " if last is not None and last.usage is not None else ""
-        chat.say(f"The context: {used}{context if context is not None else 'unknown'} tokens.")
+        used = f"{last.usage.total:,} of " if last is not None and last.usage is not None else ""
+        chat.say(f"The context: {used}{_tokens(context)} tokens.")
         return
     number = argument.lower().removesuffix("k").replace(",", "").replace("_", "")
     if not number.isdecimal() or not (
@@ -252,7 +256,7 @@ def _stats(chat: Chat, argument: str) -> None:
     lines = [
         f"model     {session.server.model}",
         f"engine    {report.engine}",
-        f"context   {report.context if report.context is not None else 'unknown'} tokens",
+        f"context   {_tokens(report.context)} tokens",
         f"messages  {len(session.messages)}",
     ]
     if session.keeps:

@@ -49,14 +49,14 @@ def finished(server: Server, stats: AnswerStats) -> AnswerFinished:
 
 
 def stats_line(stats: AnswerStats) -> str:
-    """The answer's figures in one short line: `42 tokens, 117 tok/s, context 98/4096`. Unknown ones are left out."""
+    """The answer's figures in one short line: `42 tokens, 117 tok/s, context 98/4,096`. Unknown ones are left out."""
     parts = []
     if stats.usage is not None:
         parts.append(f"{stats.usage.completion} token{'s' if stats.usage.completion != 1 else ''}")
     if stats.decode_speed is not None:
         parts.append(speed_text(stats.decode_speed))
     if stats.usage is not None and stats.context is not None:
-        parts.append(f"context {stats.usage.total}/{stats.context}")
+        parts.append(f"context {stats.usage.total:,}/{stats.context:,}")
     if stats.finish_reason not in ("stop", "eos"):
         parts.append(stats.finish_reason)
     return ", ".join(parts)

@@ -195,7 +195,7 @@ def _pick_reason(pick: Rated, above: Sequence[Rated], missed: Option | None, wis
     if any(is_good(r) for r in above):
         return f"the best balance of {wish.purpose} quality and speed here"
     if missed is not None:
-        return f"the best {wish.purpose} quality of what runs here and can be had from here"
+        return f"the best {wish.purpose} quality that can be had from here"
     return f"the best {wish.purpose} quality that runs here"
 
 
@@ -276,7 +276,7 @@ def _price(rated: Rated, pick: Rated) -> str:
     if rated.thinking and not pick.thinking:
         return f"{more:.1f} points more, but only by thinking at length before it answers"
     if fit.settings.context < pick.candidate.fit.settings.context:
-        return f"{more:.1f} points more, but only {fit.settings.context} tokens of context fit here"
+        return f"{more:.1f} points more, but only {fit.settings.context:,} tokens of context fit here"
     if is_full(fit):
         return f"{more:.1f} points more, but {fit.why or 'it leaves almost no memory for anything else'}"
     return (

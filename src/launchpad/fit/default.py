@@ -44,7 +44,7 @@ def fit(
     blank = _Blank(model, build, wish, backend)
     each = (wish.context or 0) // (wish.parallel or 1)
     if model.context and each > model.context:
-        why = f"{each} tokens of context were asked for, the model is made for {model.context}"
+        why = f"{each:,} tokens of context were asked for, the model is made for {model.context:,}"
         return blank.result("no", why)
     if isinstance(found, UnknownFigure):
         return blank.result("unknown", f"the catalog does not state {found.field} of this model")
@@ -146,7 +146,7 @@ def _refusal(blank: _Blank, request: Request, usable: Pool, machine: Machine, la
         return blank.result("unknown", "how much memory is free is not known", notes=notes)
     worst = min(best.devices, key=lambda device: device.spare or 0)
     why = (
-        f"needs {_gib(worst.total)} with {best.settings.context} tokens of context, "
+        f"needs {_gib(worst.total)} with {best.settings.context:,} tokens of context, "
         f"{_gib(_usable_bytes(worst))} can be used on {_name(worst, machine)}"
     )
     return blank.result("no", why, best.devices, best.settings, notes)
