@@ -63,7 +63,9 @@ def test_no_pick_teaches(candidates, what):
     with pytest.raises(NoModelFits) as caught:
         planned(*candidates)
     assert caught.value.what == what
-    assert caught.value.why
+    assert caught.value.why is not None
+    assert caught.value.why[0].isupper()
+    assert caught.value.why.endswith(".")
     assert caught.value.hint
     assert caught.value.exit_code == 3
 

@@ -163,7 +163,7 @@ def no_pick(choice: Choice, wish: Wish) -> NoModelFits:
     if missed:
         return NoModelFits(
             f"{missed.model.name} fits this machine, but cannot be had from here.",
-            why=missed.reason,
+            why=_sentence(missed.reason),
             hint=missed.availability.hint,
         )
     nearest = choice.better
@@ -172,7 +172,7 @@ def no_pick(choice: Choice, wish: Wish) -> NoModelFits:
     named = wish.model is not None
     return NoModelFits(
         f"{nearest.model.name} does not run here as wished." if named else "No model runs here as wished.",
-        why=_capital(nearest.reason) if named else f"The nearest is {nearest.model.name}: {nearest.reason}",
+        why=_sentence(nearest.reason if named else f"The nearest is {nearest.model.name}: {nearest.reason}"),
         hint=_way_out(nearest, wish),
     )
 
@@ -190,6 +190,8 @@ def _way_out(nearest: Option, wish: Wish) -> str:
     return "Take a smaller model or build: `launchpad recommend` shows what fits."
 
 
-def _capital(text: str) -> str:
-    """As a sentence begins; vLLM and such are names."""
-    return text if text[1:2].isupper() else text[:1].upper() + text[1:]
+def _sentence(reason: str) -> str:
+    """A reason as a sentence; a first word that is a name (vLLM, a host's) stays as it is."""
+    first, end = reason.partition(" ")[0], "" if reason.endswith((".", "!", "?")) else "."
+    is_name = "." in first or first[1:2].isupper()
+    return (reason if is_name else reason[:1].upper() + reason[1:]) + end

@@ -67,7 +67,7 @@ def _check(
         if name.lower() not in everything:
             near = difflib.get_close_matches(name.lower(), everything, n=1, cutoff=0.5)
             _unknown(
-                f"No {owner} of the catalogs has the {what} “{name}”.",
+                f"No {owner} of the catalogs has the {what} '{name}'.",
                 f"{lead} {_listed(sorted(known))}.",
                 everything[near[0]] if near else None,
             )
@@ -88,7 +88,7 @@ def _check_lab(wanted: str, models: Sequence[Model], labs: Sequence[Lab]) -> Non
     names |= {model.lab.lower(): model.lab_id for model in models} | {lab.id: lab.id for lab in closed}
     near = difflib.get_close_matches(wanted.lower(), names, n=1, cutoff=0.5)
     _unknown(
-        f"No lab of the catalogs is called “{wanted}”.",
+        f"No lab of the catalogs is called '{wanted}'.",
         f"Labs are {_listed(sorted({model.lab_id for model in models}))}.",
         names[near[0]] if near else None,
     )

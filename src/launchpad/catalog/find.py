@@ -47,7 +47,7 @@ def resolve_model(text: str, models: Sequence[Model]) -> tuple[Model, Build | No
     found = find(reference, models)
     if len(found) > 1:
         raise UsageError(
-            f"“{reference.text}” names {len(found)} models.",
+            f"'{reference.text}' names {len(found)} models.",
             why=f"It could be {_listed(sorted(model.id for model in found))}.",
             hint="Type one of these names in full.",
         )
@@ -140,7 +140,7 @@ def _of_quantization(wanted: str, model: Model) -> Build:
     known = list(dict.fromkeys(build.quantization for build in offered))
     near = difflib.get_close_matches(wanted.upper(), known, n=1)
     raise UsageError(
-        f"{model.id} has no build “{wanted}” in the catalog.",
+        f"{model.id} has no build '{wanted}' in the catalog.",
         why=f"The catalog knows {_listed(known)}." if known else "The catalog knows no build of this model.",
         hint=f"Did you mean {model.id}:{near[0]}?" if near else f"Leave it out: launchpad run {model.id}",
     )
@@ -149,7 +149,7 @@ def _of_quantization(wanted: str, model: Model) -> Build:
 def _unknown(reference: Reference, models: Sequence[Model]) -> UnknownModel:
     near = close(reference.location, models)
     return UnknownModel(
-        f"No catalog knows “{reference.text}”.",
+        f"No catalog knows '{reference.text}'.",
         why=f"Names that come close: {_listed(near)}."
         if near
         else "Nothing in the catalog has a similar name.",

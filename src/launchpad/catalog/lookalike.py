@@ -32,7 +32,7 @@ def refuse_lookalike(reference: Reference, models: Iterable[Model]) -> None:
     if meant is None:
         return
     raise RefusedError(
-        f"“{organization}” is not “{meant}”, and looks like it.",
+        f"'{organization}' is not '{meant}', and looks like it.",
         why="Names that are one letter off a known publisher's are how wrong weights get onto machines.",
         hint=f"Did you mean {reference.scheme}://{meant}/{repository}? If not, pin the commit: "
         f"{reference.scheme}://{reference.location}@COMMIT",

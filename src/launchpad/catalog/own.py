@@ -215,7 +215,8 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read.", why=error.strerror or str(error)) from error
+        why = error.strerror or str(error)
+        raise ConfigError(f"{path} cannot be read.", why=f"{why}.", hint="Check the path.") from error
     if len(data) > LARGEST:
         raise ConfigError(f"{path} cannot be used as a model.", why=f"It has more than {LARGEST:,} bytes.")
     try:

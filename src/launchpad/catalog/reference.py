@@ -164,7 +164,7 @@ def _bare(text: str) -> Reference:
 def _purpose(text: str, word: str) -> Purpose:
     wanted = {"coding": "code"}.get(word.lower(), word.lower())
     if wanted not in _PURPOSES:
-        _bad(text, f"“{word}” is no purpose", f"Purposes are {', '.join(_PURPOSES)}.")
+        _bad(text, f"'{word}' is no purpose", f"Purposes are {', '.join(_PURPOSES)}.")
     return _PURPOSES[wanted]
 
 
@@ -196,7 +196,7 @@ def _repository(text: str, scheme: str, rest: str) -> Reference:
 
 def _optional(text: str, pattern: re.Pattern[str], value: str, *, given: bool, what: str) -> None:
     if given and (not pattern.fullmatch(value) or ".." in value):
-        _bad(text, f"“{value}” is not a valid {what}")
+        _bad(text, f"'{value}' is not a valid {what}")
 
 
 def _ollama(text: str, rest: str) -> Reference:
@@ -251,13 +251,13 @@ def _plain_letters(text: str) -> None:
     name = unicodedata.name(odd, "an unnamed character")
     folded = unicodedata.normalize("NFKC", text).translate(_LOOKALIKES)
     raise RefusedError(
-        f"“{text}” contains a letter that only looks like a plain one.",
-        why=f"“{odd}” is U+{ord(odd):04X} {name}; names of models are plain ASCII.",
-        hint=f"If you meant “{folded}”, type that." if folded.isascii() else _EXAMPLES,
+        f"'{text}' contains a letter that only looks like a plain one.",
+        why=f"'{odd}' is U+{ord(odd):04X} {name}; names of models are plain ASCII.",
+        hint=f"If you meant '{folded}', type that." if folded.isascii() else _EXAMPLES,
     )
 
 
 def _bad(text: str, why: str, hint: str = _EXAMPLES) -> NoReturn:
     shown = "".join(letter if letter.isprintable() else "?" for letter in text.strip())
     shown = shown if len(shown) <= 80 else f"{shown[:79]}…"
-    raise UsageError(f"“{shown}” is not a model reference.", why=f"{why[0].upper()}{why[1:]}.", hint=hint)
+    raise UsageError(f"'{shown}' is not a model reference.", why=f"{why[0].upper()}{why[1:]}.", hint=hint)

@@ -66,7 +66,7 @@ def required(wish: Wish) -> tuple[str, ...]:
     unknown = [need for need in needs if need not in _NEEDS]
     if unknown:
         raise UsageError(
-            f"“{unknown[0]}” is not something that a model can be asked for.",
+            f"'{unknown[0]}' is not something that a model can be asked for.",
             why=f"Known are {', '.join(_NEEDS)}.",
             hint="Correct the name, or leave it out.",
         )

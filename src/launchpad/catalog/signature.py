@@ -103,7 +103,7 @@ def _decoded(blob: str) -> bytes | None:
 def _no_key(text: str) -> UsageError:
     return UsageError(
         f"{text[:60]!a} is no public key.",
-        why="A line like “ssh-ed25519 AAAA…”, or a file with one, is wanted.",
+        why="A line like 'ssh-ed25519 AAAA…', or a file with one, is wanted.",
         hint="Ask the publisher of the catalog for it, on a way that you trust.",
     )
 

@@ -64,13 +64,13 @@ def read_policy(table: Mapping[str, Any], file: str, line_of: Callable[[str], in
     """
     for section, rules in table.items():
         if section not in ("allow", "deny"):
-            _bad(file, line_of(section), f"“{section}” is no part of a policy", "[allow] and [deny]")
+            _bad(file, line_of(section), f"'{section}' is no part of a policy", "[allow] and [deny]")
         if not isinstance(rules, dict):
-            _bad(file, line_of(section), f"“{section}” is not a table", f"[{section}]")
+            _bad(file, line_of(section), f"'{section}' is not a table", f"[{section}]")
         for name in rules:
             if name not in _KINDS:
                 key = f"{section}.{name}"
-                _bad(file, line_of(key), f"“{key}” is no rule", ", ".join(_KINDS))
+                _bad(file, line_of(key), f"'{key}' is no rule", ", ".join(_KINDS))
     try:
         allow, deny = (msgspec.convert(table.get(part, {}), Rules) for part in ("allow", "deny"))
     except msgspec.ValidationError as error:

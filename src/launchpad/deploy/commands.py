@@ -49,7 +49,7 @@ def _check_address(share: Share) -> None:
         found = ipaddress.ip_address(share.address or "")
     except ValueError:
         what = (
-            f"“{share.address}” is no IP address."
+            f"'{share.address}' is no IP address."
             if share.address
             else f"The address of {share.node} is not known."
         )

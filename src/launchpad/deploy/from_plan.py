@@ -111,7 +111,7 @@ def _commit(revision: str | None, repository: str) -> str:
         return revision
     raise UsageError(
         f"The revision of {repository} is not pinned.",
-        why=f"“{revision}” can move." if revision else "Another revision tomorrow would be another model.",
+        why=f"'{revision}' can move." if revision else "Another revision tomorrow would be another model.",
         hint=f"Name the commit, 40 hexadecimal digits: hf://{repository}@COMMIT, or launchpad cluster emit … --revision COMMIT",
     )
 

@@ -79,7 +79,7 @@ def _chip(given: Given) -> Pick | None:
         return None
     if len(given.picks) > 1:
         raise UsageError(
-            f"“{given.name}” joins {chips[0].device.name} with another GPU.",
+            f"'{given.name}' joins {chips[0].device.name} with another GPU.",
             why="A chip with unified memory is a whole machine.",
             hint=f'Describe one machine: "{chips[0].device.name} {shown(chips[0].size)}".',
         )

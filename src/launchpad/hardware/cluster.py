@@ -48,7 +48,7 @@ def described(text: str) -> tuple[int, str, float | None] | None:
         return None
     count = int(match["count"])
     if not 1 <= count <= MOST_NODES:
-        raise UsageError(f"“{text}” is no cluster.", why=f"It can have 1 to {MOST_NODES} nodes.")
+        raise UsageError(f"'{text}' is no cluster.", why=f"It can have 1 to {MOST_NODES} nodes.")
     return count, match["machine"], None if match["rate"] is None else parse_rate(match["rate"])
 
 

@@ -151,7 +151,7 @@ def dashboard(text: str) -> Dashboard:
     # What is no plain address is refused, so that a token or a path in it is never thought to count.
     if not host or not asked.isprintable() or parts.scheme not in ("ray", "http") or "@" in parts.netloc:
         raise UsageError(
-            f"“{clean(asked)[:100]}” names no Ray cluster.", hint="Write --on ray, or --on ray://HEAD[:8265]."
+            f"'{clean(asked)[:100]}' names no Ray cluster.", hint="Write --on ray, or --on ray://HEAD[:8265]."
         )
     if known := _NOT_THE_DASHBOARD.get(port):
         raise UsageError(

@@ -118,7 +118,7 @@ class Jobs:
 
 def _checked(name: str) -> str:
     if _ID.fullmatch(name) is None:
-        raise RefusedError(f"“{clean(name)[:100]}” is no name of a job.")
+        raise RefusedError(f"'{clean(name)[:100]}' is no name of a job.")
     return name
 
 

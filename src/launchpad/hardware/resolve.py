@@ -112,7 +112,7 @@ def _family(device: Device) -> Tokens:
 def _ambiguous(name: str, devices: list[Device]) -> UsageError:
     names = [f'"{d.name}"' for d in devices]
     return UsageError(
-        f"“{name}” may be one of {len(names)} devices.",
+        f"'{name}' may be one of {len(names)} devices.",
         why="They differ in memory or speed.",
         hint=f"Write {_listed(names, 'or')}.",
     )
@@ -125,7 +125,7 @@ def _unknown(name: str) -> UsageError:
     close += _sharing_words(name)
     suggestions = list(dict.fromkeys(close))[:3]
     return UsageError(
-        f"“{name}” is not in the table of GPUs and chips.",
+        f"'{name}' is not in the table of GPUs and chips.",
         why=f"Did you mean {_listed(suggestions, 'or')}?" if suggestions else None,
         hint=f"{_CPU_HINT} Any machine can be described in a .toml file.",
     )

@@ -143,7 +143,7 @@ def _own_size(text: str, part: str) -> tuple[str, str | None]:
         rest, other = _pulled(_PLAIN_SIZE, rest)
         if memory_bytes(other or "") != memory_bytes(size or ""):
             raise UsageError(
-                f"“{part}” names two sizes.",
+                f"'{part}' names two sizes.",
                 why="It is unclear which one is the GPU's.",
                 hint='Put "+" before the main memory, as in "RTX 3060 12GB + 32GB".',
             )
@@ -174,7 +174,7 @@ def _size(written: str | None, whole: str) -> int | None:
 
 def _too_odd(whole: str) -> UsageError:
     return UsageError(
-        f"“{whole}” is no machine.", why="A number in it is zero or far too large.", hint=_EXAMPLES
+        f"'{whole}' is no machine.", why="A number in it is zero or far too large.", hint=_EXAMPLES
     )
 
 
@@ -186,7 +186,7 @@ def _combine(text: str, parts: list[_Part]) -> Machine:
     bandwidth = _single([p.bandwidth for p in parts if p.bandwidth], "memory bandwidth", text)
     picks = [_pick(part, memory, text) for part in parts if part.device]
     if not picks and memory is None:
-        raise UsageError(f"“{text}” names neither a GPU nor an amount of memory.", why=None, hint=_EXAMPLES)
+        raise UsageError(f"'{text}' names neither a GPU nor an amount of memory.", why=None, hint=_EXAMPLES)
     return complete(
         Given(
             name=text,
@@ -201,7 +201,7 @@ def _combine(text: str, parts: list[_Part]) -> Machine:
 
 def _single(values: list[T], what: str, text: str) -> T | None:
     if len(values) > 1:
-        raise UsageError(f"“{text}” gives the {what} twice.", why="One machine has one.", hint=_EXAMPLES)
+        raise UsageError(f"'{text}' gives the {what} twice.", why="One machine has one.", hint=_EXAMPLES)
     return values[0] if values else None
 
 

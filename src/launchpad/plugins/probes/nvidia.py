@@ -209,7 +209,7 @@ def _without_driver(root: Path, error: Exception, allowed: str | None) -> ProbeR
         return _result([jetson], allowed)
     if not (_driver_version(root) or _has_pci_card(root)):
         return ProbeResult()
-    warning = f"An NVIDIA GPU is present but not used: its driver answers “{error}”. A restart often helps."
+    warning = f"An NVIDIA GPU is present but not used: its driver answers '{error}'. A restart often helps."
     return ProbeResult(warnings=(warning,))
 
 
