@@ -132,7 +132,7 @@ def test_a_failed_launch_is_passed_on():
 def test_a_cluster_that_has_changed_is_planned_for_anew_once():
     lost = ClusterChanged("Node 10.0.0.2 runs no task of Ray.", why="It died.")
     effects, events = RecordedEffects(fail={"launch": lost}, recovers=True), []
-    done, server = carry_out(plan(here=True), effects, events.append)
+    done, server = execute(plan(here=True), effects, events.append)
     assert effects.deeds[:5] == [
         "verify /models/m.gguf",
         "launch /models/m.gguf",
@@ -145,7 +145,7 @@ def test_a_cluster_that_has_changed_is_planned_for_anew_once():
 
     effects = RecordedEffects(fail={"launch": lost})
     with pytest.raises(ClusterChanged):
-        carry_out(plan(here=True), effects, events.append)
+        execute(plan(here=True), effects, events.append)
     assert effects.deeds.count("plan anew m") == 1
 
 

@@ -212,7 +212,7 @@ def on_option(function: Callable[P, R]) -> Callable[P, R]:
 _WRITES = ("run", "serve")  # commands that write what starts a model on hosts, where launchpad itself cannot
 
 
-def _on_live_option(function: Callable[P, R]) -> Callable[P, R]:
+def on_live_option(function: Callable[P, R]) -> Callable[P, R]:
     """`--on` where something is started: a live cluster, or hosts that the user starts it on; what is only described is refused."""
 
     def remember(context: click.Context, _: click.Parameter, value: str | None) -> None:
@@ -246,7 +246,7 @@ def _on_live_option(function: Callable[P, R]) -> Callable[P, R]:
 def start_options(function: Callable[P, R]) -> Callable[P, R]:
     """`--offline`, `--yes` and `--on`, of the commands that start an engine."""
     for option in (
-        _on_live_option,
+        on_live_option,
         click.option("-y", "--yes", is_flag=True, help="Do not ask before a download, whatever its size."),
         click.option("--offline", is_flag=True, help="Make no connection; use what is on disk."),
     ):

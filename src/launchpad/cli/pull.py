@@ -86,7 +86,7 @@ def _onto_nodes(app: App, wish: Wish, *, yes: bool) -> None:
     from msgspec.structs import replace
 
     from launchpad.cli.consent import consent
-    from launchpad.cli.plan_notices import tell
+    from launchpad.cli.notices import tell
     from launchpad.decide import make_plan_for
     from launchpad.engines.ray.spread import spread
     from launchpad.errors import UsageError
