@@ -160,8 +160,8 @@ def _document(
     reasoning: str,
     value: Any = None,
 ) -> Answer:
-    from launchpad.check import check_memory
     from launchpad.cli.talk_documents import Answer
+    from launchpad.fit.check import check_memory
 
     start = partner.plan.start if partner.plan else None
     usage = stats.usage if stats else None

@@ -128,8 +128,8 @@ def _keep(plan: Plan, server: RunningServer, points: Sequence[Point], busy: floa
 
 
 def _record(plan: Plan, server: RunningServer, points: Sequence[Point], busy: float) -> Benchmark:
-    from launchpad.check import check_memory
     from launchpad.cli.documents import Benchmark
+    from launchpad.fit.check import check_memory
 
     start, did = plan.start, server.server.report
     return Benchmark(

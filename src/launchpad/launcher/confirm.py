@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from launchpad.check import check_memory, disagreements
 from launchpad.errors import LaunchpadError
+from launchpad.fit.check import check_memory, disagreements
 
 if TYPE_CHECKING:
     from launchpad.engines.server import EngineReport

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec.structs import replace
 
-from launchpad.check import check_memory
 from launchpad.engines.others import cores_busy
 from launchpad.errors import LaunchpadError
 from launchpad.fit.calibration import Figures, Measurement, formula_speeds, placement_key
+from launchpad.fit.check import check_memory
 from launchpad.launcher import measurements
 from launchpad.survey import build_key
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from launchpad.check import check_memory, disagreements
 from launchpad.errors import EngineError
 from launchpad.events import EngineReady, Notice
+from launchpad.fit.check import check_memory, disagreements
 
 if TYPE_CHECKING:
     from launchpad.engines.server import EngineReport, RunningServer

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 
 from gguf_bytes import F32, I32, STRING, U32, array, key, packed
 from launchpad.catalog.model import Build, Model
-from launchpad.check import check_memory
 from launchpad.engines.resident import resident_bytes
 from launchpad.errors import BadModelFile
 from launchpad.events import ignore
+from launchpad.fit.check import check_memory
 from launchpad.fit.result import Fit, Placement, Settings
 from launchpad.hardware.machine import Cpu, Machine, Memory
 from launchpad.lookup.model_file import read_layout

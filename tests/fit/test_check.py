@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from launchpad.check import check_memory, disagreements
 from launchpad.engines.server import EngineBuffers, EngineReport
+from launchpad.fit.check import check_memory, disagreements
 from launchpad.fit.result import DeviceMemory, Fit, Placement, Settings, Term
 
 MIB = 1 << 20
