@@ -12,7 +12,7 @@ from launchpad.catalog.quality import doubt_of, loss_of
 from launchpad.choice.scoring import possible_score
 from launchpad.config.policy_file import load_policy
 from launchpad.decide import allowed
-from launchpad.landscape.model import Landscape, Rival, landscape, plenty, representative
+from launchpad.landscape.model import PLENTY, Landscape, Rival, landscape, plenty, representative
 from launchpad.survey import detect_machine
 
 if TYPE_CHECKING:
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
     from launchpad.catalog.model import Build, Model
     from launchpad.config import Config
+    from launchpad.fit.result import Fit
     from launchpad.hardware.machine import Machine
     from launchpad.plugins.host import Host
     from launchpad.plugins.spec import Backend
     from launchpad.wish import Purpose, Wish
 
 USUAL_CONTEXT = 8192
+MIB = 1 << 20
 
 
 def look(host: Host, config: Config, wish: Wish, *, on: Machine | None = None) -> Landscape:
@@ -60,8 +62,8 @@ def _rival(model: Model, backends: Sequence[Backend], machine: Machine, wish: Wi
     backend = offers[build.ref][1]
     if model.context and wish.context:
         wish = replace(wish, context=min(wish.context, model.context))
-    anywhere = backend.fit(model, build, plenty(), wish)
-    if anywhere is None or not anywhere.devices:
+    anywhere = _needed(backend, model, build, wish)
+    if anywhere is None:
         return None
     return Rival(
         model=model,
@@ -71,6 +73,22 @@ def _rival(model: Model, backends: Sequence[Backend], machine: Machine, wish: Wi
         anywhere=anywhere,
         here=backend.fit(model, build, machine, wish),
     )
+
+
+def _needed(backend: Backend, model: Model, build: Build, wish: Wish) -> Fit | None:
+    """The fit with as much memory as it needs; of an engine that fills a share of any GPU, on the smallest that holds it."""
+    needed = backend.fit(model, build, plenty(), wish)
+    if needed is None or not needed.devices or needed.settings.memory_share is None:
+        return needed if needed and needed.devices else None
+    too_little, enough = 0, PLENTY
+    while enough - too_little > max(MIB, enough // 100):
+        size = (too_little + enough) // 2
+        found = backend.fit(model, build, plenty(size), wish)
+        if found is not None and found.runs:
+            needed, enough = found, size
+        else:
+            too_little = size
+    return needed if needed.runs else None
 
 
 def _score(model: Model, build: Build, purpose: Purpose) -> float | None:

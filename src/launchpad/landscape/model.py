@@ -18,7 +18,7 @@ KEPT = 0.97
 CLASSES = (2, 4, 8, 16, 24, 32, 48, 80, 160, 320, 640, 1280)
 """Upper bounds of the size classes, in GiB: what common cards and machines offer."""
 
-_PLENTY = 1 << 50
+PLENTY = 1 << 50  # bytes, of GPU and main memory each
 
 
 class Rival(Struct, frozen=True, kw_only=True):
@@ -111,17 +111,17 @@ class Landscape(Struct, frozen=True, kw_only=True):
         return tuple(point for point in self.points if point.leads)
 
 
-def plenty() -> Machine:
-    """A machine on which memory is no matter, so that what a model needs can be compared."""
+def plenty(size: int = PLENTY) -> Machine:
+    """A machine on which memory is no matter, so that what a model needs can be compared; or one of `size` bytes."""
     gpu = Accelerator(
         index=0,
         vendor="nvidia",
         name="any",
         apis=("cuda",),
-        memory_total=_PLENTY,
-        memory_free=_PLENTY,
+        memory_total=size,
+        memory_free=size,
     )
-    memory = Memory(total=_PLENTY, available=_PLENTY)
+    memory = Memory(total=size, available=size)
     return Machine(name="any", memory=memory, accelerators=(gpu,), simulated=True)
 
 
