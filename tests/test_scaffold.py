@@ -160,6 +160,6 @@ def test_the_tutorial_leads_to_a_chat_and_passes_the_kit(
     done = python("-m", "launchpad", *arguments, cwd=tmp_path, **environment)
     assert done.returncode == 0 and done.stdout.strip(), done.stderr
     (check,) = [command for command in commands() if command.startswith("launchpad plugins check")]
-    done = python("-m", *check.split(), cwd=tmp_path, **environment)
+    done = python("-m", *check.replace(model, f"./{smollm2.name}").split(), cwd=tmp_path, **environment)
     assert done.returncode == 0 and "failed" not in done.stdout, done.stdout
     assert "ok      backend tiny: its engine is private and keyed" in done.stdout

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 import launchpad as package
+from gguf_bytes import gguf
 from launchpad.scaffold import write
+from launchpad.testing import SimulatedHub
 from plugin_installs import put_beside
 
 BREAKS_ALL = "import os\nos._exit(66)\n"
@@ -71,6 +73,21 @@ def test_check_waits_for_no_child_of_what_it_checks(launchpad, tiny, tmp_path):
     ran = launchpad("plugins", "check", "tiny", "--json", env={**tiny, "CHILD": str(child)})
     os.kill(int(child.read_text()), signal.SIGKILL)  # it was there still
     assert ran.document["passed"] is True
+
+
+def test_check_takes_a_model_that_is_here_by_its_name(launchpad):
+    echo = {"LAUNCHPAD_PLUGIN_PATH": str(Path(__file__).parents[2] / "examples" / "plugin_echo.py")}
+    with SimulatedHub() as hub:
+        commit = hub.add_model("org/tiny-GGUF", {"tiny-Q4_K_M.gguf": gguf()})
+        ref = f"hf://org/tiny-GGUF@{commit}:Q4_K_M"
+        ran = launchpad("pull", ref, "--yes", "--backend", "echo", env={**echo, "HF_ENDPOINT": hub.endpoint})
+    assert ran.code == 0, ran.err
+    ran = launchpad("plugins", "check", "plugin_echo", "--model", "org/tiny-GGUF", "--json", env=echo)
+    outcomes = {one["rule"]: one["outcome"] for one in ran.document["rules"]}
+    assert outcomes["its engine answers in the openai format"] == "ok"
+    assert (
+        "is not on this machine" in launchpad("plugins", "check", "plugin_echo", "--model", "x", env=echo).err
+    )
 
 
 def test_check_of_a_plugin_that_is_not_there(launchpad):

@@ -44,12 +44,11 @@ def new(app: App, kind: str, name: str, into: Path) -> None:
 @click.argument("name")
 @click.option(
     "--model",
-    type=click.Path(exists=True, path_type=Path),
-    help="A small model, to check a backend with its engine running.",
+    help="A small model that is here, by name or path, to check a backend with its engine running.",
 )
 @json_option
 @click.pass_obj
-def check(app: App, name: str, model: Path | None) -> int:
+def check(app: App, name: str, model: str | None) -> int:
     """Run the rules of the kit on an installed plugin, in a process of its own. Exit code 1: it breaks one.
 
     \b
@@ -57,7 +56,7 @@ def check(app: App, name: str, model: Path | None) -> int:
     """
     from launchpad.plugins.checking import check_installed
 
-    results = check_installed(name, model)
+    results = check_installed(name, _file(app, model) if model else None)
     passed = not any(one.outcome == "failed" for one in results)
     if app.output.json_mode:
         app.output.data(PluginChecked(plugin=name, passed=passed, rules=results))
@@ -68,3 +67,18 @@ def check(app: App, name: str, model: Path | None) -> int:
         counts = {key: sum(one.outcome == key for one in results) for key in ("ok", "failed", "skipped")}
         app.output.note(", ".join(f"{number} {key}" for key, number in counts.items()))
     return 0 if passed else 1
+
+
+def _file(app: App, model: str) -> Path:
+    """Where that model lies. Raises `UnknownModel`, or `UsageError` for one without a file of its own."""
+    from launchpad.cli.local_name import find_local
+    from launchpad.errors import UsageError
+
+    if Path(model).exists():
+        return Path(model)
+    local = find_local(app, model)
+    if not local.path:
+        raise UsageError(
+            f"{local.ref} has no file of its own.", why=f"{local.owner} keeps it.", hint="Name another."
+        )
+    return Path(local.path)

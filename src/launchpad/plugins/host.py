@@ -89,7 +89,7 @@ class Host:
         raise UnknownModel(
             f"No source owns {scheme}://.",
             why=f"Known here: {', '.join(f'{known}://' for known in sorted(sources)) or 'none'}.",
-            hint="Install a plugin for it, or see `launchpad plugins` for one that failed.",
+            hint="Install a plugin for it, or see `launchpad plugins` for one that failed or is disabled.",
         )
 
     def backend(self, name: str) -> GuardedBackend:
@@ -101,7 +101,9 @@ class Host:
         raise EngineMissing(
             f"There is no backend {name!r}.",
             why=f"Known here: {', '.join(sorted(backends)) or 'none'}.",
-            hint=f"Did you mean {close[0]}?" if close else "See `launchpad plugins` for one that failed.",
+            hint=f"Did you mean {close[0]}?"
+            if close
+            else "See `launchpad plugins` for one that failed or is disabled.",
         )
 
     def commands(self, reserved: Collection[str] = ()) -> Sequence[CommandSpec]:

@@ -123,6 +123,15 @@ class ServerBackend(BackendBase):
             return BackendStatus(state="unusable", why="It is no part of a simulated machine.")
         try:
             found = self.address.models()
+        except ServerRefused as refused:
+            key = refused.status in (401, 403)
+            return BackendStatus(
+                state="unusable",
+                why=f"{self.address.url} does not list its models: {refused}.",
+                hint="Put its key into a variable, and name that as `key_env`."
+                if key
+                else self.how_to_start(),
+            )
         except OSError as error:
             return BackendStatus(
                 state="unusable",

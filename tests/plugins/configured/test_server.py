@@ -72,6 +72,7 @@ def test_a_wrong_key_is_said(backend: ServerBackend, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("THE_KEY", "wrong")
     status = backend.status(MACHINE)
     assert status.state == "unusable" and "401" in (status.why or "")
+    assert "key_env" in (status.hint or "")
 
 
 def test_a_model_of_a_server_that_is_away_is_not_said_to_be_unknown() -> None:
