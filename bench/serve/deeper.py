@@ -25,7 +25,7 @@ def main() -> None:
         kind, *rest = field.types
         writer.add_key_value(name, value, kind, rest[-1] if kind == GGUFValueType.ARRAY else None)
     for tensor in reader.tensors:
-        first, number, rest = (tensor.name.split(".", 2) + ["", ""])[:3]
+        first, number, rest = [*tensor.name.split(".", 2), "", ""][:3]
         copies = range(int(number), blocks * times, blocks) if first == "blk" else (None,)
         for copy in copies:
             name = tensor.name if copy is None else f"blk.{copy}.{rest}"
