@@ -35,6 +35,18 @@ def test_a_gguf_file_describes_itself(tmp_path: Path) -> None:
     check(path)
 
 
+@pytest.mark.parametrize("part", [0.001, 0.005, 0.02, 0.9])
+def test_a_file_that_is_cut_short_is_named_with_what_to_do(tmp_path: Path, part: float) -> None:
+    whole = gguf()
+    path = tmp_path / "half.gguf"
+    path.write_bytes(whole[: int(len(whole) * part)])
+    with pytest.raises(BadModelFile) as caught:
+        describe(path)
+    assert caught.value.what == "half.gguf is not a GGUF model file that can be used."
+    assert "cut short" in (caught.value.hint or "")
+    assert caught.value.why
+
+
 def test_the_files_of_a_split_model_are_one(tmp_path: Path) -> None:
     first = tmp_path / "m-00001-of-00002.gguf"
     first.write_bytes(FIRST)

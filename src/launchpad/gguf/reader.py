@@ -71,9 +71,16 @@ def read_header(
     """
     if isinstance(source, Path):
         facts = source.stat()
-        return _of_path(
-            source, facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
-        )
+        try:
+            return _of_path(
+                source, facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
+            )
+        except BadModelFile as bad:
+            raise BadModelFile(
+                f"{source.name} is not a GGUF model file that can be used.",
+                why=f"It has {facts.st_size:,} bytes; {bad.why or bad.what}.",
+                hint="If it was cut short, fetch it again; `launchpad verify` hashes what launchpad fetched.",
+            ) from bad
     if isinstance(source, bytes | bytearray | memoryview):
         return _Cursor(source, len(source) if size is None else size).header()
     return _from_file(source)
@@ -165,7 +172,7 @@ class _Cursor:
     def _check_count(self, what: str, count: int, most: int, each: int) -> None:
         """Refuse a count that is absurd, or whose entries the rest of the file cannot hold."""
         if count > most or count * each > self.size - self.at:
-            raise _bad(f"it claims {count} {what}")
+            raise _bad(f"it claims {count} {what}, which it cannot hold")
 
     def _take(self, length: int) -> int:
         """Step over so many bytes and return where they began."""
@@ -249,7 +256,7 @@ class _Cursor:
         """Step over the strings of a tokenizer: only their lengths are read."""
         self.strings += count
         if self.strings > MOST_STRINGS or count * 8 > self.size - self.at:
-            raise _bad(f"it claims {count} strings in one array")
+            raise _bad(f"it claims {count} strings in one array, which it cannot hold")
         for left in range(count, 0, -_STRINGS_AT_ONCE):
             self._some_strings(min(left, _STRINGS_AT_ONCE))
         return Skipped("strings", count)
