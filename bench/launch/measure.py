@@ -108,7 +108,7 @@ def launched(host: Host, plan: Plan) -> float:
 
     read_header.cache_clear()  # as in a process of its own
     begin = time.perf_counter()
-    server = execute(plan, RealEffects(host, Config()), ignore)
+    _, server = execute(plan, RealEffects(host, Config()), ignore)
     first_token(server.server.endpoint, server.server.api_key)
     took = time.perf_counter() - begin
     server.stop()

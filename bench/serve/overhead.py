@@ -238,7 +238,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         arguments = {**plan.start.arguments, "threads": options.threads}
         plan = replace(plan, start=replace(plan.start, arguments=arguments))
     results: dict[str, Any] = {}
-    running = execute(plan, RealEffects(host, config), ignore)
+    _, running = execute(plan, RealEffects(host, config), ignore)
     try:
         facts = running.server
         with process(gateway, facts, plan) as (port, pid):
