@@ -77,6 +77,19 @@ def test_a_processor_that_others_hold_most_of_the_time_is_not_taken_for_a_slow_m
     assert measured(64 * MIB, 1) > 5e9
 
 
+def test_alone_it_ends_when_nothing_gets_better(monkeypatch: pytest.MonkeyPatch):
+    rounds = count()
+
+    def memcmp(first: int, second: int, size: int) -> int:
+        time.sleep(0.004 if next(rounds) else 0.0)  # the first is the best
+        return 0
+
+    monkeypatch.setattr(module, "_memcmp", lambda: memcmp)
+    monkeypatch.setattr(module, "_BUDGET", 50.0)
+    measured(32 * MIB, 1)
+    assert next(rounds) == 1 + module._SETTLED
+
+
 def test_beside_other_work_it_takes_its_time(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "_memcmp", lambda: lambda first, second, size: time.sleep(0.001))
     start = time.monotonic()

@@ -30,7 +30,9 @@ from launchpad.hardware.machine import Cpu, Memory
 MIB = 2**20
 _FILL_BUDGET = 0.2  # s for writing the buffers; what was written until then is read
 _BUDGET = 0.35  # s for all of it
-_PATIENCE = 2  # times both, beside other work
+_SETTLED = 25  # rounds in a row without a better one end it, unless other work may have held them up
+_BETTER = 1.01
+_PATIENCE = 2  # times both budgets, beside other work
 _BLOCK = 8 * MIB
 _LEAST = 192 * MIB  # both buffers together
 _MOST = 1024 * MIB
@@ -115,13 +117,18 @@ def measured(size: int, threads: int, *, patience: int = 1) -> float:
                 raise Unmeasurable(
                     f"other work kept the processor busy: {filled} of {size // MIB} MiB were written in time, which caches hold"
                 )
-            best, pair = 0.0, 0
+            best, pair, bettered = 0.0, 0, 0
             while not pair or time.perf_counter() < start + patience * _BUDGET:
+                if patience == 1 and pair - bettered == _SETTLED:
+                    break
                 before = time.perf_counter()
                 for _ in pool.map(_Part.compare, parts, repeat(memcmp), repeat(pair % common)):
                     pass
-                best = max(best, threads * 2 * half / max(time.perf_counter() - before, 1e-9))
+                pace = threads * 2 * half / max(time.perf_counter() - before, 1e-9)
                 pair += 1
+                if pace > best * _BETTER:
+                    bettered = pair
+                best = max(best, pace)
         finally:
             for part in parts:
                 part.close()

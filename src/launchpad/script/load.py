@@ -54,7 +54,9 @@ def find_scripts(places: Sequence[str]) -> list[Path]:
         elif path.exists():
             found.append(path)
         else:
-            raise UsageError(f"There is no file or folder {place}.", hint="Check the path.")
+            raise UsageError(
+                f"There is no {place}.", why="No file or folder has that name.", hint="Check the path."
+            )
     if not found:
         raise UsageError(
             "There is no script.",
