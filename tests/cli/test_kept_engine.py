@@ -48,5 +48,5 @@ def test_it_unloads_by_itself(launchpad, smollm2, private_home):
 def test_more_context_than_the_model_is_made_for_is_refused(launchpad, smollm2):
     ran = launchpad("run", str(smollm2), QUESTION, "--context", "16384")
     assert ran.code == 3
-    assert "16384" in ran.err
-    assert "8192" in ran.err
+    assert "16,384" in ran.err
+    assert "8,192" in ran.err
