@@ -207,6 +207,7 @@ def test_nobody_attaches_to_one_whose_cluster_has_failed_it(keep: Keep) -> None:
     begin = time.monotonic()
     ending = threading.Timer(0.5, stopping.stop, (handle.record,))
     ending.start()
-    kept.await_lost()
+    assert kept.await_lost()
     assert time.monotonic() - begin >= 0.4  # what it holds of the cluster is free only when it is gone
     ending.join()
+    assert not kept.await_lost()

@@ -19,6 +19,7 @@ from launchpad.errors import NoModelFits
 from launchpad.events import Event
 from launchpad.hardware.machine import Accelerator, Machine, Memory, with_freed
 from launchpad.hardware.simulate import simulate
+from launchpad.launcher import room
 from launchpad.launcher.room import foreseen, idle, on_cluster, with_room
 from launchpad.plan import Plan, make_plan
 from launchpad.wish import Wish
@@ -105,6 +106,28 @@ def test_room_is_made_for_a_larger_context_too_but_a_plan_alone_makes_none(
     assert [record.token for record in kept.usable()] == [token]
     assert with_room(room_beside(0, short=2048), tell(said)).start.settings.context == 8192
     assert not list(kept.usable())
+
+
+def test_after_a_loss_it_is_asked_again_until_the_cluster_has_given_its_gpus_back(
+    monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    asked = []
+
+    def make(freed: Mapping[str, int]) -> Plan:
+        asked.append(freed)
+        if len(asked) < 3:
+            raise NoModelFits("Its GPUs are held.")
+        return plan(4096)
+
+    with pytest.raises(NoModelFits):
+        with_room(make, tell(said))
+    assert len(asked) == 1
+    assert with_room(make, tell(said), lost=True).start.settings.context == 4096
+    monkeypatch.setattr(room, "GIVEN_BACK_SECONDS", 0.0)
+    asked.clear()
+    with pytest.raises(NoModelFits):
+        with_room(make, tell(said), lost=True)
 
 
 def test_one_in_use_stays_whatever_the_use_is(keep: Keep, said: list[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 import click
@@ -61,25 +60,13 @@ class ChatEngines:
             from launchpad.launcher.run import RealEffects
 
             return RealEffects(self._app.host, self._app.config).launch(self.plan.start, ignore)
-        from launchpad.cli.launching import begin
-
-        self.plan, running = begin(self._app, self._planned_anew(), yes=True, keep=0)
-        return running
-
-    def _planned_anew(self) -> Plan:
-        """A plan for what is left of the cluster, which gives a lost engine's GPUs back only after a while."""
-        from launchpad.cli.launching import make_plan
-        from launchpad.engines.kept import LOST_SECONDS
+        from launchpad.cli.launching import begin, make_plan
 
         wish = replace(self.plan.wish, model=reference_of(self.plan))
-        until = monotonic() + LOST_SECONDS
-        while True:
-            try:
-                return make_plan(self._app, wish, starts=True)
-            except NoModelFits:
-                if monotonic() > until:
-                    raise
-                sleep(1.0)
+        self.plan, running = begin(
+            self._app, make_plan(self._app, wish, starts=True, lost=True), yes=True, keep=0
+        )
+        return running
 
     def alive(self) -> bool:
         """False once the engine is gone."""

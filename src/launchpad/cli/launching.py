@@ -18,17 +18,20 @@ if TYPE_CHECKING:
     from launchpad.wish import Wish
 
 
-def make_plan(app: App, wish: Wish, *, starts: bool, makes_room: bool | None = None) -> Plan:
+def make_plan(
+    app: App, wish: Wish, *, starts: bool, makes_room: bool | None = None, lost: bool = False
+) -> Plan:
     """Look at this machine and decide; a first word of a question that was taken for a model is told.
 
-    What `starts` next `makes_room`, too, unless told otherwise: idle kept engines are unloaded as far as need be.
+    What `starts` next `makes_room`, too, unless told otherwise: idle kept engines are unloaded as far as need be. It follows on
+    one that its cluster has `lost`.
     """
     from launchpad.launcher.room import planned
 
     room = starts if makes_room is None else makes_room
     try:
         with app.output.status("looking at this machine"):
-            return planned(app.host, app.config, wish, notes(app), starts=starts, makes_room=room)
+            return planned(app.host, app.config, wish, notes(app), starts=starts, makes_room=room, lost=lost)
     except UnknownModel as error:
         raise _or_a_question(error, wish.model) from error
 

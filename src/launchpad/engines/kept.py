@@ -174,11 +174,13 @@ def usable() -> Iterator[registry.Record]:
     return iter(sorted(found, key=lambda record: -record.started))
 
 
-def await_lost(seconds: float = LOST_SECONDS) -> None:
-    """Wait until those that their cluster has lost hold nothing of it any more."""
-    limit = time.monotonic() + seconds
+def await_lost(seconds: float = LOST_SECONDS) -> bool:
+    """Wait until those that their cluster has lost are gone; whether there were any."""
+    limit, found = time.monotonic() + seconds, False
     while time.monotonic() < limit and any(_is_here(one) and _lost(one) for one in registry.records()):
+        found = True
         time.sleep(0.1)
+    return found
 
 
 def plan_of(token: str) -> bytes | None:

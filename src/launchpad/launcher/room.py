@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from launchpad.plugins.host import Host
     from launchpad.wish import Wish
 
+GIVEN_BACK_SECONDS = (
+    40.0  # that Ray takes at most to count the GPUs of what has ended as free: it tells of them late
+)
+
 Make = Callable[[Mapping[str, int]], "Plan"]  # plans as if so many bytes more were free, by device
 
 
@@ -90,13 +94,18 @@ def idle() -> list[Idle]:
     return sorted(free, key=lambda one: one.since)
 
 
-def with_room(make: Make, report: Report, *, promised: Plan | None = None) -> Plan:
+def with_room(make: Make, report: Report, *, promised: Plan | None = None, lost: bool = False) -> Plan:
     """The plan, after idle engines were unloaded as far as it is better for that.
 
-    A plan that keeps what was `promised` is good enough. Raises what `make` raises.
+    A plan that keeps what was `promised` is good enough. After an engine was `lost` by its cluster, none at all is looked
+    for again until the cluster has given its GPUs back. Raises what `make` raises.
     """
-    kept.await_lost()
+    lost = kept.await_lost() or lost
     now, refused = _attempt(make, {})
+    until = time.monotonic() + GIVEN_BACK_SECONDS
+    while lost and now is None and time.monotonic() < until:
+        time.sleep(1.0)
+        now, refused = _attempt(make, {})
     if now is not None and promised is not None and worse(now, promised) is None:
         return now
     waiting = idle()
@@ -115,18 +124,26 @@ def with_room(make: Make, report: Report, *, promised: Plan | None = None) -> Pl
 
 
 def planned(
-    host: Host, config: Config, wish: Wish, report: Report, *, starts: bool = True, makes_room: bool = True
+    host: Host,
+    config: Config,
+    wish: Wish,
+    report: Report,
+    *,
+    starts: bool = True,
+    makes_room: bool = True,
+    lost: bool = False,
 ) -> Plan:
     """The plan for `wish` on this machine, as commands and `launchpad.api` make it. Raises what `make_plan_for` raises.
 
-    With `makes_room` idle kept engines are unloaded as far as need be, else they are counted as if they would be.
+    With `makes_room` idle kept engines are unloaded as far as need be, else they are counted as if they would be. `lost` as in
+    `with_room`.
     """
     from launchpad.decide import make_plan_for
 
     def make(freed: Mapping[str, int]) -> Plan:
         return make_plan_for(host, config, wish, ask_sources=True, starts_next=starts, freed=freed)
 
-    return with_room(make, report) if makes_room else foreseen(make, report)
+    return with_room(make, report, lost=lost) if makes_room else foreseen(make, report)
 
 
 def foreseen(make: Make, report: Report) -> Plan:

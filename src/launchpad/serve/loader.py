@@ -80,7 +80,8 @@ class PlanLoader:
         def make(freed: Mapping[str, int]) -> Plan:
             return make_plan_for(self._host, self._config, wish, starts_next=True, freed=freed)
 
-        return with_room(make, self._report, promised=offer.plan)
+        lost = offer.name in self._done and offer.plan.start.cluster is not None
+        return with_room(make, self._report, promised=offer.plan, lost=lost)
 
     def _shared(self, offer: Offer) -> RunningServer | None:
         """A kept engine that keeps the promise; letting go of it leaves it loaded, for its keeper to unload."""

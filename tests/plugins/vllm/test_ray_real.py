@@ -10,11 +10,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
-from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -102,15 +99,6 @@ modelParameters: {{temperature: 0, maxTokens: 30}}
 messages:
   - {{role: user, content: "{QUESTION}", expect: [{{contains: Paris}}]}}
 """
-
-
-def patiently(gateway: Serving, body: dict[str, object]) -> str:
-    """`asked_at`, again while the gateway says that it cannot now, for a minute."""
-    for _ in range(30):
-        with suppress(HTTPError):
-            return asked_at(gateway, body)
-        time.sleep(2)
-    return asked_at(gateway, body)
 
 
 def asked_at(gateway: Serving, body: dict[str, object]) -> str:
@@ -211,8 +199,7 @@ def test_what_works_with_a_local_model_works_across_two_nodes_and_goes_on_when_o
     assert nodes.ask("/api/jobs/") == []
 
     # So does the gateway; what it has started is listed, and ends when it is told to.
-    # Until Ray has given the GPU back, for some seconds, its answer is 503: a client asks again.
-    assert "Paris" in patiently(gateway, question)
+    assert "Paris" in asked_at(gateway, question)
     (engine,) = json.loads(run("ps", "--json", home=home)[1])["engines"]
     assert "(Ray, 1 node)" in engine["report"]["engine"]
     assert run("stop", home=home)[0] == 0
