@@ -166,9 +166,10 @@ class RealEffects:
 
     def plan_anew(self, plan: Plan) -> Plan:
         """Look at the cluster again, and decide again."""
-        from launchpad.decide import make_plan_for
+        from launchpad.events import ignore
+        from launchpad.launcher.room import planned
 
-        return make_plan_for(self._host, self._config, plan.wish, ask_sources=True, starts_next=True)
+        return planned(self._host, self._config, plan.wish, ignore, lost=True)
 
     def smaller(self, plan: Plan, start: StartStep) -> StartStep | None:
         """The same model with half the context, planned for the memory that is free now."""

@@ -46,6 +46,7 @@ class PlanLoader:
         self._report = report
         self._fresh = fresh  # its plan was made a moment ago
         self._done: dict[str, Plan] = {}  # by offer: what its engine was started from in the end
+        self._served: set[str] = set()  # offers that had an engine
 
     def load(self, offer: Offer, alone: bool) -> RunningServer:
         """Use what `run` has kept, or plan, compare with what was promised when the gateway started, start."""
@@ -53,6 +54,8 @@ class PlanLoader:
 
         offer = replace(offer, plan=self._done.get(offer.name, offer.plan))
         if offer.replicas == 1 and (shared := self._shared(offer)) is not None:
+            self._served.add(offer.name)
+            self._fresh = None  # by the time that this one is gone, it is old
             return shared
         plan = sound(self._plan(offer), self._report)
         if not alone and (lack := worse(plan, offer.plan)):
@@ -65,6 +68,7 @@ class PlanLoader:
         if alone:  # a crash may cost context, unless that was asked for
             plan = replace(plan, wish=replace(plan.wish, context=offer.plan.wish.context))
         done, server = execute(plan, _NoPull(self._host, self._config), self._report)
+        self._served.add(offer.name)
         self._done[offer.name] = replace(done, wish=offer.plan.wish)
         return server
 
@@ -80,7 +84,7 @@ class PlanLoader:
         def make(freed: Mapping[str, int]) -> Plan:
             return make_plan_for(self._host, self._config, wish, starts_next=True, freed=freed)
 
-        lost = offer.name in self._done and offer.plan.start.cluster is not None
+        lost = offer.name in self._served and offer.plan.start.cluster is not None
         return with_room(make, self._report, promised=offer.plan, lost=lost)
 
     def _shared(self, offer: Offer) -> RunningServer | None:
