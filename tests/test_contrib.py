@@ -48,6 +48,13 @@ def test_it_is_a_distribution(project: Path) -> None:
 
 
 @each
+def test_its_tests_need_no_setting_of_launchpads_own(project: Path) -> None:
+    """Without a table of its own pytest goes up to launchpad's, whose options the kit does not bring."""
+    options = tomllib.loads(project.read_text("utf-8"))["tool"]["pytest"]["ini_options"]
+    assert options["filterwarnings"] == ["error"]
+
+
+@each
 def test_its_readme_says_what_was_run_and_the_page_says_the_same(project: Path) -> None:
     _, _, run, version, date = ROWS[project.parent.name]
     text = readme(project)
