@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from launchpad.errors import LaunchError
@@ -13,7 +12,7 @@ from launchpad.events import ignore
 from launchpad.fit.result import Fit, Placement, Settings
 from launchpad.plan import StartStep
 from launchpad.plugins.host import Host
-from launchpad.testing.processes import eventually
+from launchpad.testing.processes import eventually, gone
 
 BACKEND = """
 import json, os, subprocess, sys, time
@@ -101,7 +100,7 @@ def test_an_engine_open_to_the_network_is_ended(
         launch("--host", "0.0.0.0", session=session, told=told)
     assert "loner" in caught.value.what
     pid = int((tmp_path / "pid").read_text())
-    eventually(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    eventually(lambda: gone(pid))
 
 
 def test_code_of_others_is_not_run(launch: Callable[..., None]) -> None:

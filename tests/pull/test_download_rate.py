@@ -36,6 +36,6 @@ def test_small_and_instant_pulls_say_nothing():
 )
 def test_a_damaged_memory_is_no_memory(content):
     path = cache_dir() / "download-rate.json"
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     assert remembered_rate() is None

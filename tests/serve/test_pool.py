@@ -34,6 +34,8 @@ class Loader:
         self.running: dict[str, RunningServer] = {}
         self.loads: list[str] = []
         self.fail: list[Exception] = []
+        self.may_start = threading.Event()
+        self.may_start.set()
         self._at_once = threading.Semaphore(1)
 
     def load(self, offer: Offer, alone: bool) -> RunningServer:
@@ -51,6 +53,7 @@ class Loader:
         self.loads.append(offer.name)
         if self.fail:
             raise self.fail.pop(0)
+        self.may_start.wait()
         process = EngineProcess.start(fake_command(*self.options))
         port = process.await_ready(process.ready_message)["port"]
         facts = Server(
@@ -241,6 +244,24 @@ def test_closing_ends_a_load_that_is_under_way(private_home: Path) -> None:
         waiting = asyncio.create_task(world.ask("a"))
         await until(lambda: engine_processes(private_home) != [])
         await world.pool.close()
+        with pytest.raises(Problem):
+            await waiting
+
+    world.run(story())
+
+
+def test_closing_ends_a_load_that_has_no_engine_yet() -> None:
+    world = World(Loader(2, "--load-seconds", "600"))
+    world.loader.may_start.clear()
+
+    async def story() -> None:
+        waiting = asyncio.create_task(world.ask("a"))
+        await until(lambda: world.loader.loads == ["a"])
+        closing = asyncio.create_task(world.pool.close())
+        await asyncio.sleep(0.3)
+        assert not closing.done()
+        world.loader.may_start.set()
+        await closing
         with pytest.raises(Problem):
             await waiting
 

@@ -30,6 +30,7 @@ T = TypeVar("T")
 MAX_DEATHS = 3  # engines of one model that may die within
 DEATH_WINDOW = 600.0  # s, before the next request is refused
 DYING_SECONDS = 5.0  # that an engine may take to be gone once it has stopped to answer
+STOPPING_SECONDS = 0.2  # between two looks for an engine that a load has started meanwhile
 
 
 class Seat:
@@ -144,9 +145,10 @@ class Pool:
             self._watch.cancel()
         for task in self._tasks:
             task.cancel()
-        loads = [seat.task for seat in self.seats.values() if seat.task is not None]
         await asyncio.to_thread(stop_all)
-        await asyncio.gather(*loads, return_exceptions=True)
+        while loads := [seat.task for seat in self.seats.values() if seat.task is not None]:
+            await asyncio.wait(loads, timeout=STOPPING_SECONDS)
+            await asyncio.to_thread(stop_all)  # a load may have had no engine yet when it was told to stop
         for seat in self.seats.values():
             if seat.server is not None:
                 await self._unload(seat, "shutdown")

@@ -42,6 +42,16 @@ def engine_processes(home: Path) -> list[int]:
     return found
 
 
+def gone(pid: int) -> bool:
+    """Whether the process has ended, waited for by its parent or not."""
+    import psutil
+
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def eventually(condition: Callable[[], T], seconds: float = 10.0) -> T:
     """The condition's first true value. Raises `AssertionError` when there is none within `seconds`."""
     limit = time.monotonic() + seconds

@@ -23,7 +23,7 @@ import launchpad
 from launchpad.engines.ray.companion import Task
 from launchpad.engines.ray.entry import failure_in
 from launchpad.hardware.ray_dashboard import dashboard
-from launchpad.testing.processes import eventually
+from launchpad.testing.processes import eventually, gone
 from ray_facts import TWO, Jobs, serving
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="vLLM runs on Linux")
@@ -169,7 +169,7 @@ def test_a_killed_companion_takes_the_engine_with_it(start: Start) -> None:
     running.ready()
     engine = running.engine
     running.process.kill()
-    eventually(lambda: not engine.is_running() or engine.status() == psutil.STATUS_ZOMBIE, seconds=5)
+    eventually(lambda: gone(engine.pid), seconds=5)
     eventually(lambda: running.jobs.running[running.job].poll() is not None, seconds=5)
 
 
@@ -181,7 +181,7 @@ def test_a_companion_that_is_killed_while_it_stops_leaves_the_engine_no_more_tim
     time.sleep(0.5)
     assert engine.is_running()
     running.process.kill()
-    eventually(lambda: not engine.is_running() or engine.status() == psutil.STATUS_ZOMBIE, seconds=10)
+    eventually(lambda: gone(engine.pid), seconds=10)
 
 
 def test_without_the_secret_nobody_reaches_the_engine(start: Start) -> None:

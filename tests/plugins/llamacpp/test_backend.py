@@ -57,7 +57,7 @@ def test_devices_are_asked_once_per_boot(monkeypatch: pytest.MonkeyPatch, privat
 )
 def test_a_damaged_cache_is_ignored(private_home: Path, content: bytes) -> None:
     cache = private_home / "launchpad" / "cache" / "llamacpp-devices.json"
-    cache.parent.mkdir(parents=True)
+    cache.parent.mkdir(parents=True, exist_ok=True)
     cache.write_bytes(content)
     assert LlamaCpp().status(HERE).state == "ready"
 

@@ -136,7 +136,7 @@ def test_names_of_the_cloud_and_our_own_aliases_are_not_listed() -> None:
 def test_a_damaged_cache_costs_one_question(monkeypatch: pytest.MonkeyPatch) -> None:
     from launchpad.paths import cache_dir
 
-    cache_dir().mkdir(parents=True)
+    cache_dir().mkdir(parents=True, exist_ok=True)
     (cache_dir() / CACHE).write_text('{"d": 3, ')
     with Replay(recording("version"), recording("tags"), only("show", 0)) as replay:
         assert list(at(replay).local())
