@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from factories import candidate, local
+from factories import GIB, candidate, local
 from launchpad.catalog.load import load_packaged
 from launchpad.catalog.quality import quantization_penalty, quantization_spread
 from launchpad.choice.choose import Availability
@@ -72,6 +72,18 @@ def test_a_dense_model_at_reading_speed_loses_to_a_quick_mixture_of_nearly_its_q
     mixture = rate(candidate("mixture", 61, speed=32.0), WISH)
     assert mixture.worth > dense.worth
     assert rate(candidate("dense", 70, speed=8.0), WISH).worth > mixture.worth
+
+
+def test_an_unknown_speed_is_not_free() -> None:
+    """Where nobody can say how fast the memory is, the dense 27B would win on any processor."""
+    dense = rate(candidate("dense", 64, size=16 * GIB, speed=None), WISH)
+    mixture = candidate("mixture", 61, size=18 * GIB, speed=None)
+    mixture = replace(mixture, model=replace(mixture.model, parameters=30e9, parameters_active=3e9))
+    assert rate(mixture, WISH).worth > dense.worth
+    assert dense.speed is None and dense.obstacle is None
+    assert worth(size=GIB, speed=None) == worth(size=None, speed=None) == worth(speed=200.0)
+    on_gpu = rate(candidate("dense", 64, size=16 * GIB, speed=None, kind="gpu"), WISH)
+    assert on_gpu.worth > dense.worth
 
 
 def test_a_stated_least_speed_is_quick_enough() -> None:

@@ -81,6 +81,10 @@ READING_COST: dict[Purpose, float] = {
 SHORT_COST = 4.0
 """Points that each halving of the context below the sufficient one costs."""
 
+SUPPOSED_READS: dict[str, float] = {"cpu": 20e9, "partial": 20e9, "gpu": 150e9}
+"""Bytes/s that a memory whose bandwidth is not known is supposed to deliver: two channels of DDR4, the slowest cards with a
+memory of their own. For the costs alone: an unknown speed that costs nothing would make the largest model win."""
+
 FULL_COST = 5.0
 """Points that a full memory costs: another program, and the machine swaps or the engine dies."""
 
@@ -157,9 +161,22 @@ def _rate(candidate: Candidate, wish: Wish, speed: float | None, thinking: bool)
     loss, loss_spread = candidate.quantization_loss, candidate.quantization_spread
     score = _score(candidate.model, wish.purpose, thinking, loss, loss_spread)
     base = score if score is not None else 0.0 if loss is None else UNRATED * (1.0 - loss)
-    pace = None if speed is None else speed / _slowdown(wish, thinking)
-    obstacle = next(_obstacles(candidate, wish, speed, pace), None)
-    return Rated(candidate, score, base - _costs(candidate, wish, speed, pace), thinking, speed, obstacle)
+    slowdown = _slowdown(wish, thinking)
+    obstacle = next(_obstacles(candidate, wish, speed, None if speed is None else speed / slowdown), None)
+    counted = _supposed(candidate) if speed is None else speed
+    cost = _costs(candidate, wish, counted, None if counted is None else counted / slowdown)
+    return Rated(candidate, score, base - cost, thinking, speed, obstacle)
+
+
+def _supposed(candidate: Candidate) -> float | None:
+    """Tokens/s to count the costs of an unknown speed with: what reading the active weights would take. None for a
+    model whose size or whereabouts are not known either."""
+    model, size = candidate.model, candidate.build.size
+    reads = SUPPOSED_READS.get(candidate.fit.placement.kind)
+    if not (size and reads):
+        return None
+    active = (model.parameters_active or 0.0) / (model.parameters or 1.0) or 1.0
+    return reads / (size * min(active, 1.0))
 
 
 def _slowdown(wish: Wish, thinking: bool) -> float:
