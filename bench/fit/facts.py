@@ -108,7 +108,7 @@ def work_of(row: Row) -> Work:
     depth = (row.get("depth") or 0) + (row["n_tokens"] or 0) / 2
     window = min(depth, (row.get("swa_window") or 0))
     kv = depth * row["kv_bytes_per_token"] + window * (row.get("kv_bytes_per_token_swa") or 0)
-    shrink = {"q8_0": 0.53, "q4_0": 0.28}.get(row.get("kv_type"), 1.0)
+    shrink = {"q8_0": 0.53, "q4_0": 0.28}.get(row.get("kv_type") or "f16", 1.0)
     heads = row.get("gqa_ratio") or 4.0
     # Four operations per query and cached element: a 16-bit K and V pair of bytes counts half an element each.
     attention = heads * kv

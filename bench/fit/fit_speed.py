@@ -13,6 +13,7 @@ import argparse
 import json
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from facts import Row, load
@@ -168,10 +169,14 @@ def constants(decode: Fitted, prefill: Fitted) -> Row:
     return rounded({"made_by": "bench/fit/fit_speed.py", "common": common, "backends": backends})
 
 
-def rounded(value: object) -> object:
+def rounded(value: Row) -> Row:
     """The same with three significant digits."""
+    return {name: _rounded(entry) for name, entry in value.items()}
+
+
+def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: rounded(entry) for name, entry in value.items()}
+        return rounded(value)
     return value if isinstance(value, str) else float(f"{value:.3g}")
 
 
@@ -222,8 +227,8 @@ def main() -> None:
         report(fitted, fitted.by_family, f"{name}, each family held out")
     found = constants(decode, prefill)
     for name in BACKEND_NAMES:
-        print(name, {kind: one["band"] for kind, one in found["backends"][name].items()}, end=" ")  # type: ignore[index]
-        print("unknown family", {kind: one["band_unknown"] for kind, one in found["backends"][name].items()})  # type: ignore[index]
+        print(name, {kind: one["band"] for kind, one in found["backends"][name].items()}, end=" ")
+        print("unknown family", {kind: one["band_unknown"] for kind, one in found["backends"][name].items()})
     if options.write:
         PACKAGED.write_text(json.dumps(found, indent=1) + "\n")
 

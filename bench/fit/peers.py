@@ -86,7 +86,7 @@ class Llmfit:
             for entry in self.listed
             if plain_name(entry["name"]) == model and abs(entry["parameters_raw"] / params - 1) <= SAME_SIZE
         ]
-        return min(alike, key=_rank, default={}).get("name")
+        return str(min(alike, key=_rank)["name"]) if alike else None
 
     @cache  # noqa: B019
     def plan(self, name: str, quant: str, context: int, bandwidth: float, unified: bool) -> Row | None:
@@ -104,7 +104,8 @@ class Llmfit:
         for asked in (quant.removeprefix("UD-"), NEAREST.get((re.findall(r"\d", quant) or [""])[0])):
             try:
                 question = ("plan", name, "--context", str(context), "--quant", str(asked))
-                return json.loads(self._run("--profile", str(self.profile), *question))
+                answer: Row = json.loads(self._run("--profile", str(self.profile), *question))
+                return answer
             except subprocess.CalledProcessError:
                 continue
         return None

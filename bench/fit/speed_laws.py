@@ -113,7 +113,10 @@ def families(
     law: Law[Run], vendor: float, family: float, both: float, device: float, intel: float = 0.0
 ) -> tuple[Term, ...]:
     """Deviations of devices, from the general to the single one, which is not used to predict."""
-    maker = lambda run: f"vendor:{run.device.vendor}:{run.backend}"  # noqa: E731
+
+    def maker(run: Run) -> str:
+        return f"vendor:{run.device.vendor}:{run.backend}"
+
     return (
         law.term(lambda run: maker(run) if _is_intel(run) else None, intel, vendor),
         law.term(lambda run: None if _is_intel(run) else maker(run), 0.0, vendor),
@@ -158,7 +161,10 @@ def decode_law(found: Sequence[Run]) -> Law[Run]:
     law = Law(found, lambda run: run.seconds, sigma=0.10)
     old_reading = law.term("old_reading", 0.05, 0.2, times=lambda run: run.age(speed.CURRENT_KERNELS))
     old_kernel = law.term("old_kernel", 0.2, 0.3, times=lambda run: run.age(speed.CURRENT_KERNELS))
-    ollama = lambda run: run.engine == "ollama"  # noqa: E731
+
+    def ollama(run: Run) -> bool:
+        return run.engine == "ollama"
+
     engine = (
         *flagged(law, "ollama", lambda run: ollama(run) and run.backend != "metal", 0.0, 0.15, 0.15),
         *flagged(

@@ -43,6 +43,17 @@ CASE = [
 KEPT_SUMS = ("token_embd", "output", "tied", "per_layer_embd", "vocab", "gated", "rope_factors")
 UNKNOWN_DIMS = (7,)  # provokes the engine into naming the right ones
 
+VARIANTS: tuple[tuple[int, int, bool, KvType, int, bool], ...] = (
+    (4096, 1, True, "f16", 512, True),
+    (32768, 1, True, "f16", 512, True),
+    (16384, 4, False, "f16", 512, True),
+    (16384, 4, True, "f16", 512, True),
+    (8192, 1, True, "q8_0", 512, True),
+    (8192, 1, True, "f16", 128, True),
+    (32768, 1, True, "f16", 2048, True),
+    (8192, 1, True, "f16", 512, False),
+    (32768, 2, True, "f16", 512, False),
+)
 CASES: tuple[Settings, ...] = tuple(
     Settings(
         context=context,
@@ -55,17 +66,7 @@ CASES: tuple[Settings, ...] = tuple(
         mmap=False,
         repack=False,
     )
-    for context, slots, unified, kv_type, ubatch, flash in (
-        (4096, 1, True, "f16", 512, True),
-        (32768, 1, True, "f16", 512, True),
-        (16384, 4, False, "f16", 512, True),
-        (16384, 4, True, "f16", 512, True),
-        (8192, 1, True, "q8_0", 512, True),
-        (8192, 1, True, "f16", 128, True),
-        (32768, 1, True, "f16", 2048, True),
-        (8192, 1, True, "f16", 512, False),
-        (32768, 2, True, "f16", 512, False),
-    )
+    for context, slots, unified, kv_type, ubatch, flash in VARIANTS
 )
 
 PAIRS: tuple[tuple[KvType, KvType], ...] = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 from whichllm.engine.performance import estimate_tok_per_sec
 from whichllm.engine.vram import estimate_vram
@@ -11,7 +12,7 @@ from whichllm.hardware.types import GPUInfo
 from whichllm.models.types import GGUFVariant, ModelInfo
 
 
-def answer(question: dict) -> float:
+def answer(question: dict[str, Any]) -> float:
     variant = GGUFVariant(
         filename="model.gguf", quant_type=question["quant"], file_size_bytes=question["weights"]
     )
@@ -26,7 +27,7 @@ def answer(question: dict) -> float:
         sliding_window_global_ratio=question.get("full_layers"),
     )
     if "context" in question:
-        return estimate_vram(model, variant, question["context"])
+        return float(estimate_vram(model, variant, question["context"]))
     gpu = GPUInfo(
         name=question["gpu"],
         vendor=question["vendor"],
@@ -34,7 +35,7 @@ def answer(question: dict) -> float:
         memory_bandwidth_gbps=question["bandwidth"],
         shared_memory=question["unified"],
     )
-    return estimate_tok_per_sec(model, variant, gpu, question["fit"])
+    return float(estimate_tok_per_sec(model, variant, gpu, question["fit"]))
 
 
 for line in sys.stdin:

@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -185,7 +186,7 @@ def main() -> None:
     print("| fault |", " | ".join(names), "|")
     print("| --- |", " | ".join("---" for _ in names), "|")
     rows: dict[str, Callable[[str], str]] = {
-        **{fault: lambda name, how=how: faulty(name, how) for fault, how in FAULTS.items()},
+        **{fault: partial(faulty, faults=how) for fault, how in FAULTS.items()},
         "the disk is full (5 of 8 MB)": full,
         "kill -9 at 66 % of 40 MB, run again": killed,
         "two at once": two_at_once,

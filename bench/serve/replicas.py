@@ -79,7 +79,7 @@ def rate(port: int, key: str, clients: int, seconds: float) -> tuple[float, int]
     """(answers per second, answers that failed) while so many clients ask."""
     end = time.monotonic() + seconds
     done: list[float] = []
-    failed: list[int] = []
+    failed: list[float] = []
 
     def client(number: int) -> None:
         body = {"messages": [{"role": "user", "content": f"Count from {number}."}], "max_tokens": TOKENS}

@@ -15,6 +15,11 @@ COLOR: Schema = {"enum": ["red", "green", "blue"]}
 
 def record(required: bool = True, closed: bool = True, **fields: Schema) -> Schema:
     """An object with these fields."""
+    return of_fields(fields, required=required, closed=closed)
+
+
+def of_fields(fields: Schema, *, required: bool = True, closed: bool = True) -> Schema:
+    """The same, for names that are no words of Python."""
     schema: Schema = {"type": "object", "properties": fields}
     if required:
         schema["required"] = list(fields)
@@ -48,7 +53,7 @@ SCHEMAS: dict[str, Schema] = {
     "one of": record(v={"oneOf": [{"type": "boolean"}, COLOR]}),
     "two fields": PERSON,
     "five fields": record(a=TEXT, b=WHOLE, c=NUMBER, d=FLAG, e=COLOR),
-    "ten flags": record(**{f"f{n}": FLAG for n in range(10)}),
+    "ten flags": of_fields({f"f{n}": FLAG for n in range(10)}),
     "optional fields": record(required=False, name=TEXT, age=WHOLE),
     "one is required": {**record(required=False, name=TEXT, age=WHOLE), "required": ["name"]},
     "open object": record(closed=False, name=TEXT),
@@ -84,6 +89,6 @@ SCHEMAS: dict[str, Schema] = {
     "extraction": record(people=several(TEXT, 0, 3), places=several(TEXT, 0, 3)),
     "verdict": record(score={"type": "integer", "minimum": 1, "maximum": 10}, reason=TEXT),
     "translations": record(en=TEXT, fr=TEXT, de=TEXT),
-    "keys with spaces": {**record(**{"first name": TEXT, "größe": WHOLE})},
+    "keys with spaces": of_fields({"first name": TEXT, "größe": WHOLE}),
     "list at the top": several(PLACE, 1, 2),
 }

@@ -1,4 +1,4 @@
-"""How long `launchpad recommend` and `models` take, and how much memory: `python bench/recommend/measure.py`.
+"""How long `launchpad recommend` and `models` take, and how much memory: `python bench/recommend/recommend.py`.
 
 `--beside "llmfit recommend --json"` runs a peer's command in turn with ours and prints the ratio of the medians.
 `--models 100000` puts that many made-up models beside the packaged ones (big_catalog.py).

@@ -1,6 +1,6 @@
 """What launchpad adds to a talk, and how often an answer has the form that was asked for.
 
-    python bench/sessions/measure.py start|turn|cases|spaces|schemas|same|bad [--model MODEL] [--backend NAME] [--home FOLDER]
+    python bench/sessions/sessions.py start|turn|cases|spaces|schemas|same|bad [--model MODEL] [--backend NAME] [--home FOLDER]
 
 start    `launchpad run --backend echo` as a process, wall time
 turn     a turn of a kept chat, and of a prompt file with a transcript, with the echo in place of an engine

@@ -1,6 +1,6 @@
 """What launchpad adds to an engine: from spawn to the first token, and of a `run` that uses a loaded engine.
 
-    python bench/launch/measure.py MODEL.gguf [RUNS]
+    python bench/launch/launch.py MODEL.gguf [RUNS]
 
 Bare is the same engine program with the same settings, started without guard, records, checks and read-back, in a session
 of its own as every supervised program is: Linux gives each session its own share of a busy processor (sched_autogroup), and
@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def first_token(endpoint: str, key: str) -> float:
     """Seconds until the first piece of the answer has come."""
     begin = time.perf_counter()
     url = urlsplit(endpoint)
-    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=120)
+    connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=120)
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     connection.request("POST", f"{url.path}/chat/completions", json.dumps(BODY), headers)
     response = connection.getresponse()
@@ -144,7 +144,7 @@ def run_command(model: str, *options: str) -> float:
     return took
 
 
-def warm(model: str, runs: int) -> dict:
+def warm(model: str, runs: int) -> dict[str, Any]:
     """`run` with the engine loaded, beside the engine's own first token for the same question."""
     from launchpad.engines import kept
 

@@ -1,6 +1,6 @@
 """How long it takes until a command line answers at all: ours, its peers', and bare Python, in turn.
 
-    python bench/start/measure.py --venvs FOLDER [--rounds 21]
+    python bench/start/start.py --venvs FOLDER [--rounds 21]
 
 FOLDER holds virtual environments, each with one program installed from the package index (or from the wheel) and named
 after it: launchpad, llm, whichllm, ramalama, llama-mdl. All have the same Python. Ratios are of medians in one run.
