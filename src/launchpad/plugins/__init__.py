@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from launchpad.engines.command import clean_environment as clean_environment
     from launchpad.engines.identity import boot_id as boot_id
     from launchpad.engines.identity import identify as identify
+    from launchpad.engines.installing import run_installer as run_installer
+    from launchpad.engines.installing import whole_or_nothing as whole_or_nothing
     from launchpad.engines.loopback import free_port as free_port
     from launchpad.engines.loopback import get_loopback as get_loopback
     from launchpad.engines.loopback import require_private as require_private
@@ -305,6 +307,8 @@ _EXPORTS = {
     "Server": "launchpad.engines.server",
     "EngineCommand": "launchpad.engines.command",
     "clean_environment": "launchpad.engines.command",
+    "run_installer": "launchpad.engines.installing",
+    "whole_or_nothing": "launchpad.engines.installing",
     "boot_id": "launchpad.engines.identity",
     "EngineProcess": "launchpad.engines.process",
     "EngineServer": "launchpad.engines.running",

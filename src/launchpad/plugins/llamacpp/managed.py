@@ -11,11 +11,9 @@ import importlib.util
 import json
 import re
 import shutil
-import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -29,9 +27,10 @@ from launchpad.plugins import (
     InstallOptions,
     Machine,
     Report,
-    clean_environment,
     data_dir,
+    run_installer,
     setting,
+    whole_or_nothing,
 )
 from launchpad.plugins.llamacpp import archives
 from launchpad.plugins.llamacpp.devices import ask
@@ -127,7 +126,7 @@ def install(found: Installation, report: Report) -> str:
     folder = Path(found.folder)
     if found.done:
         return found.version
-    with _whole_or_nothing(folder):
+    with whole_or_nothing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         if found.archive is not None:
             return archives.fill(found, report)
@@ -140,47 +139,14 @@ def install(found: Installation, report: Report) -> str:
     return found.version
 
 
-@contextmanager
-def _whole_or_nothing(folder: Path) -> Iterator[None]:
-    """Remove what an earlier try left, and what this one leaves when it fails."""
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        yield
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
 def _prove(found: Installation) -> None:
     """It runs, and lists a device of the accelerator that it was installed for. Raises `EngineError`."""
     archives.require_device(found, [str(row["name"]) for row in ask(str(_python(Path(found.folder))))])
 
 
 def _run(command: Sequence[str], what: str, report: Report) -> None:
-    """Raises `EngineError` with its last words."""
-    report(EngineLoading(backend="llamacpp", detail=f"{what}: {' '.join(command)[:200]}"))
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env=clean_environment(),
-        )
-    except OSError as error:
-        raise EngineError(f"llama.cpp was not installed: {what} failed.", why=str(error)) from error
-    if done.returncode:
-        lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-        told = [line for line in lines if "error" in line.lower()]
-        failed = EngineError(
-            f"llama.cpp was not installed: {what} failed.",
-            why=(told or lines or [f"exit code {done.returncode}"])[-1][:300],
-            hint="A proxy or mirror is set as for pip; the setting llamacpp.index_url names another index.",
-        )
-        failed.add_note("\n".join(lines[-8:]))
-        raise failed
+    hint = "A proxy or mirror is set as for pip; the setting llamacpp.index_url names another index."
+    run_installer(command, report, backend="llamacpp", engine="llama.cpp", what=what, hint=hint)
 
 
 def rollback() -> str:

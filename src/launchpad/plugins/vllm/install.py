@@ -8,22 +8,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
-from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from launchpad.plugins import (
     DiskFull,
     EngineError,
-    EngineLoading,
     Installation,
     InstallOptions,
     Machine,
     Report,
-    clean_environment,
+    run_installer,
+    whole_or_nothing,
 )
 from launchpad.plugins.vllm.find import MARK, Variant, ask, environments
 
@@ -88,7 +85,7 @@ def install(found: Installation, report: Report) -> str:
     if found.done:
         return found.version
     _check_room(folder, found.disk or 0)
-    with _whole_or_nothing(folder):
+    with whole_or_nothing(folder):
         uv = _uv()
         _make(folder, found.accelerator, uv, report)
         if uv is not None:
@@ -157,50 +154,9 @@ def _check_room(folder: Path, needed: int) -> None:
         )
 
 
-@contextmanager
-def _whole_or_nothing(folder: Path) -> Iterator[None]:
-    """Remove what an earlier try left, and what this one leaves when it fails."""
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        yield
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
 def _run(command: Sequence[str], report: Report, what: str) -> None:
-    """Run it with its output as progress. Raises `EngineError` with its last words."""
-    last: deque[str] = deque(maxlen=8)
-    report(EngineLoading(backend="vllm", detail=f"{what}:"))
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env={**clean_environment(), "UV_NO_PROGRESS": "1", "PYTHONDONTWRITEBYTECODE": ""},
-    )
-    assert process.stdout is not None
-    try:
-        with process.stdout as lines:
-            for line in lines:
-                if line.strip():
-                    last.append(line.rstrip())
-                    report(EngineLoading(backend="vllm", detail=f"{what}: {line.strip()[:120]}"))
-        code = process.wait()
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
-    if code:
-        error = EngineError(
-            f"vLLM was not installed: {what} failed.",
-            why=next((line.strip() for line in last if "error" in line.lower()), last[-1] if last else None),
-            hint="The lines below are its own; a proxy or mirror is set as for pip and uv.",
-        )
-        error.add_note("\n".join(last))
-        raise error
+    hint = "The lines below are its own; a proxy or mirror is set as for pip and uv."
+    run_installer(command, report, backend="vllm", engine="vLLM", what=what, hint=hint)
 
 
 def _prove(folder: Path, found: Installation, report: Report) -> str:
