@@ -240,13 +240,14 @@ def test_a_hostile_bundle_changes_nothing(
         b"x" * 511,
         b"\0" * 10_240,
         b"PK\3\4" + b"\0" * 2000,
-        gzip.compress(tar(record_of(), GOOD)),
+        gzip.compress(tar(record_of(), GOOD), mtime=0),
         tar(b"not json", GOOD),
         tar(b"[" * 100_000, GOOD),
         tar(b'{"launchpad_bundle": "1"}', GOOD),
         tar(record_of(launchpad_bundle=2), GOOD),
         tar(record_of(format="pickle"), GOOD),
     ],
+    ids=["nothing", "text", "zeros", "zip", "gzip", "no-json", "deep", "text-version", "version-2", "pickle"],
 )
 def test_what_is_no_bundle_is_told(data: bytes) -> None:
     with pytest.raises(UsageError):
