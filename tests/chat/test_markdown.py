@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pyte
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from prompt_toolkit.utils import get_cwidth
 
@@ -125,6 +125,8 @@ _TEXT = st.text(st.sampled_from("ab1 \n*_`~|->#:.\\\x1b\r語é"), max_size=80)
 
 @settings(max_examples=60, deadline=None)
 @given(_TEXT, st.integers(0, 80), st.integers(5, 30))
+@example(text="1\\~1", at=3, columns=5)
+@example(text="11111`1``", at=8, columns=5)
 def test_any_text_cut_anywhere(text: str, at: int, columns: int) -> None:
     pieces = [text[:at], text[at:]]
     assert visible([text], columns) == visible(pieces, columns)

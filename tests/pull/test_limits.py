@@ -98,7 +98,7 @@ def test_c5_too_few_file_descriptors(hub: SimulatedHub, resolved: Resolve, tmp_p
 def test_c5_little_address_space(hub: SimulatedHub, resolved: Resolve, content: bytes, more: int) -> None:
     """Threads and buffers may be refused: the pull gets there with fewer, or says what it lacks."""
     limit = (
-        "import resource, httpx2; used = int(open('/proc/self/statm').read().split()[0]) * 4096; "
+        "import resource, launchpad.pull.wire; used = int(open('/proc/self/statm').read().split()[0]) * 4096; "
         f"resource.setrlimit(resource.RLIMIT_AS, (used + ({more} << 20),) * 2)"
     )
     done = run(resolved(), limit)

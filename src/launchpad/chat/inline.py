@@ -39,7 +39,7 @@ def still_open(text: str) -> str:
         at, waits = _after(text, mark)
         if waits:
             return text[mark.start() :]
-    return text[-1:] if text.endswith(("\\", "~")) else ""
+    return text[-1:] if text[at:].endswith(("\\", "~")) else ""  # not the end of a mark that is decided
 
 
 def _spans(text: str, styles: tuple[Style, ...]) -> Iterator[Span]:
@@ -78,7 +78,7 @@ def _after(text: str, mark: re.Match[str]) -> tuple[int, bool]:
     found = _closing(text, mark)
     if found is not None:
         end = found + len(mark[0])
-        return end, end == len(text) and mark[0][0] != "`"  # a longer run would not close it
+        return end, end == len(text)  # a longer run would not close it
     return mark.end(), _opens(text, mark) and len(text) - mark.end() <= LONGEST
 
 
