@@ -10,6 +10,7 @@ from launchpad.chat.delta import Delta, Finish, Reasoning, Text, ToolCall
 from launchpad.chat.dialect import stream_from
 from launchpad.chat.options import ChatOptions, Message
 from launchpad.errors import AnswerError
+from launchpad.testing.processes import eventually
 from launchpad.testing.replay import Chunks, Replay, in_bytes, in_one
 from ollama_traffic import exchanges, only, recording, says, server_at
 
@@ -266,7 +267,7 @@ def test_closing_the_iterator_closes_the_connection() -> None:
         for _ in deltas:
             break
         deltas.close()
-    assert threading.active_count() <= before
+    eventually(lambda: threading.active_count() <= before)
 
 
 def test_an_endless_line_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
