@@ -18,7 +18,9 @@ from launchpad.plugins.spec import Resolved
 from launchpad.testing.hub import SimulatedHub
 
 FILE = "tiny-Q4_K_M.gguf"
-NOBODY_ELSE = 54_321  # a user id without any process
+NOBODY_ELSE = (
+    5_000_000 + os.getpid()
+)  # a user id without any process: these tests may run in several processes at once
 Resolve = Callable[..., Resolved]
 CHILD = """
 import sys, msgspec
