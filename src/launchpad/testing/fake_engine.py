@@ -150,7 +150,7 @@ def _tokens(options: argparse.Namespace, request: dict[str, Any]) -> Iterator[st
     limit = request.get("max_tokens") or len(words)
     for number, word in zip(range(limit), cycle(words), strict=False):
         if number == options.crash_at_token:
-            os.kill(os.getpid(), signal.SIGSEGV)
+            signal.raise_signal(signal.SIGSEGV)  # this thread's: another one would let it go on for a moment
         time.sleep(options.token_seconds)
         yield word
 
