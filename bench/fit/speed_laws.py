@@ -6,7 +6,7 @@ llamafile have factors of their own, as builds before today's, AMD's withdrawn V
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from facts import Row, accelerator_of, build_of, work_of
@@ -137,14 +137,12 @@ def shared(law: Law[Run], name: str, mean: float, width: float, by_backend: floa
 
 
 def flagged(
-    law: Law[Run], name: str, flag: object, mean: float, width: float, by_backend: float = 0.0
+    law: Law[Run], name: str, flag: Callable[[Run], bool], mean: float, width: float, by_backend: float = 0.0
 ) -> tuple[Term, ...]:
     """The same for those runs only of which `flag` is true."""
-    terms = [law.term(lambda run: name if flag(run) else None, mean, width)]  # type: ignore[operator]
+    terms = [law.term(lambda run: name if flag(run) else None, mean, width)]
     if by_backend:
-        terms.append(
-            law.term(lambda run: f"{name}:{run.backend}" if flag(run) else None, 0.0, by_backend)  # type: ignore[operator]
-        )
+        terms.append(law.term(lambda run: f"{name}:{run.backend}" if flag(run) else None, 0.0, by_backend))
     return tuple(terms)
 
 
@@ -214,17 +212,16 @@ def decode_law(found: Sequence[Run]) -> Law[Run]:
         *flagged(law, "arithmetic of Apple", lambda run: run.backend == "metal", -3.0, 0.3),
         *of_weights,
     )
-    mla = lambda run: run.cost.mla  # noqa: E731
     law.part(
         lambda run: run.cost.kv_bytes / run.bandwidth,
         *shared(law, "cache", -np.log(0.75), 0.2, 0.15),
-        *flagged(law, "mla_cache", mla, 0.0, 0.3),
+        *flagged(law, "mla_cache", lambda run: run.cost.mla, 0.0, 0.3),
         *engine,
     )
     law.part(
         lambda run: run.cost.cache_products / run.lanes,
         *shared(law, "cache_arithmetic", np.log(25), 0.7, 0.5),
-        *flagged(law, "mla_arithmetic", mla, -1.0, 0.3),
+        *flagged(law, "mla_arithmetic", lambda run: run.cost.mla, -1.0, 0.3),
         *engine,
     )
     law.part(lambda run: 2 * run.cost.state_bytes / (speed.STATE_SHARE * run.bandwidth), *engine)
@@ -251,7 +248,10 @@ def decode_law(found: Sequence[Run]) -> Law[Run]:
 def prefill_law(found: Sequence[Run]) -> Law[Run]:
     """`speed.prefill_seconds`."""
     law = Law(found, lambda run: run.seconds, sigma=0.15)
-    amd_old = lambda run: run.device.vendor == "amd" and run.age(speed.KERNELS_OF_2026) > 0  # noqa: E731
+
+    def amd_old(run: Run) -> bool:
+        return run.device.vendor == "amd" and run.age(speed.KERNELS_OF_2026) > 0
+
     slower = (
         law.term("old_prefill", 0.1, 0.3, times=lambda run: run.age(speed.CURRENT_PREFILL)),
         *flagged(law, "amd_before_b8000", amd_old, 0.3, 0.3, 0.2),

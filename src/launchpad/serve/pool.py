@@ -146,7 +146,7 @@ class Pool:
         for task in self._tasks:
             task.cancel()
         await asyncio.to_thread(stop_all)
-        while loads := [seat.task for seat in self.seats.values() if seat.task is not None]:
+        while loads := [seat.task for seat in self.seats.values() if seat.task and not seat.task.done()]:
             await asyncio.wait(loads, timeout=STOPPING_SECONDS)
             await asyncio.to_thread(stop_all)  # a load may have had no engine yet when it was told to stop
         for seat in self.seats.values():
