@@ -1,4 +1,4 @@
-"""What launchpad adds to an engine: from spawn to the first token, and of a `run` that uses a loaded engine.
+"""What launchpad adds to an engine: from spawn to the first token, of a `run` that uses a loaded engine, and while it streams.
 
     python bench/launch/launch.py MODEL.gguf [RUNS]
 
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from launchpad.plugins.host import Host
 
 QUESTION = "What is the capital of France?"
+STORY = "Write a very long story about the sea."  # longer than TOKENS with the model of the figures
+TOKENS = 200
 SYSTEM = "You are a helpful assistant."
 KEY = "bench-key-bench-key"
 BODY = {
@@ -35,23 +38,40 @@ BODY = {
     "temperature": 0,
     "stream": True,
 }
+LONG = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": STORY}]
 
 
 def first_token(endpoint: str, key: str) -> float:
     """Seconds until the first piece of the answer has come."""
-    begin = time.perf_counter()
+    begin, came = time.perf_counter(), _pieces(endpoint, key, BODY)
+    took = next(came) - begin
+    for _ in came:
+        pass
+    return took
+
+
+def pace(endpoint: str, key: str) -> float:
+    """Seconds from the first piece of a long answer to the last."""
+    came = list(_pieces(endpoint, key, {**BODY, "messages": LONG, "max_tokens": TOKENS}))
+    assert len(came) > TOKENS * 0.9, f"the answer ended after {len(came)} of {TOKENS} tokens"
+    return came[-1] - came[0]
+
+
+def _pieces(endpoint: str, key: str, body: dict[str, Any]) -> Iterator[float]:
+    """When each piece of the answer came."""
     url = urlsplit(endpoint)
     connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=120)
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    connection.request("POST", f"{url.path}/chat/completions", json.dumps(BODY), headers)
+    connection.request("POST", f"{url.path}/chat/completions", json.dumps(body), headers)
     response = connection.getresponse()
     assert response.status == 200, response.read()
-    while b'"content":"' not in (line := response.readline()):
-        assert line, "no content came"
-    took = time.perf_counter() - begin
-    response.read()
+    content = False
+    while line := response.readline():
+        if b'"content":"' in line:
+            content = True
+            yield time.perf_counter()
+    assert content, "no content came"
     connection.close()
-    return took
 
 
 def plan_for(model: str) -> tuple[Host, Plan]:
@@ -115,15 +135,15 @@ def launched(host: Host, plan: Plan) -> float:
     return took
 
 
-def run_command(model: str, *options: str) -> float:
-    """Seconds from the start of the command to its first byte on stdout."""
+def run_command(model: str, *options: str, question: str = QUESTION, tokens: int = 1) -> tuple[float, float]:
+    """Seconds from the start of the command to its first byte on stdout, and from that to the last of the answer."""
     command = [
         sys.executable,
         "-m",
         "launchpad",
         "run",
         model,
-        QUESTION,
+        question,
         "--system",
         SYSTEM,
         "--temperature",
@@ -131,31 +151,38 @@ def run_command(model: str, *options: str) -> float:
     ]
     begin = time.perf_counter()
     process = subprocess.Popen(
-        [*command, "--max-tokens", "1", "--context", "2048", *options],
+        [*command, "--max-tokens", str(tokens), "--context", "2048", *options],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
     assert process.stdout
-    assert process.stdout.read(1), "no answer"
-    took = time.perf_counter() - begin
-    process.stdout.read()
+    assert os.read(process.stdout.fileno(), 1), "no answer"
+    came = [time.perf_counter()]
+    while os.read(process.stdout.fileno(), 65536):
+        came.append(time.perf_counter())
     process.wait()
-    return took
+    assert len(came) > tokens / 2, (
+        f"{tokens} tokens came in {len(came)} pieces, whose pace is not that of the tokens"
+    )
+    return came[0] - begin, came[-2 if len(came) > 2 else -1] - came[0]  # the last is the end of the line
 
 
 def warm(model: str, runs: int) -> dict[str, Any]:
     """`run` with the engine loaded, beside the engine's own first token for the same question."""
     from launchpad.engines import kept
 
-    cold = run_command(model, "--keep", "10m")
+    cold, _ = run_command(model, "--keep", "10m")
     record = next(kept.usable())
     handle = kept.attach(record.token)
     assert handle
-    commands, engine = [], []
+    commands, engine, streamed = [], [], []
     for _ in range(runs):
         engine.append(first_token(handle.server.endpoint, handle.server.api_key))
-        commands.append(run_command(model))
+        commands.append(run_command(model)[0])
+    for _ in range(runs):
+        bare_pace = pace(handle.server.endpoint, handle.server.api_key)
+        streamed.append(bare_pace / run_command(model, question=STORY, tokens=TOKENS)[1])
     handle.stop()
     subprocess.run([sys.executable, "-m", "launchpad", "stop", "--all"], capture_output=True, check=True)
     return {
@@ -164,6 +191,7 @@ def warm(model: str, runs: int) -> dict[str, Any]:
         "engine_first_token": median(engine),
         "warm_run_before_engine": median(commands) - median(engine),
         "fastest_warm_run_before_engine": min(commands) - min(engine),
+        "streaming_ratio": median(streamed),  # tokens/s of `run`, times the bare engine's
     }
 
 
