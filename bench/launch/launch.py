@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from launchpad.plugins.host import Host
 
 QUESTION = "What is the capital of France?"
-STORY = "Write a very long story about the sea."  # longer than TOKENS with the model of the figures
+STORY = "Write a numbered list of thirty animals of the sea, one in each line."  # longer than TOKENS with the model of the figures
 TOKENS = 200
 SYSTEM = "You are a helpful assistant."
 KEY = "bench-key-bench-key"
@@ -44,21 +45,31 @@ LONG = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": STORY
 def first_token(endpoint: str, key: str) -> float:
     """Seconds until the first piece of the answer has come."""
     begin, came = time.perf_counter(), _pieces(endpoint, key, BODY)
-    took = next(came) - begin
+    took = next(came)[0] - begin
     for _ in came:
         pass
     return took
 
 
-def pace(endpoint: str, key: str) -> float:
-    """Seconds from the first piece of a long answer to the last."""
-    came = list(_pieces(endpoint, key, {**BODY, "messages": LONG, "max_tokens": TOKENS}))
-    assert len(came) > TOKENS * 0.9, f"the answer ended after {len(came)} of {TOKENS} tokens"
-    return came[-1] - came[0]
+class Pace:
+    """How a long answer came to a plain client: the text, and when each of its characters was there."""
+
+    def __init__(self, endpoint: str, key: str) -> None:
+        came = list(_pieces(endpoint, key, {**BODY, "messages": LONG, "max_tokens": TOKENS}))
+        assert len(came) > TOKENS * 0.9, f"the answer ended after {len(came)} of {TOKENS} tokens"
+        self.text, self._times = "", []
+        for at, line in came:
+            piece = json.loads(line.removeprefix(b"data: "))["choices"][0]["delta"]["content"]
+            self.text += piece
+            self._times += [at] * len(piece)
+
+    def since(self, characters: int) -> float:
+        """Seconds from the time when so many characters were there to the last one."""
+        return self._times[-1] - self._times[characters - 1]
 
 
-def _pieces(endpoint: str, key: str, body: dict[str, Any]) -> Iterator[float]:
-    """When each piece of the answer came."""
+def _pieces(endpoint: str, key: str, body: dict[str, Any]) -> Iterator[tuple[float, bytes]]:
+    """Each piece of the answer as it was sent, and when it came."""
     url = urlsplit(endpoint)
     connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=120)
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
@@ -69,7 +80,7 @@ def _pieces(endpoint: str, key: str, body: dict[str, Any]) -> Iterator[float]:
     while line := response.readline():
         if b'"content":"' in line:
             content = True
-            yield time.perf_counter()
+            yield time.perf_counter(), line
     assert content, "no content came"
     connection.close()
 
@@ -135,63 +146,77 @@ def launched(host: Host, plan: Plan) -> float:
     return took
 
 
-def run_command(model: str, *options: str, question: str = QUESTION, tokens: int = 1) -> tuple[float, float]:
-    """Seconds from the start of the command to its first byte on stdout, and from that to the last of the answer."""
-    command = [
-        sys.executable,
-        "-m",
-        "launchpad",
-        "run",
-        model,
-        question,
-        "--system",
-        SYSTEM,
-        "--temperature",
-        "0",
-    ]
+def run_command(
+    model: str, *options: str, question: str = QUESTION, tokens: int = 1, terminal: bool = False
+) -> Shown:
+    """What `run` wrote on stdout, a pipe or a terminal, and when."""
+    command = [sys.executable, "-m", "launchpad", "run", model, question, "--system", SYSTEM]
+    command += ["--temperature", "0", "--max-tokens", str(tokens), "--context", "2048", *options]
+    read, write = os.openpty() if terminal else os.pipe()
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     begin = time.perf_counter()
     process = subprocess.Popen(
-        [*command, "--max-tokens", str(tokens), "--context", "2048", *options],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        command, stdin=subprocess.DEVNULL, stdout=write, stderr=subprocess.DEVNULL, env=environment
     )
-    assert process.stdout
-    assert os.read(process.stdout.fileno(), 1), "no answer"
-    came = [time.perf_counter()]
-    while os.read(process.stdout.fileno(), 65536):
-        came.append(time.perf_counter())
-    process.wait()
-    assert len(came) > tokens / 2, (
-        f"{tokens} tokens came in {len(came)} pieces, whose pace is not that of the tokens"
-    )
-    return came[0] - begin, came[-2 if len(came) > 2 else -1] - came[0]  # the last is the end of the line
+    os.close(write)
+    came = []
+    with suppress(OSError):  # how a terminal says that it was closed
+        while data := os.read(read, 65536):
+            came.append((time.perf_counter(), data))
+    os.close(read)
+    assert process.wait() == 0, "run failed"
+    assert came, "no answer"
+    return Shown(begin, came)
+
+
+class Shown:
+    """What a command wrote, and when."""
+
+    def __init__(self, begin: float, came: list[tuple[float, bytes]]) -> None:
+        self.first_byte = came[0][0] - begin
+        self.first = came[0][1].decode("utf-8", "replace").rstrip("\r\n")
+        last = next(at for at, data in reversed(came) if data.strip())  # the end of the line comes later
+        self.streamed = last - came[0][0]
+
+
+def speed_ratio(pace: Pace, shown: Shown) -> float:
+    """Tokens/s of what was shown, times those of a plain client, over the part of the answer that both saw come."""
+    assert pace.text.startswith(shown.first), f"two answers: {shown.first!r}, {pace.text!r}"
+    return pace.since(len(shown.first)) / shown.streamed
 
 
 def warm(model: str, runs: int) -> dict[str, Any]:
     """`run` with the engine loaded, beside the engine's own first token for the same question."""
     from launchpad.engines import kept
 
-    cold, _ = run_command(model, "--keep", "10m")
+    cold = run_command(model, "--keep", "10m").first_byte
     record = next(kept.usable())
     handle = kept.attach(record.token)
     assert handle
+    where = handle.server.endpoint, handle.server.api_key
     commands, engine, streamed = [], [], []
     for _ in range(runs):
-        engine.append(first_token(handle.server.endpoint, handle.server.api_key))
-        commands.append(run_command(model)[0])
+        engine.append(first_token(*where))
+        commands.append(run_command(model).first_byte)
     for _ in range(runs):
-        bare_pace = pace(handle.server.endpoint, handle.server.api_key)
-        streamed.append(bare_pace / run_command(model, question=STORY, tokens=TOKENS)[1])
+        before = Pace(*where)
+        ratios = [
+            speed_ratio(before, run_command(model, question=STORY, tokens=TOKENS, terminal=terminal))
+            for terminal in (False, True)
+        ]
+        streamed.append((*ratios, before.since(1) / Pace(*where).since(1)))
     handle.stop()
     subprocess.run([sys.executable, "-m", "launchpad", "stop", "--all"], capture_output=True, check=True)
+    pipe, terminal, noise = (sorted(one[index] for one in streamed) for index in range(3))
     return {
         "cold_run": cold,
         "warm_run": median(commands),
         "engine_first_token": median(engine),
         "warm_run_before_engine": median(commands) - median(engine),
         "fastest_warm_run_before_engine": min(commands) - min(engine),
-        "streaming_ratio": median(streamed),  # tokens/s of `run`, times the bare engine's
+        "streaming_ratio_pipe": median(pipe),  # tokens/s of `run`, times those of a plain client
+        "streaming_ratio_terminal": median(terminal),
+        "streaming_ratio_of_none": median(noise),  # of one plain client to the next
     }
 
 

@@ -68,7 +68,7 @@ class EngineStopped(Event, frozen=True, kw_only=True):
 
 
 class AnswerFinished(Event, frozen=True, kw_only=True):
-    """An answer of a chat ended, for whatever `reason`. What was asked and said is never part of an event.
+    """An answer of a chat or of the gateway ended, for whatever `reason`. What was asked and said is never part of an event.
 
     Seconds and tokens; None is unknown. `first_token` is the wait until the first piece.
     """

@@ -10,6 +10,7 @@ import termios
 from launchpad.chat.oneshot import answer
 from launchpad.chat.repl import Repl
 from launchpad.chat.session import Session
+from launchpad.chat.terminal import settle
 from launchpad.engines.server import EngineReport, Server
 from launchpad.errors import LaunchpadError
 from launchpad.fit.result import Settings
@@ -47,4 +48,7 @@ def main(mode: str, endpoint: str, prompt: str = "hi") -> int:
 if __name__ == "__main__":
     if os.isatty(0) and os.getsid(0) == os.getpid():
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C and a closed terminal reach us
-    sys.exit(main(*sys.argv[1:]))
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    finally:
+        settle(sys.stdout, sys.stderr)

@@ -132,7 +132,7 @@ def _handler(engine: SimulatedEngine) -> type[BaseHTTPRequestHandler]:
                 for chunk in reply.chunks:
                     self._send(chunk)
                     if reply.gate is not None:
-                        reply.gate.wait(30)
+                        reply.gate.wait(150)
                 while reply.endless is not None:
                     self._send(reply.endless)
                     time.sleep(0.002)

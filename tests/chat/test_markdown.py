@@ -188,3 +188,27 @@ def test_rows_of_a_table_come_one_by_one() -> None:
     assert "1" in markdown.feed("| 1 | 2 |\n")
     assert "3" in markdown.feed("| 3 | 4 |\n")
     assert markdown.feed("end") == "end"
+
+
+def test_a_long_column_leaves_short_ones_room_for_longer_words() -> None:
+    long = "a round fruit that keeps the doctor away if it is eaten on every day of a year"
+    rows = [f"| {name} | {long} | {price} |\n" for name, price in (("Apple", "$1.00"), ("Banana", "$12.50"))]
+    shown = text_of(screen_of(["| Name | What | Price |\n|---|---|--:|\n", *rows], 60))
+    assert "Banana " in shown
+    assert " $12.50" in shown
+    assert max(map(len, shown.splitlines())) < 60
+    second = text_of(
+        screen_of([f"| A | B | C |\n|-|-|-|\n| Apple | {long} | {long} |\n| Pear | x | y |\n"], 60)
+    )
+    head = second.splitlines()[0]
+    assert abs(head.index("C") - head.index("B") - (60 - head.index("C"))) <= 4  # equal needs, equal room
+
+
+def test_a_terminal_that_is_resized_in_mid_paragraph_counts_from_the_next_word_on() -> None:
+    width = 40
+    markdown = Markdown(lambda: width, get_cwidth)
+    assert markdown.feed("- one two three fo") == "• one two three fo"
+    width = 20
+    assert markdown.feed("ur five six seven eight nine") == "ur\n  five six seven\n  eight nine"
+    width = 60
+    assert markdown.feed(" ten eleven twelve thirteen") == "\n  ten eleven twelve thirteen"

@@ -92,7 +92,7 @@ def test_a_pipe_sees_lines_as_they_come(engine: SimulatedEngine) -> None:
         assert process.stderr is not None
         err = process.stderr.read()
     assert (rest, err, process.returncode) == (b"sec\n", b"", 130)
-    assert engine.gone.wait(10)
+    assert engine.gone.wait(150)
     assert read_records(session_path("chat"))[-1]["finish_reason"] == "cancelled"
 
 
@@ -103,9 +103,9 @@ def test_a_reader_that_goes_away_stops_the_engine_quietly(engine: SimulatedEngin
         assert process.stderr is not None
         process.stdout.readline()
         process.stdout.close()
-        assert process.wait(10) == 141
+        assert process.wait(150) == 141
         assert process.stderr.read() == b""
-    assert engine.gone.wait(10)
+    assert engine.gone.wait(150)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
@@ -115,7 +115,7 @@ def test_a_full_disk_is_an_error(engine: SimulatedEngine) -> None:
         _, err = process.communicate()
     assert process.returncode == 6
     assert err.decode() == "The answer could not be written.\nNo space left on device\n"
-    assert engine.gone.wait(10)
+    assert engine.gone.wait(150)
 
 
 def test_ascii_output_is_escaped_not_a_traceback(engine: SimulatedEngine) -> None:
@@ -152,4 +152,4 @@ def test_ctrl_c_on_a_terminal(engine: SimulatedEngine) -> None:
         shown.send("\x03")
         assert shown.wait() == 130
         assert shown.restored()
-    assert engine.gone.wait(10)
+    assert engine.gone.wait(150)

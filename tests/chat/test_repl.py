@@ -7,6 +7,8 @@ import json
 import signal
 import stat
 import threading
+from contextlib import closing
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ import pytest
 from chat.simulated_engine import SimulatedEngine, answer, piece
 from chat.terminal_harness import Terminal, terminal
 from launchpad.chat.commands import named_file
+from launchpad.chat.repl import Repl
+from launchpad.chat.session import Session
 from launchpad.chat.transcript import read_records, session_path
 from launchpad.paths import state_dir
 from vision_files import write_picture
@@ -56,7 +60,7 @@ def test_tokens_are_shown_as_they_come(engine: SimulatedEngine) -> None:
         chat.send(CTRL_C)
         chat.expect("(stopped)")
         chat.prompt(2)
-        assert engine.gone.wait(10)
+        assert engine.gone.wait(150)
         leave(chat)
 
 
@@ -69,7 +73,7 @@ def test_ctrl_c_stops_the_answer_and_keeps_what_came(engine: SimulatedEngine) ->
         chat.expect("begin more")
         chat.send(CTRL_C)
         chat.expect("(stopped)")
-        assert engine.gone.wait(10)
+        assert engine.gone.wait(150)
         chat.prompt(2)
         chat.send("again\r")
         chat.expect("ok")
@@ -128,7 +132,7 @@ def test_signals_leave_a_sane_terminal(engine: SimulatedEngine, number: signal.S
         assert chat.wait() == 128 + number
         assert chat.restored()
     if busy:
-        assert engine.gone.wait(10)
+        assert engine.gone.wait(150)
         assert read_records(session_path("chat"))[-1]["finish_reason"] == "cancelled"
 
 
@@ -139,8 +143,8 @@ def test_a_closed_window_stops_the_engine(engine: SimulatedEngine) -> None:
         chat.send("hi\r")
         chat.expect("begin")
         chat.hang_up()
-        assert engine.gone.wait(10)
-        assert chat.process.wait(10) == 129
+        assert engine.gone.wait(150)
+        assert chat.process.wait(150) == 129
 
 
 def test_hostile_answers_are_text(engine: SimulatedEngine) -> None:
@@ -416,3 +420,16 @@ def test_a_name_with_quotes_is_a_name(tmp_path: Path) -> None:
     assert named_file("it's not there") == Path("it's not there")
     assert named_file("~nobody-at-all/x") == Path("~nobody-at-all/x")
     assert named_file(long := "x" * 5000) == Path(long)
+
+
+def test_nobody_waits_for_the_engines_death_after_a_typing_mistake(engine: SimulatedEngine) -> None:
+    looked: list[bool] = []
+    engine.reply(piece("par"))  # and the connection ends
+    with closing(Session(engine.server(), keep=False)) as session:
+        repl = Repl(
+            session, out=StringIO(), err=StringIO(), renewed=lambda before: looked.append(before) or False
+        )
+        repl._turn("/hlep")
+        assert looked == []
+        repl._turn("a question that breaks off")
+        assert looked == [True, False]

@@ -81,7 +81,7 @@ def test_closing_keeps_the_part_that_came(engine: SimulatedEngine) -> None:
     assert next(deltas) == Text("par")
     assert next(deltas) == Text("tial")
     deltas.close()
-    assert engine.gone.wait(10)
+    assert engine.gone.wait(150)
     assert session.messages == (Message("user", "hi"), Message("assistant", "partial"))
     assert records(session)[-1]["content"] == "partial"
     assert records(session)[-1]["finish_reason"] == "cancelled"

@@ -18,8 +18,10 @@ USAGE = Usage(prompt=90, completion=11)
         (AnswerStats(finish_reason="stop", seconds=1, usage=Usage(prompt=1, completion=1)), "1 token"),
         (
             AnswerStats(finish_reason="length", seconds=1, usage=USAGE, decode_speed=12.345, context=4096),
-            "11 tokens, 12.3 tok/s, context 101/4,096, length",
+            "11 tokens, 12.3 tok/s, context 101/4,096, cut off by the limit of tokens",
         ),
+        (AnswerStats(finish_reason="repetition", seconds=1), "stopped, it repeats itself"),
+        (AnswerStats(finish_reason="content_filter", seconds=1), "content_filter"),
         (AnswerStats(finish_reason="stop", seconds=1, decode_speed=1234.6), "1235 tok/s"),
         (AnswerStats(finish_reason="stop", seconds=1, decode_speed=0.456), "0.46 tok/s"),
     ],

@@ -18,6 +18,7 @@ from chat.simulated_engine import SimulatedEngine, simulated_engine
 from factories import candidate
 from launchpad.choice.choose import choose
 from launchpad.engines.server import RunningServer, Server
+from launchpad.events import Event
 from launchpad.hardware.simulate import simulate
 from launchpad.plan import Plan, make_plan
 from launchpad.serve.app import Gateway, build
@@ -109,7 +110,7 @@ class Client:
         headers: list[tuple[str, str]] = [],  # noqa: B006
         host: str | None = "",
     ) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=150)
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         connection.putrequest(method or ("GET" if body is None else "POST"), path, skip_host=True)
         if host is not None:
@@ -136,6 +137,7 @@ class Running:
     gateway: Gateway
     loader: Any
     notes: list[str]
+    heard: list[Event]
     stop: Callable[[], None]
 
 
@@ -154,10 +156,11 @@ def gateway(
 ) -> Iterator[Running]:
     """A gateway in a thread, until the block ends."""
     notes: list[str] = []
+    heard: list[Event] = []
     metrics = Metrics()
     offered = offers_of(*(names or ("m",)), replicas=replicas)
     pool = Pool(offered, loader, metrics, idle_seconds=idle, tell=notes.append)
-    served = Gateway(offered, pool, metrics, Limits(**limits))
+    served = Gateway(offered, pool, metrics, Limits(**limits), heard.append)
     served.ready = True
     if web_ui:
         served.ui = Ui(offered[0], pool, KEY)
@@ -169,7 +172,9 @@ def gateway(
     try:
         eventually(lambda: server.started)
         port = server.servers[0].sockets[0].getsockname()[1]
-        yield Running(Client(port), served, loader, notes, lambda: setattr(server, "should_exit", True))
+        yield Running(
+            Client(port), served, loader, notes, heard, lambda: setattr(server, "should_exit", True)
+        )
     finally:
         server.should_exit = True
         thread.join()

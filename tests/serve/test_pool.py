@@ -216,7 +216,10 @@ def test_a_model_that_never_fits_is_refused_without_paths() -> None:
     world.run(story())
 
 
-def test_an_engine_that_dies_is_started_again_but_not_for_ever() -> None:
+def test_an_engine_that_dies_is_started_again_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "launchpad.engines.process.oom_kills", lambda: 0
+    )  # another test may run out of memory
     world = World(Loader(2))
 
     async def story() -> None:

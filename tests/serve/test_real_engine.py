@@ -18,7 +18,7 @@ import pytest
 
 pytestmark = [
     pytest.mark.engine,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
     # What a client's own dependency does is not ours to mend.
     pytest.mark.filterwarnings("default::DeprecationWarning"),
 ]
@@ -37,16 +37,16 @@ class Place:
         self.process = process
 
     def openai(self) -> openai.OpenAI:
-        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=self.key, max_retries=0, timeout=60)
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=self.key, max_retries=0, timeout=150)
 
     def anthropic(self) -> anthropic.Anthropic:
         return anthropic.Anthropic(
-            base_url=self.url, auth_token=self.key, api_key=None, max_retries=0, timeout=60
+            base_url=self.url, auth_token=self.key, api_key=None, max_retries=0, timeout=150
         )
 
     def metrics(self) -> str:
         request = Request(f"{self.url}/metrics", headers={"x-api-key": self.key})
-        with urlopen(request, timeout=20) as answer:
+        with urlopen(request, timeout=150) as answer:
             return str(answer.read().decode())
 
 
@@ -90,7 +90,7 @@ def place(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     drain.start()
     yield Place(seen.rpartition("ready: ")[2].split()[0].removesuffix("/v1"), key, process)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 143
+    assert process.wait(150) == 143
     drain.join()
     process.stderr.close()
 

@@ -18,7 +18,7 @@ import pytest
 
 from launchpad.testing.processes import engine_processes, eventually
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 QUESTION: list[Any] = [
     {"role": "system", "content": "You are a helpful assistant."},
@@ -42,7 +42,7 @@ def gateway(smollm2: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[st
         said += line
     yield process, json.loads(said)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 143
+    assert process.wait(150) == 143
     process.stdout.close()
     assert engine_processes(tmp_path) == []
 
@@ -51,7 +51,7 @@ def engines(home: Path) -> list[psutil.Process]:
     """The engines of this gateway, by the records that it keeps of them."""
     ran = subprocess.run(
         [sys.executable, "-m", "launchpad", "ps", "--json"],
-        capture_output=True, text=True, timeout=60, env={**os.environ, "LAUNCHPAD_HOME": str(home)},
+        capture_output=True, text=True, timeout=150, env={**os.environ, "LAUNCHPAD_HOME": str(home)},
     )  # fmt: skip
     return [psutil.Process(one["pid"]) for one in json.loads(ran.stdout)["engines"] if one["pid"]]
 

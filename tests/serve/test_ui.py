@@ -143,7 +143,7 @@ def opened(smollm2: Path, tmp_path: Path) -> Iterator[str]:
     eventually(seen.exists, 60)
     yield seen.read_text().strip()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 143
+    assert process.wait(150) == 143
     drain.join()
     process.stderr.close()
 
@@ -156,7 +156,7 @@ def answered(driver: Any) -> str:
 
 @pytest.mark.browser
 @pytest.mark.engine
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="Chromium and its driver are not installed")
 def test_a_conversation_on_the_page(opened: str, tmp_path: Path) -> None:
     from selenium import webdriver
@@ -189,4 +189,4 @@ def test_a_conversation_on_the_page(opened: str, tmp_path: Path) -> None:
     finally:
         driver.quit()
         with contextlib.suppress(AttributeError, OSError):
-            driver.service.process.wait(10)
+            driver.service.process.wait(150)

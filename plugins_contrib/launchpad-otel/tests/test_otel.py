@@ -6,11 +6,17 @@ The collector is simulated: a server on loopback that keeps what it is sent. The
 from __future__ import annotations
 
 import gzip
+import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from urllib.parse import urlsplit
 
 import launchpad_otel
 import pytest
@@ -201,16 +207,54 @@ def collector() -> Iterator[Collector]:
     server.server_close()
 
 
-def ask(home: Path, **environment: str) -> CliRun:
-    """A chat with the simulated engine, as a user's own file makes it a backend."""
+def model_of(home: Path) -> str:
+    """A model, and the simulated engine as a user's own file makes it a backend."""
     config = home / "launchpad" / "config" / "config.toml"
     config.parent.mkdir(parents=True, exist_ok=True)
     command = [*fake_engine_command(), "--port", "{port}"]
     config.write_text(f"[backends.simulated]\ncommand = {command!r}\n")
-    model = write_gguf(home / "m.gguf")
-    return run_cli(
-        "run", str(model), "--backend", "simulated", "my secret question", home=home, environment=environment
-    )
+    return str(write_gguf(home / "m.gguf"))
+
+
+def ask(home: Path, **environment: str) -> CliRun:
+    """A chat of `launchpad run`."""
+    asked = ("run", model_of(home), "--backend", "simulated", "my secret question")
+    return run_cli(*asked, home=home, environment=environment)
+
+
+def one_document(stream: IO[bytes]) -> bytes:
+    """What comes up to the line that closes the JSON document, or to the end."""
+    text = b""
+    for line in iter(stream.readline, b""):
+        text += line
+        if line == b"}\n":
+            break
+    return text
+
+
+def ask_gateway(home: Path, **environment: str) -> None:
+    """A chat of another program, by way of `launchpad serve`, which SIGTERM ends."""
+    own = {"HOME": str(home), "LAUNCHPAD_HOME": str(home / "launchpad"), "HF_HUB_CACHE": str(home / "hub")}
+    command = ["serve", model_of(home), "--backend", "simulated", "--port", "0", "--json"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "launchpad", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **own, **environment},
+    ) as process:
+        assert process.stdout
+        try:
+            ready = json.loads(one_document(process.stdout))
+            model, key = ready["models"][0]["name"], Path(ready["key_file"]).read_text().strip()
+            body = {"model": model, "messages": [{"role": "user", "content": "my secret question"}]}
+            headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+            url = urlsplit(ready["base_url"])
+            connection = HTTPConnection(url.netloc, timeout=150)
+            connection.request("POST", f"{url.path}/chat/completions", json.dumps(body), headers)
+            assert b"secret" in connection.getresponse().read()
+            connection.close()
+        finally:
+            process.terminate()
 
 
 def test_a_chat_arrives_at_the_collector_without_what_was_said(collector: Collector, tmp_path: Path) -> None:
@@ -228,6 +272,15 @@ def test_a_chat_arrives_at_the_collector_without_what_was_said(collector: Collec
         assert private not in collector.raw
     service = {pair.key: pair.value.string_value for pair in collector.resources[0].attributes}
     assert service["service.name"] == "launchpad"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGTERM that a program could obey")
+def test_what_other_programs_are_answered_arrives_too(collector: Collector, tmp_path: Path) -> None:
+    ask_gateway(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint)
+    (chat,) = [span for span in collector.spans if span.name == "chat"]
+    reasons = {pair.key: pair.value for pair in chat.attributes}["gen_ai.response.finish_reasons"]
+    assert [each.string_value for each in reasons.array_value.values] == ["stop"]
+    assert b"secret" not in collector.raw
 
 
 def test_nothing_is_sent_where_no_endpoint_is_named(collector: Collector, tmp_path: Path) -> None:

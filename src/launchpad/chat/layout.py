@@ -38,11 +38,16 @@ class Layout:
     def begin(self, columns: int) -> None:
         """Start a new line of the source on a terminal of that width."""
         self.width = max(columns - 1, 1)
+        self._next_width = self.width
         self._column = 0
         self._hang = ""
         self._space = ""
         self._word: list[tuple[str, tuple[Style, ...]]] = []
         self._word_cells = 0
+
+    def resized(self, columns: int) -> None:
+        """The terminal may have another width by now: the next word begins a line of it, as nobody tells what became of this one."""
+        self._next_width = max(columns - 1, 1)
 
     def indent(self, space: str) -> str:
         """Start further right, but not beyond a third."""
@@ -66,7 +71,11 @@ class Layout:
         for piece in _PIECES.findall(span.text):
             if piece.isspace():
                 out.append(self._end_word())
-                self._space += " " * len(piece)
+                if self._next_width != self.width:
+                    self.width, self._column, self._space = self._next_width, self._hang_cells(), ""
+                    out.append("\n" + self._hang)
+                else:
+                    self._space += " " * len(piece)
             else:
                 if piece[0] >= "\u1100":
                     out.append(self._end_word())

@@ -27,7 +27,7 @@ _UNDECIDED = re.compile(r"\s*(?:#{0,6}|[-*_+](?:[ \t]*[-*_])*|\d{1,9}[.)]?|>|`+[
 
 
 class Markdown:
-    """Fed with sanitized text; returns what to write. `columns` is asked at the start of each line."""
+    """Fed with sanitized text; returns what to write. `columns` is asked for each piece: a terminal may be resized."""
 
     def __init__(self, columns: Callable[[], int], cells: Callable[[str], int]) -> None:
         self._columns = columns
@@ -104,6 +104,7 @@ class Markdown:
         text = self._held[: len(self._held) - len(keep)]
         self._held = keep
         style = HEADING if self._heading else None
+        self._layout.resized(self._columns())
         out = "".join(self._layout.put(span) for span in spans(text, style))
         return out + (self._layout.end() if ended else "")
 

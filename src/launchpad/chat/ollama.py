@@ -6,12 +6,11 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from launchpad.chat.answer import Answer, deltas
-from launchpad.chat.client import CONNECT_SECONDS, MAX_EVENT, error_body, unreachable
-from launchpad.chat.connection import traced
+from launchpad.chat.connection import post
 from launchpad.chat.delta import Delta
 from launchpad.chat.ollama_wire import Line, Repeats, chat_body, chat_error, read_line, spoken
 from launchpad.chat.options import ChatOptions, Message
-from launchpad.chat.wire import quote
+from launchpad.chat.sse import MAX_EVENT
 from launchpad.errors import AnswerError
 
 if TYPE_CHECKING:
@@ -39,34 +38,19 @@ def stream(server: Server, messages: Sequence[Message], options: ChatOptions) ->
 
 def _lines(server: Server, body: dict[str, Any], options: ChatOptions, answer: Answer) -> Generator[Line]:
     """The lines up to the last one; every way that HTTP can fail becomes an `AnswerError`."""
-    import httpx2
-
     url = server.endpoint.removesuffix("/").removesuffix("/v1") + "/api/chat"
-    timeout = httpx2.Timeout(options.stall, connect=CONNECT_SECONDS)
-    headers = {"Accept-Encoding": "identity"}
-    if server.api_key:
-        headers["Authorization"] = f"Bearer {server.api_key}"
+    engine, model = server.report.engine, spoken(server.model)
     repeats = Repeats()
-    try:
-        with (
-            httpx2.Client(trust_env=False, verify=url.startswith("https:"), timeout=timeout) as client,
-            client.stream("POST", url, json=body, headers=headers, extensions=traced()) as response,
-        ):
-            if response.status_code != 200:
-                raise chat_error(error_body(response), response.status_code, spoken(server.model))
-            for text in split_lines(response.iter_bytes()):
-                line = read_line(text, spoken(server.model))
-                repeats.feed(line)
-                answer.calls += line.calls()
-                yield line
-                if line.finish_reason:
-                    return
-    except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.InvalidURL) as error:
-        raise unreachable(server.report.engine, server.endpoint, error) from error
-    except httpx2.ReadTimeout as error:
-        raise answer.cut(f"nothing came for {options.stall:g} s") from error
-    except httpx2.HTTPError as error:
-        raise answer.cut(quote(str(error))) from error
+    with post(url, server.api_key, body, answer, engine, options.stall) as response:
+        if response.incoming.status != 200:
+            raise chat_error(response.text(), response.incoming.status, model)
+        for text in split_lines(response.parts()):
+            line = read_line(text, model)
+            repeats.feed(line)
+            answer.calls += line.calls()
+            yield line
+            if line.finish_reason:
+                return
     if repeats.gave_up:
         raise answer.cut(
             "the model said the same thing over and over, and Ollama gave up",

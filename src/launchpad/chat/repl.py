@@ -123,7 +123,8 @@ class Repl:
             pass  # it came while nothing was going on that could be stopped
         except LaunchpadError as error:
             self.say(str(error))
-            if self._renewed(False):
+            # The engine may be about to die only where a question broke off: nobody waits after a typing mistake.
+            if (error.retryable or not self._alive()) and self._renewed(False):
                 self.say("What was said is kept; /retry asks again.")
             elif not self._alive():
                 raise EngineError(

@@ -8,6 +8,8 @@ from launchpad.chat.delta import Timings, Usage
 from launchpad.engines.server import Server
 from launchpad.events import AnswerFinished
 
+_ENDS = {"length": "cut off by the limit of tokens", "repetition": "stopped, it repeats itself"}
+
 
 class AnswerStats(Struct, frozen=True, kw_only=True):
     """What one answer cost. Times in seconds, speeds in tokens/s, sizes in tokens. None = unknown.
@@ -58,7 +60,7 @@ def stats_line(stats: AnswerStats) -> str:
     if stats.usage is not None and stats.context is not None:
         parts.append(f"context {stats.usage.total:,}/{stats.context:,}")
     if stats.finish_reason not in ("stop", "eos"):
-        parts.append(stats.finish_reason)
+        parts.append(_ENDS.get(stats.finish_reason, stats.finish_reason))
     return ", ".join(parts)
 
 

@@ -81,9 +81,19 @@ class Table:
         spare = room - sum(wanted)
         if spare >= 0:  # later rows may need more: half of what is left, by need
             return [width + min(width, spare * width // (2 * sum(wanted))) for width in wanted]
-        least = [min(width, _LEAST) for width in wanted]
-        rest, more = room - sum(least), sum(wanted) - sum(least)
-        return [low + rest * (width - low) // more for low, width in zip(least, wanted, strict=True)]
+        share = room // count
+        short = [width for width in wanted if width <= share]
+        # Later rows may need more here, too, lest their words be broken: at most a quarter of what the long columns have.
+        more = (room - sum(short)) // 4 // max(len(short), 1)
+        least = [
+            min(width + min(more, max(3, width // 2)), share) if width <= share else max(share // 2, _LEAST)
+            for width in wanted
+        ]
+        rest, lacks = (
+            room - sum(least),
+            [max(0, width - low) for low, width in zip(least, wanted, strict=True)],
+        )
+        return [low + rest * lack // sum(lacks) for low, lack in zip(least, lacks, strict=True)]
 
     def _shown(self, row: Sequence[str]) -> str:
         return self._record(row) if self._widths is None else self._line(row, strong=False)

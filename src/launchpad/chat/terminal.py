@@ -153,6 +153,15 @@ def write_text(stream: TextIO, text: str) -> None:
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
+def settle(*streams: TextIO) -> None:
+    """Write what is buffered; what a closed terminal does not take must not change the exit code, which Python makes 120."""
+    for stream in streams:
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            silence(stream)
+
+
 def silence(stream: TextIO) -> None:
     """Point a stream that cannot be written at nothing, so that what is buffered fails nowhere at exit."""
     with contextlib.suppress(OSError, ValueError):

@@ -48,6 +48,7 @@ def session_path(session: str) -> Path:
         raise UsageError(
             f"{session!r} cannot name a session.",
             why="A name has at most 100 letters, digits, dots, dashes and underscores, and starts with a letter or digit.",
+            hint="Choose another one, such as trip.",
         )
     return sessions_dir() / f"{session}.jsonl"
 

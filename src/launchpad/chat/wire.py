@@ -131,8 +131,13 @@ def engine_error(body: object, status: int | None) -> AnswerError:
 
 
 def error_text(body: object) -> str:
-    """The engine's own words in an error answer, "" when there are none."""
-    return str(_error_object(body).get("message") or "")
+    """The engine's own words in an error answer, or those of a proxy's page; "" when there are none."""
+    words = str(_error_object(body).get("message") or "")
+    if not words[:200].lstrip().lower().startswith(("<!doctype html", "<html")):
+        return words
+    from launchpad.chat.pages import words_of
+
+    return words_of(words)
 
 
 def too_long_figures(body: object) -> tuple[int | None, int | None]:

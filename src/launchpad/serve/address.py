@@ -52,7 +52,7 @@ def _busy(host: str, port: int) -> BusyError:
     return BusyError(
         f"Port {port} of {host} is in use.",
         why=holder(port) or "The system does not say by whom.",
-        hint=f"Stop it, or choose another port: launchpad serve --port {port + 1}",
+        hint=f"Stop it, or choose another port with --port {port + 1}",
         retryable=True,
     )
 

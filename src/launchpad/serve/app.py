@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from launchpad.events import Report, ignore
 from launchpad.serve.access import OPEN, Access, answer, refuse
 from launchpad.serve.apis import APIS
 from launchpad.serve.forward import Forward, Limits
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 class Gateway:
     """What the routes share."""
 
-    def __init__(self, offers: Sequence[Offer], pool: Pool, metrics: Metrics, limits: Limits) -> None:
+    def __init__(
+        self, offers: Sequence[Offer], pool: Pool, metrics: Metrics, limits: Limits, report: Report = ignore
+    ) -> None:
+        self.report = report
         self.offers = offers
         self.pool = pool
         self.metrics = metrics
@@ -116,7 +120,9 @@ def routes(gateway: Gateway, lifespan: Any = None) -> Starlette:
     from starlette.routing import Route
 
     def forward(path: str) -> Forward:
-        return Forward(APIS[path], gateway.offers, gateway.pool, gateway.metrics, gateway.limits)
+        return Forward(
+            APIS[path], gateway.offers, gateway.pool, gateway.metrics, gateway.limits, gateway.report
+        )
 
     table = [
         Route(OPEN, _Asgi(gateway.health), methods=["GET"]),

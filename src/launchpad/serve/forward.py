@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from launchpad.events import Report
 from launchpad.serve import checks, responses
-from launchpad.serve.access import answer, refuse
+from launchpad.serve.access import refuse
+from launchpad.serve.answering import Answering
 from launchpad.serve.apis import Api
 from launchpad.serve.models import Offer, find
 from launchpad.serve.ollama_prompt import refuse_too_long
 from launchpad.serve.problem import Problem, too_long, without_paths
 from launchpad.serve.responses import Room
-from launchpad.serve.stream import Events, cut, usage
-from launchpad.serve.upstream import EngineGone, Exchange, header, request
+from launchpad.serve.stream import Events, Usage, cut, reason, usage
+from launchpad.serve.upstream import EngineGone, Exchange, request
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -61,8 +63,15 @@ class Forward:
     """An ASGI app for one endpoint."""
 
     def __init__(
-        self, api: Api, offers: Sequence[Offer], pool: Pool, metrics: Metrics, limits: Limits
+        self,
+        api: Api,
+        offers: Sequence[Offer],
+        pool: Pool,
+        metrics: Metrics,
+        limits: Limits,
+        report: Report,
     ) -> None:
+        self._report = report
         self._api = api
         self._offers = offers
         self._pool = pool
@@ -71,7 +80,7 @@ class Forward:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, whatever happens."""
-        answering = _Answering(send)
+        answering = Answering(send)
         model, status = "", 0
         try:
             raw = await read_body(scope, receive, self._limits.max_body)
@@ -81,17 +90,20 @@ class Forward:
             await self._serve(offer, body, receive, answering)
             status = answering.status
         except ClientGone:
-            status = 499
+            status, answering.reason = 499, "cancelled"
         except Problem as problem:
-            status = problem.status
+            status, answering.reason = problem.status, "error"
             await self._tell(problem, answering)
         except asyncio.CancelledError:
+            answering.reason = "cancelled"
             await self._tell(cut("the gateway is stopping"), answering)
             raise
         finally:
             self._metrics.add("requests_total", route=self._api.path, model=model, status=str(status))
+            if self._api.end is not None and (event := answering.finished()):
+                asyncio.get_running_loop().run_in_executor(None, self._report, event)
 
-    async def _tell(self, problem: Problem, answering: _Answering) -> None:
+    async def _tell(self, problem: Problem, answering: Answering) -> None:
         """As the whole answer, or, when a part of it has been sent, as its last event."""
         with suppress(OSError):
             if answering.status == 0:
@@ -102,7 +114,7 @@ class Forward:
                 await answering.piece(problem.event(self._api.dialect), more=False)
 
     async def _serve(
-        self, offer: Offer, body: dict[str, Any], receive: Receive, answering: _Answering
+        self, offer: Offer, body: dict[str, Any], receive: Receive, answering: Answering
     ) -> None:
         group = self._pool.replicas[offer.name]
         if sum(seat.busy for seat in group) >= self._limits.most_at_once * len(group):
@@ -112,7 +124,7 @@ class Forward:
         async with _until_gone(receive, self._limits.deadline):
             await self._answer(offer, body, answering, min(TRIES, len(group)))
 
-    async def _answer(self, offer: Offer, body: dict[str, Any], answering: _Answering, tries: int) -> None:
+    async def _answer(self, offer: Offer, body: dict[str, Any], answering: Answering, tries: int) -> None:
         """Ask an engine; when it is lost before its answer began, another one."""
         answering.waits = tries > 1
         prefer = checks.conversation(body) if tries > 1 else 0
@@ -128,8 +140,9 @@ class Forward:
                         raise lost.problem from None
             self._metrics.add("retries_total", model=offer.name)
 
-    async def _ask(self, offer: Offer, server: Server, body: dict[str, Any], answering: _Answering) -> None:
+    async def _ask(self, offer: Offer, server: Server, body: dict[str, Any], answering: Answering) -> None:
         begin = asyncio.get_running_loop().time()
+        answering.asked(server)
         told = {**body, "model": server.model}
         try:
             if server.dialect == "ollama":
@@ -144,15 +157,15 @@ class Forward:
         room = responses.room(server, body) if self._api.path == responses.PATH else None
         watch = _StallTimer(exchange, self._limits.stall)
         try:
-            status, headers = await exchange.head()
+            head = await exchange.head()
             self._metrics.first_byte(offer.name, asyncio.get_running_loop().time() - begin)
-            if status >= 400:
-                problem = self._refused(status, await whole(exchange, MAX_ERROR), server)
-                raise Unanswered(problem) if status in NO_ANSWER else problem
-            if header(headers, b"content-type").startswith("text/event-stream"):
+            if head.status >= 400:
+                problem = self._refused(head.status, await whole(exchange, MAX_ERROR), server)
+                raise Unanswered(problem) if head.status in NO_ANSWER else problem
+            if head.kind == "text/event-stream":
                 await self._stream(offer, exchange, answering, room)
             else:
-                await self._piece(offer, status, exchange, answering, room)
+                await self._piece(offer, head.status, exchange, answering, room)
         except EngineGone:
             stopped = cut("the engine stopped before the end")
             raise stopped if answering.status else Unanswered(stopped) from None
@@ -161,10 +174,11 @@ class Forward:
             exchange.close()
 
     async def _stream(
-        self, offer: Offer, exchange: Exchange, answering: _Answering, room: Room | None
+        self, offer: Offer, exchange: Exchange, answering: Answering, room: Room | None
     ) -> None:
         """Pass events on as they come, and make sure that the stream has an end."""
         events = Events(self._api, room)
+        exchange.by_frames()
         if not answering.waits:
             await answering.stream()
         try:
@@ -172,6 +186,8 @@ class Forward:
                 if whole := events.feed(data):
                     await answering.stream()
                     await answering.piece(whole)
+                    if events.said:
+                        answering.begun()
         except EngineGone:
             pass
         end = events.finish()
@@ -179,10 +195,11 @@ class Forward:
             raise EngineGone
         await answering.stream()
         await answering.piece(end, more=False)
-        self._count(offer, events.usage())
+        answering.reason = events.reason()
+        self._count(offer, events.usage(), answering)
 
     async def _piece(
-        self, offer: Offer, status: int, exchange: Exchange, answering: _Answering, room: Room | None
+        self, offer: Offer, status: int, exchange: Exchange, answering: Answering, room: Room | None
     ) -> None:
         """An answer that comes at once; one that the engine did not finish is an error."""
         body = await whole(exchange, MAX_ANSWER)
@@ -197,9 +214,11 @@ class Forward:
             body = msgspec.json.encode(told)
         await answering.whole(status, body)
         if not self._api.counts:
-            self._count(offer, usage(body))
+            answering.reason = reason(body)
+            self._count(offer, usage(body), answering)
 
-    def _count(self, offer: Offer, counted: Any) -> None:
+    def _count(self, offer: Offer, counted: Usage, answering: Answering) -> None:
+        answering.usage = counted
         for kind, value in (("prompt", counted.prompt), ("answer", counted.answer)):
             if value:
                 self._metrics.add("tokens_total", value, model=offer.name, kind=kind)
@@ -219,36 +238,6 @@ class Forward:
         if status in (401, 403):
             return Problem(502, "The engine refused the gateway.", code="engine_refused")
         return Problem(status, text, code="engine_error")
-
-
-class _Answering:
-    """What has been sent to the client so far."""
-
-    def __init__(self, send: Send) -> None:
-        self.send = send
-        self.status = 0
-        self.open = False
-        self.waits = False  # for the first event before it begins: until then another engine can answer
-
-    async def whole(self, status: int, body: bytes) -> None:
-        self.status = status
-        await answer(self.send, status, body)
-
-    async def stream(self) -> None:
-        """Begin a stream of events, if that was not done."""
-        if self.status:
-            return
-        self.status, self.open = 200, True
-        headers = [
-            (b"content-type", b"text/event-stream"),
-            (b"cache-control", b"no-store"),
-            (b"x-accel-buffering", b"no"),
-        ]
-        await self.send({"type": "http.response.start", "status": 200, "headers": headers})
-
-    async def piece(self, data: bytes, *, more: bool = True) -> None:
-        self.open = more
-        await self.send({"type": "http.response.body", "body": data, "more_body": more})
 
 
 async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:

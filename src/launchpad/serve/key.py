@@ -1,4 +1,4 @@
-"""The key that every request needs: made once, kept where only the user can read it, shown when it is made."""
+"""The key that every request needs: made once, kept where only the user can read it, shown to a terminal when it is made."""
 
 from __future__ import annotations
 

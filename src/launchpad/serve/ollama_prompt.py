@@ -51,7 +51,7 @@ async def _ask(server: Server, asked: Mapping[str, Any]) -> tuple[int | None, in
     """The lengths of the prompt and of the context when it is too long, else None. Raises `Problem`, `EngineGone`."""
     exchange = await request(server.endpoint, server.api_key, "/api/chat", msgspec.json.encode(asked))
     try:
-        status, _ = await exchange.head()
+        status = (await exchange.head()).status
         text = b""
         while status >= 400 and len(text) < MAX_ANSWER and (data := await exchange.read()):
             text += data

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from launchpad.errors import SignalExit
+from launchpad.events import Report, ignore
 from launchpad.serve.app import Gateway, build
 from launchpad.serve.forward import Limits
 from launchpad.serve.loader import Loader
@@ -44,16 +45,17 @@ def serve(
     *,
     on_ready: Callable[[Gateway], None],
     tell: Callable[[str], None],
+    report: Report = ignore,
 ) -> None:
     """Answer on `listener`, a bound socket, until SIGINT, SIGTERM or SIGHUP; a second SIGINT does not wait for answers.
 
-    Raises what the first model could not be loaded for; a signal is raised again once all engines are gone.
+    `report` hears of each answer that ended, in a thread of its own. Raises what the first model could not be loaded for; a signal is raised again once all engines are gone.
     """
     import uvicorn
 
     metrics = Metrics()
     pool = Pool(offers, loader, metrics, idle_seconds=options.idle_seconds, tell=tell)
-    gateway = Gateway(offers, pool, metrics, options.limits)
+    gateway = Gateway(offers, pool, metrics, options.limits, report)
     if options.web_ui:
         gateway.ui = Ui(offers[0], pool, options.key)
     life = _Life(gateway, options.lazy, on_ready)

@@ -21,6 +21,12 @@ _PROMPT = (
     (re.compile(rb'"input_tokens": ?(\d+)'), re.compile(rb'"cache_read_input_tokens": ?(\d+)')),
     (re.compile(rb'"prompt_n": ?(\d+)'), re.compile(rb'"cache_n": ?(\d+)')),
 )
+# The first piece that says something: roles and pings do not.
+_SAID = re.compile(
+    rb'"(?:content|text|delta|thinking|reasoning(?:_content)?|arguments|partial_json)": ?"[^"]'
+)
+_WHY = re.compile(rb'"(?:finish_reason|stop_reason)": ?"(\w+)"')
+_STATUS = re.compile(rb'"status": ?"(completed|incomplete|failed)"')  # of /v1/responses
 _ANSWER = re.compile(rb'"(?:completion_tokens|output_tokens|predicted_n)": ?(\d+)')
 
 
@@ -41,6 +47,7 @@ class Events:
         self._first = b""
         self._tail = b""
         self._finished = False
+        self.said = False  # whether a piece of the answer came yet
         self.ended = False
 
     def feed(self, data: bytes) -> bytes:
@@ -52,6 +59,7 @@ class Events:
             data = self._whole(data)
         seen = self._tail[-_OVERLAP:] + data
         self._first = self._first or data[:_TAIL]
+        self.said = self.said or _SAID.search(data) is not None
         if not self.ended and self._api.end is not None and self._api.end.search(seen):
             self.ended = True
             data = self._room.last_event(data) if self._room else data
@@ -79,6 +87,10 @@ class Events:
         """The counts of the first event (Anthropic's) and of the last ones."""
         return usage(self._first + self._tail)
 
+    def reason(self) -> str:
+        """Why the answer ended, in the engine's word."""
+        return reason(self._tail)
+
 
 def usage(text: bytes) -> Usage:
     """The counts in an answer."""
@@ -89,6 +101,12 @@ def usage(text: bytes) -> Usage:
             prompt += (_last(cached, text) or 0) if cached else 0
             break
     return Usage(prompt, _last(_ANSWER, text))
+
+
+def reason(text: bytes) -> str:
+    """The engine's word for why an answer ended, "stop" where it gives none."""
+    found = _WHY.findall(text) or _STATUS.findall(text)
+    return found[-1].decode() if found else "stop"
 
 
 def _last(pattern: re.Pattern[bytes], text: bytes) -> int | None:

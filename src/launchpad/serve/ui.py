@@ -167,8 +167,8 @@ class Ui:
                     server.endpoint, server.api_key, path, None, method="GET", encoding=encoding
                 )
                 try:
-                    status, headers = await exchange.head()
-                    return status, headers, await whole(exchange, MAX_ANSWER)
+                    head = await exchange.head()
+                    return head.status, head.headers, await whole(exchange, MAX_ANSWER)
                 finally:
                     exchange.close()
             except EngineGone:

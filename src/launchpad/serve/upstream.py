@@ -1,17 +1,29 @@
-"""One request to an engine on this machine, read as it comes: httptools parses, asyncio moves the bytes.
-
-A general HTTP client costs more per token than the gateway may (see bench/serve); this one knows one request per
-connection and nothing else.
-"""
+"""One request to an engine, read as it comes by asyncio."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+import socket
+from contextlib import suppress
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-CONNECT_SECONDS = 10.0
+from launchpad.engines.exchange import (
+    CONNECT_SECONDS,
+    LARGE,
+    Incoming,
+    NotHttp,
+    Pace,
+    destination,
+    request_bytes,
+)
+
+if TYPE_CHECKING:
+    import ssl
+
 MAX_BUFFERED = 2**20  # bytes that may wait for a slow client before the engine has to
+_LOW_WATER: int | None = getattr(socket, "SO_RCVLOWAT", None)  # none: each part is read as it comes
 
 
 class EngineGone(Exception):
@@ -22,45 +34,41 @@ class Exchange(asyncio.Protocol):
     """The answer to one request. Read `head`, then `read` until it returns nothing; `close` in any case."""
 
     def __init__(self) -> None:
-        import httptools
-
-        self._parser = httptools.HttpResponseParser(self)
-        self._wrong = httptools.HttpParserError
+        self._incoming = Incoming()
         self._transport: asyncio.Transport | None = None
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._socket: Any = None
         self._wake: asyncio.Future[None] | None = None
-        self._complete = False
+        self._pace: Pace | None = None
         self._lost = False
         self._closed = False  # by the gateway
-        self._headers: dict[bytes, bytes] = {}
-        self._head = False
-        self.last = 0.0  # the loop's time when something last came
+        self._loop = asyncio.get_running_loop()
+        self.last = self._loop.time()  # when something last came
 
     # -- for the gateway ----------------------------------------------------------------------------------------
 
-    async def head(self) -> tuple[int, dict[bytes, bytes]]:
-        """Status and headers (names in lower case). Raises `EngineGone`."""
-        while not self._head:
+    async def head(self) -> Incoming:
+        """The answer, once its status and headers are here; its body is to be `read`. Raises `EngineGone`."""
+        while not self._incoming.begun:
             if self._lost:
                 raise EngineGone
             await self._wait()
-        return self._parser.get_status_code(), self._headers
+        return self._incoming
 
     async def read(self) -> bytes:
         """All bytes of the body that are here, at least one; none at its end. Raises `EngineGone` when it was cut."""
-        while not self._parts:
-            if self._complete:
+        while not self._incoming.waiting:
+            if self._incoming.complete:
                 return b""
             if self._lost:
                 raise EngineGone
             await self._wait()
-        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts.clear()
-        if self._size > MAX_BUFFERED and self._transport is not None:
+        if self._incoming.waiting > MAX_BUFFERED and self._transport is not None:
             self._transport.resume_reading()
-        self._size = 0
-        return data
+        return self._incoming.take()
+
+    def by_frames(self) -> None:
+        """What comes from here on is a stream: faster than frames it is read by frames."""
+        self._pace = Pace()
 
     def close(self) -> None:
         """Close the connection, which makes an engine stop that is still answering."""
@@ -68,55 +76,54 @@ class Exchange(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def send(self, request: bytes) -> None:
+        """Send the request."""
+        assert self._transport is not None
+        self._transport.write(request)
+
     # -- for asyncio --------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The engine took the connection."""
         self._transport = cast("asyncio.Transport", transport)
+        self._socket = transport.get_extra_info("socket")  # one that is encrypted forgets it at its end
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came and wake the reader."""
-        self.last = asyncio.get_running_loop().time()
+        """Take apart what came and wake the reader."""
+        assert self._transport is not None
+        self.last = self._loop.time()
         try:
-            self._parser.feed_data(data)
-        except self._wrong:
+            self._incoming.feed(data)
+        except NotHttp:
             self._lost = True
             self.close()
-        if self._size > MAX_BUFFERED and self._transport is not None:
+        if self._incoming.waiting > MAX_BUFFERED:
             self._transport.pause_reading()
+        if self._pace is not None and (seconds := self._pace.rest(len(data))):
+            self._rest(seconds)
         self._notify()
 
     def connection_lost(self, error: Exception | None) -> None:
         """A body without a length ends here; any other is cut."""
-        endless = self._head and not {b"content-length", b"transfer-encoding"} & self._headers.keys()
-        if endless and error is None and not self._closed:
-            self._complete = True
+        if error is None and not self._closed:
+            self._incoming.closed()
         self._lost = True
         self._notify()
 
-    # -- for httptools ------------------------------------------------------------------------------------------
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One header."""
-        self._headers[name.lower()] = value
-
-    def on_headers_complete(self) -> None:
-        """The body begins."""
-        self._head = True
-
-    def on_body(self, body: bytes) -> None:
-        """A part of the body, decoded."""
-        self._parts.append(body)
-        self._size += len(body)
-
-    def on_message_complete(self) -> None:
-        """The answer is whole."""
-        self._complete = True
-
     # -----------------------------------------------------------------------------------------------------------
 
+    def _rest(self, seconds: float) -> None:
+        """Be woken for less than a large part only after a while, or when the engine has closed the connection."""
+        if _LOW_WATER is not None:
+            self._wake_for(LARGE)
+            self._loop.call_later(seconds, self._wake_for, 1)
+
+    def _wake_for(self, size: int) -> None:
+        with suppress(OSError):  # it was closed, or this kernel cannot: then each part is read as it comes
+            self._socket.setsockopt(socket.SOL_SOCKET, _LOW_WATER, size)
+
     async def _wait(self) -> None:
-        self._wake = asyncio.get_running_loop().create_future()
+        self._wake = self._loop.create_future()
         try:
             await self._wake
         finally:
@@ -138,33 +145,26 @@ async def request(
 ) -> Exchange:
     """Send a request to the engine at `endpoint` (`http://127.0.0.1:PORT/v1`). `path` starts at its root.
 
-    Raises `EngineGone` when it does not take the connection.
+    Raises `EngineGone` when it does not take the connection, or cannot be spoken to there.
     """
-    parts = urlsplit(endpoint)
-    loop = asyncio.get_running_loop()
     try:
+        where = urlsplit(endpoint)
+        target = where.path.removesuffix("/v1") + path
+        data = request_bytes(where, target, key, body, method=method, encoding=encoding)
+        host, port, secure = destination(where)
         async with asyncio.timeout(CONNECT_SECONDS):
-            transport, exchange = await loop.create_connection(
-                Exchange, parts.hostname or "", parts.port or 80
+            _, exchange = await asyncio.get_running_loop().create_connection(
+                Exchange, host, port, ssl=_tls() if secure else None
             )
-    except (OSError, TimeoutError) as error:
+    except (OSError, ValueError) as error:
         raise EngineGone from error
-    target = parts.path.removesuffix("/v1") + path
-    lines = [
-        f"{method} {target} HTTP/1.1",
-        f"Host: {parts.netloc}",
-        "Connection: close",
-        f"Accept-Encoding: {encoding}",
-    ]
-    if key:
-        lines.append(f"Authorization: Bearer {key}")
-    if body is not None:
-        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
-    exchange.last = loop.time()
-    transport.write("\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b""))
+    exchange.send(data)
     return exchange
 
 
-def header(headers: dict[bytes, bytes], name: bytes) -> str:
-    """A header's value as text, empty when it is not there."""
-    return headers.get(name, b"").decode("latin-1")
+@cache
+def _tls() -> ssl.SSLContext:
+    """Loading certificates takes 30 ms, once."""
+    import ssl
+
+    return ssl.create_default_context()
