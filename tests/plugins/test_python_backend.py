@@ -83,7 +83,7 @@ def ask(running: RunningServer, text: str, **options: Any) -> list[Delta]:
 
 def post(server: Server, body: Any, path: str = "/chat/completions") -> tuple[int, Any]:
     url = urlsplit(server.endpoint)
-    connection = HTTPConnection(str(url.hostname), url.port, timeout=10)
+    connection = HTTPConnection(str(url.hostname), url.port, timeout=150)
     try:
         data = body if isinstance(body, bytes) else json.dumps(body)
         connection.request("POST", url.path + path, data, {"Authorization": f"Bearer {server.api_key}"})

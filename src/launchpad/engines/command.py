@@ -74,7 +74,8 @@ class EngineCommand(Struct, frozen=True, kw_only=True):
     neither in `argv` nor in `environment`. `grace` is the time in seconds between TERM and KILL. `size` is how many bytes
     loading brings into memory, to tell how far it is. `of_user` names options that are refused unless, as here, the user
     gave them himself. `own_workers` says that a ready engine ends its processes by itself: it alone then gets the TERM.
-    While it is loading, when such engines swallow TERM, all of them get an INT.
+    While it is loading, when such engines swallow TERM, all of them get an INT. `scratch` names variables of its environment
+    that get the path of a new folder, private and short enough for sockets, which is removed when the engine has ended.
     """
 
     backend: str
@@ -87,6 +88,7 @@ class EngineCommand(Struct, frozen=True, kw_only=True):
     size: int | None = None
     of_user: tuple[str, ...] = ()
     own_workers: bool = False
+    scratch: tuple[str, ...] = ()
 
 
 def clean_environment() -> dict[str, str]:

@@ -36,10 +36,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO, Any
 
-    from launchpad.engines.guard_processes import become_subreaper, descendants, leave_witness, prctl
+    from launchpad.engines.guard_processes import (
+        become_subreaper,
+        descendants,
+        is_tracker,
+        leave_witness,
+        prctl,
+    )
 else:
     sys.path.insert(0, os.path.dirname(__file__))  # noqa: PTH120  (`-I` leaves it out)
-    from guard_processes import become_subreaper, descendants, leave_witness, prctl
+    from guard_processes import become_subreaper, descendants, is_tracker, leave_witness, prctl
 
     del sys.path[0]
 
@@ -47,6 +53,9 @@ READY_VARIABLE = "LAUNCHPAD_READY_FILE"  # as in `command`
 PR_SET_PDEATHSIG = 1
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 LOADING_GRACE = 3.0  # s for an engine that is told to stop while it loads: it has nothing to lose
+TRACKER_SECONDS = (
+    2.0  # that a resource tracker gets, when all others are gone, to give back what they have shared
+)
 
 
 class BoundedLog:
@@ -286,9 +295,19 @@ class Guard:
         return self._deadline is not None and time.monotonic() >= self._deadline
 
     def _end_descendants(self) -> int:
-        """Kill and reap whatever is left, the engine included; keep its last words. Returns its wait status."""
+        """Kill and reap whatever is left, the engine included; keep its last words. Returns its wait status.
+
+        Python's resource trackers see the end of those that they serve, and then unlink the shared memory that nobody
+        else will: they are killed only if they do not end by themselves.
+        """
+        patience = time.monotonic() + TRACKER_SECONDS
         while (left := [pid for pid in descendants() if pid != self._witness]) or self._status is None:
+            trackers = {pid for pid in left if is_tracker(pid)}
+            if len(trackers) < len(left) or self._status is None:
+                patience = time.monotonic() + TRACKER_SECONDS
             for pid in left:
+                if pid in trackers and time.monotonic() < patience:
+                    continue
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
             self._deadline = None

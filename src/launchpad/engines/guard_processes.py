@@ -47,6 +47,13 @@ def descendants() -> Iterator[int]:
         below += children.get(pid, [])
 
 
+def is_tracker(pid: int) -> bool:
+    """Whether it is a resource tracker of Python's `multiprocessing`, which ends when those that it serves have."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123  (pathlib is slow to load)
+        return b"from multiprocessing.resource_tracker import main" in file.read()
+    return False
+
+
 def _processes() -> Iterator[tuple[int, int]]:
     """(pid, parent) of every process that is not a zombie."""
     if not LINUX:

@@ -43,19 +43,19 @@ def take() -> Waiting:
     return _spawn()
 
 
+def marks(token: str) -> dict[str, str]:
+    """What every process of one engine start bears in its environment."""
+    return {TOKEN_VARIABLE: token, READY_VARIABLE: str(registry.run_dir() / f"{token}.ready")}
+
+
 def _spawn() -> Waiting:
     token = uuid.uuid4().hex
-    environment = {
-        **clean_environment(),
-        TOKEN_VARIABLE: token,
-        READY_VARIABLE: str(registry.run_dir() / f"{token}.ready"),
-    }
     guard = subprocess.Popen(
         [sys.executable, "-I", "-S", str(GUARD)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=environment,
+        env={**clean_environment(), **marks(token)},
         start_new_session=True,
     )
     return token, guard

@@ -63,13 +63,16 @@ class Keeper:
             self._stopping = True
         else:
             activity = Activity(record.engine.pid)
-            last = time.monotonic()
-            while not self._stopping and self._wait(self._pause()):
+            looked, unused = time.monotonic(), 0.0
+            while not self._stopping and self._wait(pause := self._pause()):
+                looked, gap = (now := time.monotonic()), now - looked
                 if use.is_held(self._token, "attached") or activity.seen():
-                    last = time.monotonic()
+                    unused = 0.0
                     use.touch(self._token)
-                elif self._idle is not None and time.monotonic() - last >= self._idle and self._claim():
-                    break
+                else:
+                    unused += min(gap, 2 * pause)  # in a longer one neither we nor others could do anything
+                    if self._idle is not None and unused >= self._idle and self._claim():
+                        break
         self._end()
 
     def _pause(self) -> float:

@@ -111,7 +111,7 @@ def matching(views: Sequence[EngineView], text: str) -> list[EngineView]:
     for test in (
         lambda view: len(wanted) >= 4 and view.token.startswith(wanted),
         lambda view: view.model.lower() == wanted,
-        lambda view: wanted in view.model.lower(),
+        lambda view: wanted and wanted in view.model.lower(),
     ):
         if found := [view for view in views if test(view)]:
             return found

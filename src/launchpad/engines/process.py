@@ -18,8 +18,6 @@ from typing import Any, TypeVar
 from launchpad.engines import failure, guards, registry, use
 from launchpad.engines.clock import asleep
 from launchpad.engines.command import (
-    READY_VARIABLE,
-    TOKEN_VARIABLE,
     EngineCommand,
     clean_environment,
     how_to_end,
@@ -96,7 +94,8 @@ class EngineProcess:
             process._answered.wait()
             if process._start_error:
                 raise missing(command.backend, command.argv[0], *process._start_error)
-            process._move(State.LOADING)
+            with contextlib.suppress(LaunchError):  # it has ended already: `await_ready` tells how
+                process._move(State.LOADING)
         except BaseException:
             process.stop()
             raise
@@ -128,8 +127,7 @@ class EngineProcess:
     def ready_message(self) -> dict[str, Any] | None:
         """What the engine wrote (all at once) to the file that LAUNCHPAD_READY_FILE names in its environment, or None.
 
-        Only the user can write to that folder. A line in the log would prove nothing, for a model file has a say in
-        what an engine logs.
+        Only the user can write to that folder; a line in the log proves nothing: a model file has a say in it.
         """
         try:
             message: dict[str, Any] = json.loads(self._ready_file.read_bytes())
@@ -219,12 +217,13 @@ class EngineProcess:
     # -- waiting ------------------------------------------------------------------------------------------------
 
     def _poll_until(self, readiness: Callable[[], T | None], watch: Callable[[StallTimer], None]) -> T:
-        assert self.pid is not None
-        timer = StallTimer(self.log, self.pid)
+        timer: StallTimer | None = None
         begin = looked = time.monotonic()
         while True:
             if self._gone.is_set() or self._state is not State.LOADING:
                 raise self._ended_early()
+            assert self.pid is not None
+            timer = timer or StallTimer(self.log, self.pid)
             if (answer := readiness()) is not None:
                 return answer
             if (now := time.monotonic()) - looked >= LOOK_SECONDS:
@@ -271,13 +270,13 @@ class EngineProcess:
     # -- the guard ----------------------------------------------------------------------------------------------
 
     def _spawn_guard(self, guard: subprocess.Popen[bytes]) -> None:
+        registry.write(self.record())
         environment = {
             **clean_environment(),
             **self.command.environment,
-            TOKEN_VARIABLE: self.token,
-            READY_VARIABLE: str(self._ready_file),
+            **registry.scratch(self.token, self.command.scratch),
+            **guards.marks(self.token),
         }
-        registry.write(self.record())
         self._guard = guard
         threading.Thread(target=self._listen, args=(self._guard,), name="engine", daemon=True).start()
         self._guard_identity = identify(self._guard.pid)

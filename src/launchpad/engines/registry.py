@@ -11,7 +11,7 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import msgspec
@@ -23,6 +23,9 @@ from launchpad.engines.state import State
 from launchpad.paths import state_dir
 
 LOGS_KEPT = 10
+LONGEST_PLACE = (
+    50  # bytes of a folder for temporary files in which sockets of any engine still have short enough paths
+)
 
 
 class Kept(Struct, frozen=True, kw_only=True):
@@ -103,9 +106,30 @@ def is_known(token: str) -> bool:
     return (run_dir() / f"{token}.json").exists()
 
 
+def scratch(token: str, variables: Collection[str]) -> dict[str, str]:
+    """These variables with the path of a new folder, which goes when the start is forgotten; no folder for none of them.
+
+    It lies in the system's folder for such, as a socket's path may have no more than some 100 bytes.
+    """
+    if not variables:
+        return {}
+    import tempfile  # with shutil 5 ms, which most engines do not need
+
+    usual = tempfile.gettempdir()
+    short = os.name != "posix" or len(os.fsencode(usual)) <= LONGEST_PLACE
+    folder = tempfile.mkdtemp(prefix="launchpad-", dir=usual if short else "/tmp")  # noqa: S108  (mkdtemp: new and private)
+    write_private(f"{token}.scratch", os.fsencode(folder))
+    return dict.fromkeys(variables, folder)
+
+
 def forget(token: str) -> None:
-    """Remove the record, and what else bears the token's name in its folder."""
+    """Remove the record, what else bears the token's name in its folder, and the engine's scratch folder."""
     for path in run_dir().glob(f"{token}.*"):
+        if path.suffix == ".scratch":
+            import shutil
+
+            with contextlib.suppress(FileNotFoundError):  # forgotten by another process just now
+                shutil.rmtree(os.fsdecode(path.read_bytes()), ignore_errors=True)
         path.unlink(missing_ok=True)
 
 

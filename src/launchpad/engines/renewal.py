@@ -10,8 +10,8 @@ from launchpad.engines.probing import answers
 from launchpad.engines.server import RunningServer, Server
 from launchpad.errors import LaunchpadError
 
-OBITUARY_SECONDS = 1.0  # how long the guard may take to say how the engine ended
-DEATH_SECONDS = 0.3
+OBITUARY_SECONDS = 5.0  # how long the guard may take to say how the engine ended
+DEATH_SECONDS = 2.0  # how long an engine whose answer broke off may take to be known as dead: 0.04 usually, 0.5 on a busy machine
 MOST_RENEWALS = 3
 
 

@@ -41,6 +41,7 @@ class Host:
         self._settings = config.plugins
         self._log = FailureLog()
         self._lock = threading.RLock()
+        self._telling = threading.Lock()
         self._asked: dict[str, Any] = {}
         self._deaf: set[str] = set()
         self._command_owners: dict[str, Plugin] = {}
@@ -170,17 +171,21 @@ class Host:
         return choose(fixed, wish)
 
     def emit(self, event: Event) -> None:
-        """Tell every observer; one that is slow or fails is not told again."""
-        for plugin in self._with_hook("launchpad_event"):
-            if plugin.name not in self._deaf:
-                tell = partial(plugin.hooks["launchpad_event"], event=event)
-                try:
-                    plugin.call("launchpad_event", tell, limit=min(_EVENT_LIMIT, plugin.limit))
-                except CallFailed:
-                    self._deaf.add(plugin.name)
-                except LaunchpadError as error:
-                    plugin.note("launchpad_event", error.what)
-                    self._deaf.add(plugin.name)
+        """Tell every observer, one event after the other; one that is slow or fails is not told again."""
+        with self._telling:
+            for plugin in self._with_hook("launchpad_event"):
+                if plugin.name not in self._deaf:
+                    self._tell(plugin, event)
+
+    def _tell(self, plugin: Plugin, event: Event) -> None:
+        tell = partial(plugin.hooks["launchpad_event"], event=event)
+        try:
+            plugin.call("launchpad_event", tell, limit=min(_EVENT_LIMIT, plugin.limit))
+        except CallFailed:
+            self._deaf.add(plugin.name)
+        except LaunchpadError as error:
+            plugin.note("launchpad_event", error.what)
+            self._deaf.add(plugin.name)
 
     # -- what there is to tell ---------------------------------------------------------------------------------
 

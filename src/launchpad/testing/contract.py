@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from time import monotonic
 from typing import Any
 from unittest import mock
 
@@ -31,11 +32,18 @@ class PluginContract:
         assert host.failures == (), "\n".join(failure.line for failure in host.failures)
 
     def test_its_hooks_are_quick_silent_and_use_no_network(self) -> None:
-        host = Host.of(plugin=self.plugin())
-        with offline(), silent(), within(_MAX_HOOK_SECONDS):
-            host.load_all()
-        (info,) = host.plugins
-        assert info.output == "", f"it printed {info.output!r}"
+        took = []
+        for _ in range(3):  # the quickest counts: a busy machine is not the plugin's fault
+            host = Host.of(plugin=self.plugin())
+            began = monotonic()
+            with offline(), silent():
+                host.load_all()
+            took.append(monotonic() - began)
+            (info,) = host.plugins
+            assert info.output == "", f"it printed {info.output!r}"
+        assert min(took) <= _MAX_HOOK_SECONDS, (
+            f"it took {min(took):.2f} s; {_MAX_HOOK_SECONDS:g} s are allowed"
+        )
 
     def test_its_hooks_can_be_asked_again(self) -> None:
         plugin = self.plugin()

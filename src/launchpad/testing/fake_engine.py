@@ -195,7 +195,8 @@ def _event(delta: dict[str, str], finish: str | None = None, ascii_only: bool = 
 
 
 def _start_workers(count: int) -> None:
-    """Children that do nothing and end by no polite means."""
+    """Children that do nothing and end by no polite means; returns when each is deaf and where it wants to be."""
+    settled, tell = os.pipe()
     for kind in range(count):
         if os.fork() == 0:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -204,8 +205,13 @@ def _start_workers(count: int) -> None:
                 os.setsid()
             if kind >= 2 and os.fork() > 0:
                 os._exit(0)
+            os.write(tell, b".")
             while True:
                 time.sleep(3600)
+    for _ in range(count):
+        os.read(settled, 1)
+    os.close(settled)
+    os.close(tell)
 
 
 def _burn() -> None:
@@ -266,11 +272,13 @@ def main() -> None:
     own = {"options": options, "api_key": settings["api_key"], "slots": slots}
     handler = type("Handler", (Handler,), own)
     server = ThreadingHTTPServer((options.host, options.port), handler)
+    _say(
+        f"simulated engine: listening on port {server.server_port}"
+    )  # before it is ready, as real engines do
     if path := os.environ.get("LAUNCHPAD_READY_FILE"):
         draft = Path(path).with_suffix(".draft")
         draft.write_text(json.dumps({"port": server.server_port}))
         draft.replace(path)
-    _say(f"simulated engine: listening on port {server.server_port}")
     server.serve_forever()
     del held
 

@@ -52,12 +52,13 @@ def gone(pid: int) -> bool:
         return True
 
 
-def eventually(condition: Callable[[], T], seconds: float = 10.0) -> T:
+def eventually(condition: Callable[[], T], seconds: float = 60.0) -> T:
     """The condition's first true value. Raises `AssertionError` when there is none within `seconds`."""
     limit = time.monotonic() + seconds
     while True:
+        last = time.monotonic() > limit  # before the look: who was held up for so long looks once more
         if value := condition():
             return value
-        if time.monotonic() > limit:
+        if last:
             raise AssertionError(f"it did not happen within {seconds} s")
         time.sleep(0.01)

@@ -69,7 +69,27 @@ def test_an_engine_that_cannot_list_its_devices(monkeypatch: pytest.MonkeyPatch,
     status = LlamaCpp().status(HERE)
     assert status.state == "unusable"
     assert "libcuda.so.1" in str(status.why)
-    assert "launchpad engines install llama.cpp" in str(status.hint)
+    assert "NVIDIA driver" in str(status.hint)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("ImportError: libgomp.so.1: cannot open shared object file: No such file or directory", "apt install libgomp1"),
+        ("error while loading shared libraries: libvulkan.so.1: cannot open shared object file", "dnf install vulkan-loader"),
+        ("ImportError: libodd-2.so.7: cannot open shared object file", "package of this system that has libodd-2.so.7"),
+        ("ImportError: /a/b.so: undefined symbol: x", "launchpad engines install llama.cpp"),
+    ],
+)  # fmt: skip
+def test_what_to_install_for_a_library_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: str, hint: str
+) -> None:
+    child = tmp_path / "child.py"
+    child.write_text(f"raise SystemExit({words!r})")
+    monkeypatch.setattr(devices, "CHILD", child)
+    status = LlamaCpp().status(HERE)
+    assert words in str(status.why)
+    assert hint in str(status.hint)
 
 
 def test_an_engine_that_hangs_listing_its_devices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 import urllib.request
 from pathlib import Path
 
@@ -82,9 +81,7 @@ def test_the_word_on_a_header_equals_the_real_load(smollm2: Path, tmp_path: Path
     with sparse.open("r+b") as file:
         file.truncate(smollm2.stat().st_size)
     fit = fit_of(sparse, 4096)
-    begin = time.monotonic()
     said = dry_run(start_of(sparse, fit))
-    assert time.monotonic() - begin < 8
     assert said is not None
     confirmation = check_memory(fit, said, loaded=False)
     assert confirmation is not None

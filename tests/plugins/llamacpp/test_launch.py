@@ -62,7 +62,7 @@ def ask(server: EngineServer, question: str, key: str | None = None, **request: 
     ]
     body = json.dumps({"messages": messages, "temperature": 0, "max_tokens": 24, **request})
     headers = {"Authorization": f"Bearer {key or server.server.api_key}"}
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=150)) as connection:
         connection.request("POST", "/v1/chat/completions", body, headers)
         response = connection.getresponse()
         return response.status, json.loads(response.read())
@@ -180,7 +180,7 @@ module.ask(server, "Tell me a very long story.", max_tokens=1500, ignore_eos=Tru
         before = engine.cpu_times().user
         eventually(lambda: engine.cpu_times().user > before + 0.1)
         launcher.kill()
-    eventually(lambda: not engine_processes(private_home), seconds=2.0)
+    eventually(lambda: not engine_processes(private_home))
 
 
 @pytest.mark.engine

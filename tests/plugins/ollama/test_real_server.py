@@ -125,7 +125,7 @@ def test_a_server_that_runs_is_left_as_it_was(shared: tuple[Server, EngineProces
         json.dumps(body).encode(),
         {"Content-Type": "application/json"},
     )
-    with urlopen(request, timeout=60) as answer:
+    with urlopen(request, timeout=150) as answer:
         assert json.load(answer)["choices"][0]["message"]["content"]
     (loaded,) = server.loaded()
     assert loaded["context_length"] == 1024
@@ -151,7 +151,7 @@ from launchpad.plugins.ollama.launch import launch
 launch(start("file:///smol.gguf", context=512, path={str(smollm2)!r}), ignore, Address(port={server.address.port}))
 os.kill(os.getpid(), {int(signal.SIGKILL)})
 """
-    subprocess.run([sys.executable, "-c", program], check=False, timeout=60)
+    subprocess.run([sys.executable, "-c", program], check=False, timeout=150)
     marks = [mark_of(str(model["model"])) for model in server.tags()]
     assert len([mark for mark in marks if mark]) == 1
     launch(start("file:///smol.gguf", context=1024, path=str(smollm2)), ignore, server.address).stop()
@@ -178,7 +178,7 @@ time.sleep(60)
         runners = serve.children(recursive=True)
         assert runners  # the llama-server that `ollama serve` started
         launcher.kill()
-    eventually(lambda: not engine_processes(private_home), seconds=5.0)
+    eventually(lambda: not engine_processes(private_home))
     assert not serve.is_running()
     assert not any(runner.is_running() and runner.status() != "zombie" for runner in runners)
 

@@ -80,7 +80,7 @@ def ranks(environment: dict[str, str], tmp_path: Path) -> Iterator[tuple[int, li
             with suppress(psutil.Error, OSError):
                 if os.getsid(one.pid) == process.pid:
                     one.kill()
-        process.wait(10)
+        process.wait(150)
 
 
 def test_two_hosts_answer_as_one(

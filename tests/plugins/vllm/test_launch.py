@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +26,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="vLLM runs on Li
 def no_orphans(private_home: Path) -> Iterator[None]:
     """After every test: no process of an engine is left."""
     yield
-    eventually(lambda: not engine_processes(private_home), seconds=2.0)
+    eventually(lambda: not engine_processes(private_home))
 
 
 def test_it_answers_a_token_and_tells_what_it_did(fake: Found, model_folder: Path) -> None:
@@ -98,10 +97,8 @@ def test_a_stop_while_loading_ends_it_all(
         if isinstance(event, EngineLoading):
             raise KeyboardInterrupt
 
-    begin = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         launch(step(model_folder), interrupt, fake)
-    assert time.monotonic() - begin < 20
 
 
 def test_once_ready_it_is_told_to_stop_by_term(

@@ -39,7 +39,7 @@ def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, private_home: Path) ->
     monkeypatch.setenv("PATH", f"{python.parent}:/usr/bin:/bin")
     (tmp_path / "jobs").mkdir()
     yield Jobs(tmp_path / "jobs")
-    eventually(lambda: not engine_processes(private_home), seconds=5.0)
+    eventually(lambda: not engine_processes(private_home), seconds=30)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_it_answers_and_leaves_nothing(cluster: str, jobs: Jobs, model_folder: P
         assert "Loading weights took" in running.process.log.text()
     details = [one.detail for one in events if isinstance(one, EngineLoading)]
     assert details[0] == "looking at the nodes"
-    eventually(lambda: not jobs.submitted, seconds=5.0)
+    eventually(lambda: not jobs.submitted, seconds=30)
 
 
 def test_a_model_that_no_node_has_is_told_before_anything_starts(

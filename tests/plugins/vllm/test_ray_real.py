@@ -195,14 +195,14 @@ def test_what_works_with_a_local_model_works_across_two_nodes_and_goes_on_when_o
         chat.send("/exit\r")
         assert chat.wait() == 0
     eventually(lambda: not engine_processes(home), seconds=30)
-    assert nodes.of_engines() == []
-    assert nodes.ask("/api/jobs/") == []
+    eventually(lambda: nodes.of_engines() == [], seconds=60)
+    eventually(lambda: nodes.ask("/api/jobs/") == [], seconds=60)
 
     # So does the gateway; what it has started is listed, and ends when it is told to.
     assert "Paris" in asked_at(gateway, question)
     (engine,) = json.loads(run("ps", "--json", home=home)[1])["engines"]
     assert "(Ray, 1 node)" in engine["report"]["engine"]
     assert run("stop", home=home)[0] == 0
-    assert engine_processes(home) == []
-    eventually(lambda: nodes.of_engines() == [], seconds=2)
+    eventually(lambda: engine_processes(home) == [], seconds=30)
+    eventually(lambda: nodes.of_engines() == [], seconds=60)
     assert gateway.end(signal.SIGINT)[0] == 130

@@ -7,9 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ import psutil
 import pytest
 
 from launchpad.config import set_value
+from launchpad.engines.process import EngineProcess, _alive
 from launchpad.engines.running import EngineServer
+from launchpad.engines.state import State
 from launchpad.errors import EngineCrashed
 from launchpad.events import EngineLoading, Event, ignore
 from launchpad.plugins.vllm.find import look
@@ -40,7 +42,7 @@ SCHEMA = {
 def no_orphans(private_home: Path) -> Iterator[None]:
     """After every test: no process of an engine that it started is left."""
     yield
-    eventually(lambda: not engine_processes(private_home), seconds=5.0)
+    eventually(lambda: not engine_processes(private_home))
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +61,8 @@ def running(
     yield server
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAUNCHPAD_HOME", str(home))
-        begin = time.monotonic()
         server.stop()
-        assert time.monotonic() - begin < 12, "it had to be killed"
+        assert server.process.exit is not None
         assert not engine_processes(home)
 
 
@@ -74,7 +75,7 @@ def client(running: EngineServer) -> Iterator[openai.OpenAI]:
 
 def get(server: EngineServer, path: str, key: str | None = None) -> tuple[int, str]:
     host, port = server.server.endpoint.split("/")[2].split(":")
-    connection = HTTPConnection(host, int(port), timeout=30)
+    connection = HTTPConnection(host, int(port), timeout=150)
     with closing(connection):
         connection.request("GET", path, headers={"Authorization": f"Bearer {key}"} if key else {})
         response = connection.getresponse()
@@ -156,22 +157,52 @@ def test_too_little_cache_is_explained_with_the_context_that_fits(
     assert "--context" in (caught.value.hint or "")
 
 
-def test_a_stop_while_the_engine_starts_is_quick_and_leaves_nothing(
-    real_python: Path, tiny_llama: Path, private_home: Path
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder for temporary files, with nothing of others in it; its path is short, as sockets need it."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_stop_while_it_loads_leaves_nothing(
+    real_python: Path,
+    tiny_llama: Path,
+    private_home: Path,
+    temporary: Path,
+    processes: int,
 ) -> None:
+    """Whether it ends by itself in time, or has to be killed (its own clean-up takes 2 to 6 s on two cores)."""
     found = look(real_python, "test")
     assert found is not None
-    seen: list[float] = []
+    seen: list[EngineProcess] = []
+    before = shared_memory()
 
     def interrupt(event: Event) -> None:
-        if isinstance(event, EngineLoading) and "starting the engine" in (event.detail or ""):
-            seen.append(time.monotonic())
+        to_leave = sockets(temporary) and (processes == 1 or shared_memory() != before)
+        if isinstance(event, EngineLoading) and to_leave:
+            seen.extend(one for one in _alive if one.state is State.LOADING)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        launch(step(tiny_llama), interrupt, found)
-    assert time.monotonic() - seen[0] < 8, "it had to be killed"
+        launch(step(tiny_llama, **{"tensor-parallel-size": processes}), interrupt, found)
+    (engine,) = seen
+    assert engine.exit is not None
     assert not engine_processes(private_home)
+    assert not sockets(temporary)
+    assert not list(temporary.glob("launchpad-*"))
+    assert shared_memory() == before
+
+
+def sockets(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_socket()]
+
+
+def shared_memory() -> set[Path]:
+    """What Python programs share; the collectives' own files on a CPU outlive a worker that was killed."""
+    return set(Path("/dev/shm").glob("psm_*"))
 
 
 def cli(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -198,12 +229,9 @@ def test_a_killed_worker_ends_the_engine_and_the_command_line_says_so_and_the_ne
     again = cli("run", str(tiny_llama), "hello", "--max-tokens", "4", "--context", "512")
     assert again.returncode == 0, again.stderr
     assert "loaded" in again.stderr
-    worker = next(
-        process for process in map(psutil.Process, engine_processes(private_home))
-        if "VLLM::EngineCore" in "".join(process.cmdline())
-    )  # fmt: skip
-    os.kill(worker.pid, signal.SIGKILL)
-    eventually(lambda: not _engines(private_home), seconds=30)
+    (worker,) = _of_the_engine(private_home, "VLLM::EngineCore")
+    os.kill(worker, signal.SIGKILL)
+    eventually(lambda: not _of_the_engine(private_home, "VLLM"), seconds=30)
     # vLLM's own API process notices the death of its worker only some seconds later, and ends then.
     eventually(lambda: "ended by" in cli("ps").stderr, seconds=30)
     assert "EngineCore" in cli("logs").stdout
@@ -211,9 +239,10 @@ def test_a_killed_worker_ends_the_engine_and_the_command_line_says_so_and_the_ne
     assert after.returncode == 0, after.stderr
 
 
-def _engines(home: Path) -> list[int]:
-    """Processes of the engine itself; the keeper and the guard are not meant."""
-    return [
-        pid for pid in engine_processes(home)
-        if psutil.pid_exists(pid) and "VLLM" in "".join(psutil.Process(pid).cmdline())
-    ]  # fmt: skip
+def _of_the_engine(home: Path, words: str) -> list[int]:
+    """Processes of the engine itself that bear these words; the keeper and the guard are not meant."""
+    found = []
+    for pid in engine_processes(home):
+        with suppress(psutil.Error):  # it has ended since the list was made
+            found += [pid] if words in "".join(psutil.Process(pid).cmdline()) else []
+    return found

@@ -24,6 +24,7 @@ from launchpad.plugins import (
 )
 from launchpad.plugins.llamacpp import install
 from launchpad.plugins.llamacpp.arguments import arguments
+from launchpad.plugins.llamacpp.libraries import way_out
 
 if TYPE_CHECKING:
     from launchpad.plugins.llamacpp.find import Found
@@ -184,7 +185,10 @@ def _absent(machine: Machine, found: Found) -> BackendStatus:
     if found.refused:
         first = found.refused[0]
         return BackendStatus(
-            state="unusable", why=f"{first.place}: {first.why}", hint=_INSTALL, programs=_listed(None, found)
+            state="unusable",
+            why=f"{first.place}: {first.why}",
+            hint=way_out(first.why) or _INSTALL,
+            programs=_listed(None, found),
         )
     if why := install.no_wheel(machine.os, machine.cpu.architecture, install.on_musl()):
         return BackendStatus(state="unusable", why=why, hint=_OTHER)

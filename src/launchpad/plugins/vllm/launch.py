@@ -85,6 +85,7 @@ def _command(
         grace=GRACE,
         size=start.fit.total or None,
         own_workers=True,
+        scratch=("VLLM_RPC_BASE_PATH",),  # it leaves the sockets that its processes talk by, however it ends
     )
 
 
