@@ -15,6 +15,7 @@ import pytest
 import ruamel.yaml
 from msgspec.structs import replace
 
+from launchpad.errors import UsageError
 from launchpad.services import containers, native
 from launchpad.services.model import Service
 from launchpad.services.quoting import plain, quoted
@@ -77,10 +78,21 @@ def test_the_unit_starts_exactly_this_command(service):
     assert values(text, "KillMode") == ["control-group"]
 
 
-def test_a_service_that_is_stopped_has_not_failed():
+@pytest.mark.parametrize("made", [native.systemd, containers.quadlet])
+def test_how_a_service_ends_and_begins_again(made):
+    text = made(SERVICE).files[0].text
     # `serve` ends with 143 at SIGTERM, as all commands do (tests/serve/test_real_engine.py)
-    for file in (native.systemd(SERVICE).files[0], containers.quadlet(SERVICE).files[0]):
-        assert values(file.text, "SuccessExitStatus") == ["143"]
+    assert values(text, "SuccessExitStatus") == ["143"]
+    assert values(text, "RestartPreventExitStatus") == [str(UsageError.exit_code)]
+    (seconds,) = values(text, "TimeoutStartSec")
+    assert int(seconds) > 90  # systemd's own; large weights take longer from a disk
+
+
+def test_a_unit_has_started_when_the_gateway_says_that_it_answers():
+    text = native.systemd(SERVICE).files[0].text
+    assert values(text, "Type") == ["notify"]  # tests/cli/test_serve.py: what it is told
+    assert values(containers.quadlet(SERVICE).files[0].text, "Notify") == ["true"]
+    assert values(text, "SyslogIdentifier") == ["launchpad"]
 
 
 @pytest.mark.parametrize("service", [SERVICE, NASTY], ids=["plain", "nasty"])
@@ -175,6 +187,9 @@ def test_quadlet_names_its_image_and_key():
     words = [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(values(unit, "Exec")[0])]
     assert words == containers.arguments(NASTY)
     assert "--key-file" in words
+    steps = containers.quadlet(SERVICE).steps
+    assert f"podman secret create {containers.KEY} -" in steps[0]
+    assert f"--showsecret --format '{{{{.SecretData}}}}' {containers.KEY} " in steps[-1]  # nobody saw it yet
 
 
 def test_words_and_lines():

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from launchpad.services.model import Generated, Service, ServiceFile
-from launchpad.services.quoting import STOPPED, plain, quoted
+from launchpad.services.quoting import SUPERVISED, plain, quoted
 
 KEY = "launchpad-key"
 KEY_PATH = f"/run/secrets/{KEY}"
@@ -43,11 +43,10 @@ def arguments(service: Service) -> list[str]:
 
 def mounts(service: Service) -> list[tuple[str, str, str]]:
     """(here, inside, options): weights read-only, launchpad's own state in a volume."""
-    found = [(service.hub_cache, HUB, "ro"), (f"{service.name}-data", DATA, "rw")]
-    found.append((service.store, f"{DATA}/data/models", "ro"))
+    state = (f"{service.name}-data", DATA, "rw")
     if service.model_file:
-        found.append((service.model_file.rpartition("/")[0] or "/", FILES, "ro"))
-    return found
+        return [state, (service.model_file.rpartition("/")[0] or "/", FILES, "ro")]
+    return [state, (service.hub_cache, HUB, "ro"), (service.store, f"{DATA}/data/models", "ro")]
 
 
 def quadlet(service: Service) -> Generated:
@@ -64,6 +63,7 @@ def quadlet(service: Service) -> Generated:
         *(f"Volume={quoted(f'{here}:{inside}:{options}')}" for here, inside, options in mounts(service)),
         f"Secret={KEY},type=mount,mode=0400",
         *_devices(service.gpu),
+        "Notify=true",  # as of the unit without a container: started means that it answers
         "ReadOnly=true",
         "Tmpfs=/tmp",
         "NoNewPrivileges=true",
@@ -71,10 +71,7 @@ def quadlet(service: Service) -> Generated:
         "PidsLimit=512",
         "",
         "[Service]",
-        "Restart=on-failure",
-        "RestartSec=5",
-        STOPPED,
-        "TimeoutStartSec=900",
+        *SUPERVISED,
         "",
         "[Install]",
         "WantedBy=default.target",
@@ -99,6 +96,7 @@ def quadlet(service: Service) -> Generated:
             f"head -c 32 /dev/urandom | base64 | podman secret create {KEY} -",
             "systemctl --user daemon-reload",
             f"systemctl --user start {service.name}",
+            f"podman secret inspect --showsecret --format '{{{{.SecretData}}}}' {KEY}   # the key, for your programs",
         ),
     )
 
@@ -116,7 +114,7 @@ def _devices(gpu: str | None) -> list[str]:
 
 
 def compose(service: Service) -> Generated:
-    """One service for `docker compose` or `podman compose`. YAML of which every scalar is quoted as JSON does it."""
+    """One service for `docker compose`, or Podman's as root. YAML of which every scalar is quoted as JSON does it."""
     one: dict[str, Any] = {
         "build": {"context": ".", "dockerfile_inline": containerfile(service)},
         "image": f"{service.name}:{service.version}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import plistlib
 
 from launchpad.services.model import Generated, Service, ServiceFile
-from launchpad.services.quoting import STOPPED, plain, quoted
+from launchpad.services.quoting import SUPERVISED, plain, quoted
 
 
 def command(service: Service) -> list[str]:
@@ -25,12 +25,11 @@ def systemd(service: Service) -> Generated:
         f"Description=launchpad serves {plain(service.title)}",
         "",
         "[Service]",
-        "Type=exec",
+        "Type=notify",  # started means that it answers (serve/readiness.py)
+        "SyslogIdentifier=launchpad",
         f"ExecStart={' '.join(quoted(word) for word in command(service))}",
         *environment,
-        "Restart=on-failure",
-        "RestartSec=5",
-        STOPPED,
+        *SUPERVISED,
         "KillMode=control-group",
         "TimeoutStopSec=30",
         "OOMPolicy=stop",

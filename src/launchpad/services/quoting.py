@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-STOPPED = "SuccessExitStatus=143"  # how `serve` ends when systemd stops it
+SUPERVISED = (
+    "Restart=on-failure",
+    "RestartSec=5",
+    "RestartPreventExitStatus=2",  # a mistake in the command line or the configuration: time does not mend it
+    "SuccessExitStatus=143",  # how `serve` ends when systemd stops it
+    "TimeoutStartSec=900",  # weights come from a disk, an image from the network
+)
 _SPECIAL = frozenset(" \t'\";\\")
 
 
