@@ -79,6 +79,8 @@ def decide(
     if not is_auto(wish.model) and wish.min_speed is None:
         # Who names a model wants that model, however slow: the speed is told, not judged.
         wish = replace(wish, min_speed=0.0)
+    if models and not any(here.usable for here in seen.backends):
+        raise _no_engine(seen)
     if only is None:
         candidates = _candidates(host, seen, wish, models)
     else:
@@ -111,6 +113,18 @@ def _candidates(host: Host, seen: Survey, wish: Wish, models: Sequence[Model]) -
         return consider(seen, wish, models)
     known = KnownFits()
     return shortlist(models, wish, lambda model: ways(seen, wish, model, known), too_large_for(seen, wish))
+
+
+def _no_engine(seen: Survey) -> EngineMissing:
+    """The error for a machine without an engine: what stands against the nearest, one that is here before one to install."""
+    what = "No engine can be used here, so no model can run."
+    statuses = [(here.backend.name, here.status) for here in seen.backends if here.status is not None]
+    if not statuses:
+        return EngineMissing(
+            what, why="Every backend is switched off.", hint="`launchpad plugins` lists them."
+        )
+    name, nearest = min(statuses, key=lambda one: one[1].state != "unusable")
+    return EngineMissing(what, why=f"{name}: {nearest.why}", hint=nearest.hint)
 
 
 def _no_engine_reads(model: Model, seen: Survey) -> NoModelFits | EngineMissing:

@@ -7,6 +7,7 @@ of it nothing decides.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 
 from msgspec import Struct
 
@@ -186,6 +187,8 @@ def _way_out(nearest: Option, wish: Wish) -> str:
     if wish.min_speed and nearest.fit.runs:
         return "Lower --min-speed, or take a smaller model: `launchpad recommend` shows what fits."
     if wish.context and not nearest.fit.runs:
+        if wish.context // (wish.parallel or 1) > (nearest.model.context or inf):
+            return "Lower --context, or take a model made for more: `launchpad models` tells which is."
         return "Lower --context, or take a smaller model: `launchpad recommend` shows what fits."
     return "Take a smaller model or build: `launchpad recommend` shows what fits."
 

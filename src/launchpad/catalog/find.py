@@ -155,7 +155,7 @@ def _unknown(reference: Reference, models: Sequence[Model]) -> UnknownModel:
         else "Nothing in the catalog has a similar name.",
         hint=f"Did you mean {near[0]}?"
         if near
-        else "Name a repository to use it without the catalog: org/repo:QUANT",
+        else "To use one that is not in the catalog, name its repository: org/repo:QUANT.",
     )
 
 

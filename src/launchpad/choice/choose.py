@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from launchpad.catalog.model import Build, Model
 from launchpad.choice.candidate import Availability as Availability
 from launchpad.choice.candidate import Candidate as Candidate
-from launchpad.choice.scoring import Rated, is_full, rate
+from launchpad.choice.scoring import Rated, figure, is_full, rate
 from launchpad.fit.result import Fit
 from launchpad.wish import Wish
 
@@ -272,7 +272,7 @@ def _price(rated: Rated, pick: Rated) -> str:
     more = (rated.score or 0.0) - (pick.score or 0.0)
     fit = rated.candidate.fit
     if rated.speed and pick.speed and rated.speed < pick.speed / 1.1:
-        return f"{more:.1f} points more, but about {rated.speed:.2g} tokens/s instead of {pick.speed:.2g}"
+        return f"{more:.1f} points more, but about {figure(rated.speed)} tokens/s instead of {figure(pick.speed)}"
     if rated.thinking and not pick.thinking:
         return f"{more:.1f} points more, but only by thinking at length before it answers"
     if fit.settings.context < pick.candidate.fit.settings.context:

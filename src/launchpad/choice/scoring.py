@@ -247,26 +247,32 @@ def _obstacles(candidate: Candidate, wish: Wish, speed: float | None, pace: floa
     if speed is not None and pace is not None:
         least = minimum_speed(wish)
         if speed < least:
-            yield f"about {_below(speed, least)} tokens/s here, below {least:.2g}"
+            yield f"about {_below(speed, least)} tokens/s here, below {figure(least)}"
         thought_least = min(least, MIN_SPEED[wish.purpose])
         if pace < thought_least:
             yield (
                 f"about {_below(speed, thought_least * speed / pace)} tokens/s here, and it thinks before it answers: "
-                f"below {thought_least * speed / pace:.2g}"
+                f"below {figure(thought_least * speed / pace)}"
             )
     if wish.max_download is not None and candidate.availability.local is None:
         if build.size is None:
             yield "how large its download is, is not known"
         elif build.size > wish.max_download:
-            most = wish.max_download / 1e9
-            yield f"a download of {build.size / 1e9:.1f} GB is above the limit of {most:.1f} GB"
+            most = wish.max_download
+            limit = f"{most / 1e9:.1f} GB" if most >= 1e8 else f"{most:,} bytes"
+            yield f"a download of {build.size / 1e9:.1f} GB is above the limit of {limit}"
 
 
 def _below(speed: float, least: float) -> str:
     """Two digits, or as many as show that it is below `least`."""
     return next(
-        (text for digits in (2, 3, 4) if (text := f"{speed:.{digits}g}") != f"{least:.2g}"), f"{speed:.5g}"
+        (text for digits in (2, 3, 4) if (text := figure(speed, digits)) != figure(least)), figure(speed, 5)
     )
+
+
+def figure(number: float, digits: int = 2) -> str:
+    """A number with so many digits that mean something; those before the point are written in any case."""
+    return f"{number:,.{max(0, digits - len(str(int(number))))}f}" if number >= 10 else f"{number:.{digits}g}"
 
 
 def _obstacles_elsewhere(candidate: Candidate, wish: Wish) -> Iterator[str]:

@@ -22,6 +22,15 @@ EXIT_HANGUP = 129  # 128 + SIGHUP, which may come a moment after the first write
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with the code of docs/reference/exit-codes.md."""
+    try:
+        _main(arguments)
+    except SystemExit as end:
+        if end.code == EXIT_HANGUP:
+            _forget_terminal()
+        raise
+
+
+def _main(arguments: Sequence[str] | None) -> NoReturn:
     prepare_streams()
     # Registered first, so it runs last: the interpreter, taken down, would die of a late Ctrl-C instead of its exit code.
     atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
@@ -45,6 +54,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _quiet_pipe()
         code = code or 6
     sys.exit(code)
+
+
+def _forget_terminal() -> None:
+    """What is buffered for a closed terminal would fail again when Python ends, which makes the exit code 120."""
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it may come after the first write that failed
+    from launchpad.chat.terminal import settle
+
+    settle(sys.stdout, sys.stderr)
 
 
 def _run(arguments: list[str]) -> int:
@@ -81,16 +99,12 @@ def _run(arguments: list[str]) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         return _quiet_pipe()
-    except OSError as error:
-        if app.debug:
-            raise
-        if terminal_gone(error):
-            return EXIT_HANGUP
-        return app.output.system_error(error)
     except Exception as error:
         if app.debug:
             raise
-        return app.output.bug(error)
+        if isinstance(error, OSError) and terminal_gone(error):
+            return EXIT_HANGUP
+        return app.output.unexpected(error)
     finally:
         app.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -93,14 +92,19 @@ class ChatEngines:
         """See `chat.commands.Engines`. The old engine is stopped first: its memory is what the new one gets."""
         from launchpad.cli.launching import begin, make_plan
         from launchpad.cli.notices import tell
+        from launchpad.launcher.room import require_possible
 
         wish = replace(
             self.plan.wish,
             model=model or reference_of(self.plan),
             context=context or self.plan.wish.context,
         )
-        with suppress(NoModelFits):  # the old engine's memory may be what is missing
-            self._agreed(make_plan(self._app, wish, starts=True))
+        try:
+            first = make_plan(self._app, wish, starts=True)
+        except NoModelFits:  # the old engine's memory may be what is missing
+            require_possible(self._app.host, self._app.config, wish, self.plan)
+        else:
+            self._agreed(first)
         self.engine.stop()
         try:
             plan = make_plan(self._app, wish, starts=True)

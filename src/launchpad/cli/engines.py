@@ -103,7 +103,7 @@ def stop(app: App, engine: str | None, everything: bool) -> None:
             raise UsageError("Name an engine, or give --all.")
         chosen = views
     else:
-        chosen = [one_of(views, engine)]
+        chosen = [one_of(app, views, engine)]
     stopped = []
     for view in chosen:
         record = registry.read(view.token)
@@ -139,7 +139,8 @@ def restart(app: App, engine: str | None) -> None:
     from launchpad.engines.listing import engines
     from launchpad.launcher.reuse import stored_plan
 
-    view = one_of([view for view in engines() if view.kept] if engine is None else engines(), engine)
+    views = engines()
+    view = one_of(app, [view for view in views if view.kept] if engine is None else views, engine)
     record, plan = registry.read(view.token), stored_plan(view.token)
     if record is None or record.kept is None or plan is None:
         raise RefusedError(
@@ -165,7 +166,7 @@ def logs(app: App, engine: str | None, follow: bool, lines: int | None) -> None:
     """
     from launchpad.engines.log import EngineLog
 
-    log = EngineLog(_log_of(engine))
+    log = EngineLog(_log_of(app, engine))
     for line in log.tail(lines) if lines else log.text().splitlines():
         _show(app, line)
     if follow:
@@ -182,13 +183,13 @@ def _show(app: App, line: str) -> None:
     sys.stdout.flush()
 
 
-def _log_of(engine: str | None) -> Path:
+def _log_of(app: App, engine: str | None) -> Path:
     from launchpad.engines import registry
-    from launchpad.engines.listing import engines, matching
+    from launchpad.engines.listing import engines
 
     kept = sorted(registry.log_dir().glob("*.log"), key=lambda path: -path.stat().st_mtime_ns)
     if engine is not None:
-        tokens_ = [view.token for view in matching(engines(), engine)]
+        tokens_ = [view.token for view in _meant(app, engines(), engine)]
         kept = [path for path in kept if path.stem in tokens_] or [
             path for path in kept if len(engine) >= 4 and path.stem.startswith(engine.lower())
         ]
@@ -200,11 +201,9 @@ def _log_of(engine: str | None) -> Path:
     return kept[0]
 
 
-def one_of(views: list[EngineView], text: str | None) -> EngineView:
+def one_of(app: App, views: list[EngineView], text: str | None) -> EngineView:
     """The one engine that is meant. Raises `UsageError` when it is none, or more than one."""
-    from launchpad.engines.listing import matching
-
-    found = views if text is None else matching(views, text)
+    found = views if text is None else _meant(app, views, text)
     if len(found) == 1:
         return found[0]
     if not views:
@@ -217,3 +216,16 @@ def one_of(views: list[EngineView], text: str | None) -> EngineView:
             hint="Give an id or a model of these.",
         )
     raise UsageError("More than one engine is meant.", why=names, hint="Give an id, or --all to `stop`.")
+
+
+def _meant(app: App, views: list[EngineView], text: str) -> list[EngineView]:
+    """Those that `ps` calls so; else those of the model that `start` would take for it."""
+    from launchpad.catalog.merge import models_of
+    from launchpad.engines.listing import matching
+    from launchpad.lookup.named import called
+
+    found = matching(views, text)
+    if found or not views:
+        return found
+    names = called(text, models_of(app.host.catalogs()))
+    return [view for view in views if view.model in names]

@@ -66,6 +66,10 @@ def generate(
         "compose": containers.compose,
     }
     made: Generated = makers[kind](service)
+    if kind in ("quadlet", "compose") and service.model_file is None:
+        # Podman starts no container with a folder that is not there; Docker would make it, as root's.
+        for folder in (service.hub_cache, service.store):
+            Path(folder).mkdir(parents=True, exist_ok=True)
     if output is not None:
         write_files(app, made.files, output.expanduser())
     if app.output.json_mode:

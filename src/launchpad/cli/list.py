@@ -40,7 +40,7 @@ def list_models(app: App) -> None:
     )  # an engine that keeps a store of its own tells more
     headers = ["model", "quant", "size", *(("context", "can") if more else ()), "owner", "path"]
     rows = [
-        [_name(x), x.quantization or "?", gb(x.size), *(_told(x) if more else ()), x.owner, x.path]
+        [_name(x), x.quantization or "?", gb(x.size or None), *(_told(x) if more else ()), x.owner, x.path]
         for x in found
     ]
     right = (2, 3) if more else (2,)

@@ -19,6 +19,10 @@ def find_local(app: App, text: str) -> LocalModel:
     files = {x.ref for x in every if x.format != "ollama"}
     found = [x for x in every if x.format != "ollama" or x.ref not in files]
     wanted = text.lower()
+    if not wanted:
+        raise UsageError(
+            "'' names no model.", why="It is empty.", hint="`launchpad list` shows what is here."
+        )
     exact = [x for x in found if wanted in (x.ref.lower(), x.path.lower())]
     matches = exact or _by_catalog(app, text, found) or [x for x in found if wanted in x.ref.lower()]
     if len(matches) == 1:

@@ -118,15 +118,17 @@ class Output:
     # -- stderr: everything else --------------------------------------------------------------------------------
 
     def note(self, text: str, *styles: str) -> None:
-        """One line for the user that is not the answer."""
+        """One line for the user that is not the answer, behind what was said before it, wherever both go."""
         if not self.quiet:
+            sys.stdout.flush()
             self._stderr(text, styles or ("dim",))
 
     def stopped(self, *, within_a_line: bool) -> None:
         """The last word of a command that the user ended."""
         if within_a_line and sys.stderr.isatty():
             sys.stderr.write("\n")
-        self.note("stopped")
+        if not self.quiet:
+            self._stderr("stopped", ("dim",))
 
     def warn(self, text: str) -> None:
         """One line that the user should act upon."""
@@ -176,48 +178,16 @@ class Output:
         self.json_mode = self.json_mode or wants_json
         self.error(UsageError(error.format_message(), hint=hint))
 
-    def system_error(self, error: OSError) -> int:
-        """A failure of the system that no part of launchpad expected; returns the exit code."""
-        import errno
-
+    def unexpected(self, error: Exception) -> int:
+        """What no part of launchpad expected, a failure of the system or a mistake; returns the exit code."""
         from launchpad.chat.terminal import silence
         from launchpad.cli.streams import Unwritten
-        from launchpad.errors import AnswerError, DiskFull, EngineError
+        from launchpad.cli.unexpected import explain
 
-        where = f": {error.filename}" if error.filename else ""
-        found: LaunchpadError
         if isinstance(error, Unwritten):
             silence(sys.stdout)  # what is still to be written would fail again, at the exit
             self.json_mode = False
-            found = AnswerError(
-                "The output could not be written.",
-                why=error.strerror or str(error),
-                hint="Check where stdout goes.",
-            )
-        elif error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            found = DiskFull(
-                f"The disk is full{where}", why=str(error), hint="Free some room and run it again."
-            )
-        else:
-            found = EngineError(
-                f"The system refused{where}", why=str(error), hint="Run it with --debug for details."
-            )
-        self.error(found)
-        return found.exit_code
-
-    def bug(self, error: Exception) -> int:
-        """A mistake in launchpad itself; returns the exit code."""
-        from launchpad.errors import BugError
-
-        last = error.__traceback__
-        while last is not None and last.tb_next is not None:
-            last = last.tb_next
-        where = f" at {last.tb_frame.f_globals.get('__name__')}:{last.tb_lineno}" if last else ""
-        found = BugError(
-            "launchpad made a mistake.",
-            why=f"{type(error).__name__}: {error}{where}",
-            hint="Please report it with the output of the same command with `launchpad --debug …`.",
-        )
+        found = explain(error)
         self.error(found)
         return found.exit_code
 

@@ -214,7 +214,11 @@ def _distribution(name: str) -> str:
         ):
             return kept.distribution
     known = ", ".join(sorted(one.distribution for one in here.values())) or "none"
-    raise UsageError(f"No installed package brings a plugin {name!r}.", why=f"Installed: {known}.")
+    raise UsageError(
+        f"No installed package brings a plugin {name!r}.",
+        why=f"Installed: {known}.",
+        hint="`launchpad plugins` lists all.",
+    )
 
 
 def _switch(app: App, names: Sequence[str], *, off: bool) -> None:

@@ -20,6 +20,7 @@ from launchpad.cli.render import OPTION_HEADERS, OPTION_RIGHT, THIN, machine_lin
 from launchpad.cli.shared import Command
 
 if TYPE_CHECKING:
+    from launchpad.choice.choose import Option
     from launchpad.cli.output import Output
     from launchpad.decide import Decision
 
@@ -65,7 +66,7 @@ def recommend(app: App, wishes: dict[str, Any], on: str | None, count: int) -> N
             )
         )
     else:
-        _show(app.output, made, count)
+        _show(app.output, made, count, on)
 
 
 # What it means that a choice lacks one of its three answers.
@@ -76,14 +77,15 @@ _NONE = {
 }
 
 
-def _show(out: Output, made: Decision, count: int) -> None:
+def _show(out: Output, made: Decision, count: int, on: str | None) -> None:
     out.note(f"{machine_line(made.survey.machine)} · catalog of {made.survey.catalog_date or 'unknown date'}")
     choice = made.choice
     named = (("pick", choice.pick), ("faster", choice.faster), ("better", choice.better))
     rows = [option_row(label, option) for label, option in named if option]
     out.table(OPTION_HEADERS, rows, right=OPTION_RIGHT, lead=3)
     for label, option in named:
-        out.field(f"{label}:", option.reason if option else _NONE[label], column=8)
+        told = f"{option.reason}; {_next(option, on)}" if option else _NONE[label]
+        out.field(f"{label}:", told, column=8)
     out.note(f"quality: to expect at least for {_what(made)}, less what the quantization costs")
     if any(option and option.model.quality and option.model.quality.thin for _, option in named):
         out.note(THIN)
@@ -97,6 +99,14 @@ def _show(out: Output, made: Decision, count: int) -> None:
         )
         if len(choice.losses) > count:
             out.note(f"{len(choice.losses) - count} more; see --count")
+
+
+def _next(option: Option, on: str | None) -> str:
+    """What to type: the table has names, which no command takes."""
+    name = f"{option.model.id}:{option.build.quantization}"
+    if on is not None:
+        return f'`launchpad explain {name} --on "{on}"`'
+    return f"`launchpad {'run' if option.fit.runs else 'explain'} {name}`"
 
 
 def _what(made: Decision) -> str:

@@ -31,7 +31,8 @@ def rm(app: App, model: str, yes: bool) -> None:
         raise RefusedError(
             f"{local.ref} belongs to {local.owner}.",
             why="launchpad removes only what it fetched itself.",
-            hint=f"Remove it with the tool that owns it; it lies at {local.path}",
+            hint="Remove it with the tool that owns it"
+            + (f"; it lies at {local.path}" if local.path else "."),
         )
     if not yes:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):

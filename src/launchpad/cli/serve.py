@@ -126,6 +126,7 @@ def serve(
                     listener,
                     on_ready=ready,
                     tell=lambda line: app.output.note(line),
+                    report=app.host.emit,
                 )
             finally:
                 ready.forget()
@@ -133,11 +134,11 @@ def serve(
 
 
 def _own_key(app: App, *, renew: bool) -> str:
-    """The gateway's own key; shown when it is made, whatever becomes of this start."""
+    """The gateway's own key; shown when it is made, whatever becomes of this start, unless a log would keep it."""
     from launchpad.serve import key
 
     secret, is_new = key.own_key(renew=renew)
-    if is_new:
+    if is_new and sys.stderr.isatty():
         app.output.note(f"key: {secret}  (shown once; kept in {key.default_file()})", "bold")
     return secret
 
@@ -221,7 +222,7 @@ class _Ready:
 
     def __call__(self, gateway: Gateway) -> None:
         from launchpad.hosts import is_loopback
-        from launchpad.serve import address, state
+        from launchpad.serve import address, readiness, state
         from launchpad.serve.models import per_conversation
 
         local = "127.0.0.1" if self._host in ("0.0.0.0", "localhost") else self._host  # noqa: S104 -- compared
@@ -244,6 +245,7 @@ class _Ready:
 
         if out.json_mode:
             self._print(url, served)
+        readiness.tell()
         if gateway.ui is not None:
             _open_page(self._app, url + gateway.ui.ticket())
 

@@ -21,15 +21,16 @@ if TYPE_CHECKING:
 
 def engines(host: Host, machine: Machine) -> Iterator[Check]:
     """Each backend: can it run here, what does its engine see, is its version safe."""
-    usable = 0
+    usable, mend = 0, None
     for backend in host.backends():
         status = backend.status(machine)
         usable += status.state == "ready"
+        mend = mend or (status.hint if status.state == "unusable" else None)
         yield _engine(backend.name, status)
         if status.version:
             yield from _floor(backend.name, status.version)
     if not usable:
-        fix = "`pip install xllamacpp`, or install Ollama."
+        fix = mend or "`pip install xllamacpp`, or install Ollama."
         yield Check(name="engines", state="fail", evidence="none can run here", fix=fix)
 
 

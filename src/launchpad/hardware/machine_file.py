@@ -94,7 +94,9 @@ def _load(path: Path) -> dict[str, Any]:
             raise UsageError(f"{path} is too large for a machine's description.", why="More than 1 MiB.")
         return tomllib.loads(content.decode("utf-8"))
     except OSError as error:
-        raise UsageError(f"{path} cannot be read.", why=error.strerror or str(error)) from error
+        raise UsageError(
+            f"{path} cannot be read.", why=error.strerror or str(error), hint="Check the path."
+        ) from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is no valid TOML.", why=str(error).splitlines()[0]) from error
 

@@ -146,6 +146,21 @@ def planned(
     return with_room(make, report, lost=lost) if makes_room else foreseen(make, report)
 
 
+def require_possible(host: Host, config: Config, wish: Wish, running: Plan) -> None:
+    """Raise `NoModelFits` where nothing would do what is wished even if the engine of `running` had ended.
+
+    Of this machine the whole memory counts as free: what an engine leaves is known once it has ended, not before.
+    """
+    from launchpad.decide import make_plan_for
+
+    machine, cluster = running.machine, running.start.cluster
+    freed = {f"{one.vendor}:{one.index}": one.memory_total or 0 for one in machine.accelerators}
+    freed["cpu"] = machine.memory.total or 0
+    if cluster is not None:
+        freed = on_cluster(running, cluster)
+    make_plan_for(host, config, wish, ask_sources=True, starts_next=True, freed=freed)
+
+
 def foreseen(make: Make, report: Report) -> Plan:
     """The plan that `with_room` would come to, told as such; nothing is unloaded. Raises what `make` raises."""
     now, refused = _attempt(make, {})

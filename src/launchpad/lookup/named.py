@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,20 @@ def _listed(reference: Reference, seen: Survey) -> Named:
     return Named(models=(replace(model, builds=builds),))
 
 
-def named_path(path: Path, *, to_run: bool) -> Named:
+def called(text: str, models: Sequence[Model]) -> set[str]:
+    """What an engine of what `text` names is called in lists; nothing where it names nothing. Makes no connection."""
+    try:
+        reference = parse(text)
+        if reference.kind == "path":
+            found: Sequence[Model] = named_path(Path(reference.location).expanduser().absolute()).models
+        elif not (found := find(reference, models)) and reference.kind == "place":
+            found = [_unlisted(reference, "", ())]
+    except (UsageError, UnknownModel, BadModelFile, OSError):
+        return set()
+    return {model.name for model in found}
+
+
+def named_path(path: Path, *, to_run: bool = True) -> Named:
     """A file of the user's, or a folder. Raises `UnknownModel`, `UsageError`, `BadModelFile`."""
     if not path.exists():
         raise UnknownModel(

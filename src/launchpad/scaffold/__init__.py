@@ -44,6 +44,7 @@ def checked_name(name: str) -> str:
         raise UsageError(
             f"{name!r} cannot name a plugin.",
             why="A name is lower-case letters and digits, with single dashes.",
+            hint="Choose another one, such as my-engine.",
         )
     if plain in BUILTINS:
         raise UsageError(f"{plain} is a plugin of launchpad's own.", hint="Choose another name.")
