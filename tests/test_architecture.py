@@ -29,6 +29,7 @@ PURE = (
     "launchpad.chat.ollama_words",
     "launchpad.chat.wire",
     "launchpad.chat.delta",
+    "launchpad.chat.pages",
     "launchpad.chat.options",
     "launchpad.catalog.filters",
     "launchpad.catalog.find",
@@ -225,3 +226,29 @@ def test_a_module_is_small_says_what_it_is_and_imports_by_full_name(module: str)
     assert docstring
     assert len(docstring.splitlines()[0]) <= 130
     assert [n for n in ast.walk(_tree(module)) if isinstance(n, ast.ImportFrom) and n.level] == []
+
+
+CLOCKS = {"monotonic", "perf_counter", "process_time", "time"}
+
+
+def test_no_test_asserts_how_fast_something_is() -> None:
+    """On a busy machine nothing is: `bench/` measures, and a test shows that something was not waited for."""
+    paths = [path for path in Path(__file__).parent.rglob("*.py") if path.name != Path(__file__).name]
+    assert len(paths) > 100
+    timed = [
+        f"{path.name}:{node.lineno}"
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Compare)
+        and _is_elapsed(node.left)
+        and isinstance(node.ops[0], ast.Lt | ast.LtE)
+    ]
+    assert timed == []
+
+
+def _is_elapsed(node: ast.expr) -> bool:
+    """Whether it is `clock() - begin`."""
+    if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and isinstance(node.left, ast.Call)):
+        return False
+    called = node.left.func
+    return (called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")) in CLOCKS

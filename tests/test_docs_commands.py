@@ -86,7 +86,7 @@ def test_the_help_ends_with_fields_and_codes():
     document(command, "rm")
     assert command.epilog == (
         "--json prints removed: ref, freed.\n\nExit codes: 0 it worked; 2 bad arguments, file or setting; "
-        "7 refused for safety or by policy; 8 something else holds what is needed."
+        "3 no such model, or none fits; 7 refused for safety or by policy; 8 something else holds what is needed."
     )
 
 

@@ -27,7 +27,7 @@ def test_the_example_has_the_lines_that_the_command_prints(tmp_path: Path) -> No
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        timeout=50,
+        timeout=150,
     )
     assert ran.returncode == 0, ran.stderr
     assert len(labels(shown)) > 12

@@ -72,7 +72,9 @@ def test_the_guides_tests_pass(installed: Path) -> None:
     (installed / "test_lamp.py").write_text(blocks(GUIDE, "python")[1])
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_lamp.py"]
     environment = {**os.environ, "PYTHONPATH": str(installed)}
-    done = subprocess.run(command, cwd=installed, env=environment, capture_output=True, text=True, timeout=50)
+    done = subprocess.run(
+        command, cwd=installed, env=environment, capture_output=True, text=True, timeout=150
+    )
     assert done.returncode == 0, done.stdout
     assert re.search(r"\b9 passed", done.stdout), done.stdout
 

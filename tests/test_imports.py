@@ -38,7 +38,7 @@ def modules_after(code: str) -> set[str]:
         {code}
     """)
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=True
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=150, check=True
     )
     return set(json.loads(done.stderr))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from factories import UNREACHABLE, candidate, local
 from launchpad.choice.choose import Availability, choose
@@ -68,6 +69,21 @@ def test_no_pick_teaches(candidates, what):
     assert caught.value.why.endswith(".")
     assert caught.value.hint
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("made_for", "way_out"),
+    [
+        (8192, "Lower --context, or take a model made for more: `launchpad models` tells which is."),
+        (131072, "Lower --context, or take a smaller model: `launchpad recommend` shows what fits."),
+    ],
+)
+def test_a_context_beyond_what_the_model_is_made_for_is_no_question_of_its_size(made_for, way_out):
+    refused = candidate("m", verdict="no", why="it is too much")
+    refused = replace(refused, model=replace(refused.model, context=made_for))
+    with pytest.raises(NoModelFits) as caught:
+        planned(refused, wish=Wish(model="m", context=16384))
+    assert caught.value.hint == way_out
 
 
 def test_a_plan_survives_its_json():

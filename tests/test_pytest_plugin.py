@@ -24,7 +24,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     (folder / "pytest.ini").write_text("[pytest]\n")
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
-        cwd=folder, capture_output=True, text=True, check=False, timeout=50,
+        cwd=folder, capture_output=True, text=True, check=False, timeout=150,
         env={**os.environ, "PYTEST_ADDOPTS": ""},
     )  # fmt: skip
 

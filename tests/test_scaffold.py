@@ -22,7 +22,7 @@ MOST_OWN_LINES = 60
 def python(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments], cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True,
-        timeout=55,
+        timeout=150,
     )  # fmt: skip
 
 

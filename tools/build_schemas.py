@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from launchpad.cli.documents import KINDS, SCHEMA_VERSION
 
 def schema(kind: str) -> dict[str, Any]:
     """The JSON Schema (2020-12) of one kind of document, with the two fields that all of them share."""
-    document: dict[str, Any] = msgspec.json.schema(KINDS[kind])
+    document = _dedented(msgspec.json.schema(KINDS[kind]))
     definitions = document.pop("$defs", {})
     name = document["$ref"].rpartition("/")[2]
     body = dict(definitions.pop(name))
@@ -27,6 +28,18 @@ def schema(kind: str) -> dict[str, Any]:
         **body,
         "$defs": dict(sorted(definitions.items())),
     }
+
+
+def _dedented(node: Any) -> Any:
+    """The same with descriptions as Python 3.13 keeps docstrings; before, they have the indentation of their source."""
+    if isinstance(node, dict):
+        return {
+            name: inspect.cleandoc(value)
+            if name == "description" and isinstance(value, str)
+            else _dedented(value)
+            for name, value in node.items()
+        }
+    return [_dedented(one) for one in node] if isinstance(node, list) else node
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ PINNED = "872be49dbb638044ad01b60388f48d469ff2980e5f0dccdc22ec907db54d0788"  # i
 
 def launchpad(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "launchpad", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ, timeout=50)
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ, timeout=150)
 
 
 def test_the_engine_uses_what_was_hashed_and_a_change_is_told(smollm2, tmp_path):

@@ -37,6 +37,16 @@ def test_too_slow_loses_and_says_how_slow():
     assert choice.losses[0].reason == "about 1 tokens/s here, below 5"
 
 
+def test_figures_are_written_as_people_write_them():
+    fast = [candidate("quick", 30, speed=260.0), candidate("slow", 80, speed=149.9)]
+    losses = choose(fast, Wish(min_speed=150.0)).losses
+    assert losses[0].reason == "about 149.9 tokens/s here, below 150"
+    price = choose([candidate("slow", 61, speed=5.5), candidate("quick", 58, speed=400.0)], WISH)
+    assert price.losses[0].reason == "3.0 points more, but about 5.5 tokens/s instead of 400"
+    small = choose([candidate("m", 60, size=9 << 30)], Wish(max_download=4))
+    assert small.losses[0].reason == "a download of 9.7 GB is above the limit of 4 bytes"
+
+
 def test_least_speed_of_the_wish_overrides_the_default():
     choice = choose([candidate("slow", 80, speed=1.0)], Wish(min_speed=0.5))
     assert choice.pick is not None

@@ -31,6 +31,7 @@ def test_bench_measures_and_the_next_fit_knows(launchpad, smollm2):
     assert after["fit"]["speed"]["load"] > 0
 
 
+@pytest.mark.engine  # for the model: the engine is not started
 def test_a_context_without_room_is_refused_before_anything_starts(launchpad, smollm2):
     ran = launchpad("bench", str(smollm2), "--context", "512", "--offline")
     assert ran.code == 2

@@ -67,20 +67,39 @@ def test_another_context_and_another_model_keep_what_was_said(model, tmp_path):
     assert [r["content"] for r in records if r.get("role") == "user"] == ["my dog is Bruno", "more"]
 
 
-def test_what_cannot_be_leaves_the_chat_as_it_was(model):
+def test_what_cannot_be_leaves_the_chat_and_its_engine_as_they_were(model, private_home):
     with chat(model, "--backend", "simulated", "--context", "2048") as shown:
         shown.prompt()
+        engine = engine_processes(private_home)
         shown.send("/model no-such-model-at-all\r")
         shown.expect("no-such-model-at-all")
         shown.prompt(2)
         shown.send("/context 900000000000\r")
         shown.prompt(3)
+        assert engine_processes(private_home) == engine
         shown.send("/context lots\r")
         shown.expect("needs a number")
         shown.prompt(4)
         shown.send("still there\r")
         shown.expect("answer is: still there")
         shown.prompt(5)
+        leave(shown)
+
+
+def test_what_the_old_engine_leaves_no_room_for_replaces_it(model, private_home):
+    mib = 1 << 20  # the machine holds one engine of 700 MiB, but not two
+    short = {
+        "SIMULATED_ENGINE": f"--hold {700 * mib}",
+        "SIMULATED_MEMORY": str(1240 * mib),
+        "LAUNCHPAD_PLUGINS_DISABLED": "probes",
+    }
+    with chat(model, "--backend", "simulated", "--context", "1024", **short) as shown:
+        shown.prompt()
+        engine = engine_processes(private_home)
+        shown.send("/context 2k\r")
+        shown.expect("context 2,048")
+        shown.prompt(2)
+        assert not set(engine) & set(engine_processes(private_home))
         leave(shown)
 
 
@@ -109,7 +128,7 @@ def test_a_chat_that_is_killed_in_an_answer_goes_on(model):
         shown.send("one two three four five six seven eight\r")
         shown.expect("is: one two")
         shown.process.send_signal(signal.SIGKILL)
-        shown.process.wait(10)
+        shown.process.wait(150)
     with chat("--session", "k", "--backend", "simulated") as shown:
         shown.expect("2 messages")
         shown.prompt()

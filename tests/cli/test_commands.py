@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -147,6 +148,12 @@ def test_evidence_shows_bytes_in_units_too(launchpad):
     assert re.search(r"[0-9]{9,} .[0-9]+[.][0-9] GiB.", ran.out)
 
 
+def test_a_note_stands_behind_the_lines_before_it_where_both_go_to_one_place(private_home):
+    command = [sys.executable, "-m", "launchpad", "recommend", "--on", "RTX 4090"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=150)
+    assert done.stdout.splitlines()[-1].endswith("more; see --count")
+
+
 def test_stdout_closed_ends_quietly(private_home):
     command = [sys.executable, "-m", "launchpad", "models"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ})
@@ -155,7 +162,7 @@ def test_stdout_closed_ends_quietly(private_home):
     process.stdout.close()
     error = process.stderr.read()
     process.stderr.close()
-    assert process.wait(30) == 141
+    assert process.wait(150) == 141
     assert error == b""
 
 
@@ -276,3 +283,15 @@ def test_nohup_means_what_it_says(tmp_path):
         subprocess.run([sys.executable, "-c", program.replace("SIG_IGN", "SIG_DFL")], check=False).returncode
         == 129
     )
+
+
+@pytest.mark.parametrize("on", [(), ("--on", "RTX 4090 + 64GB"), ("--on", "8GB laptop")], ids=" ".join)
+def test_what_is_recommended_can_be_typed(launchpad, on):
+    """The table shows names; commands take ids."""
+    ran = launchpad("recommend", *on)
+    commands = re.findall(r"^(?:pick|faster|better): .*; `launchpad (.*)`$", ran.out, re.MULTILINE)
+    assert commands
+    for command in commands:
+        verb, name, *rest = shlex.split(command)
+        assert (verb == "explain" and rest == list(on)) or (verb == "run" and not on)
+        assert launchpad("explain", name, *rest).code == 0, name

@@ -120,7 +120,7 @@ def test_in_bash():
         _launchpad_completion launchpad; echo "${COMPREPLY[*]}"
     """
     ran = subprocess.run(
-        ["bash", "--norc", "-c", program], capture_output=True, text=True, env=_environment(), timeout=50
+        ["bash", "--norc", "-c", program], capture_output=True, text=True, env=_environment(), timeout=150
     )
     assert ran.stderr == ""
     assert ran.stdout.splitlines()[1].split()[0] == "qwen3-8b"
@@ -130,7 +130,11 @@ def test_in_bash():
 def test_in_fish():
     program = "launchpad completion fish | source; complete -C 'launchpad run qwen3-8'"
     ran = subprocess.run(
-        ["fish", "--no-config", "-c", program], capture_output=True, text=True, env=_environment(), timeout=50
+        ["fish", "--no-config", "-c", program],
+        capture_output=True,
+        text=True,
+        env=_environment(),
+        timeout=150,
     )
     assert ran.stderr == ""
     assert "qwen3-8b" in ran.stdout.split()

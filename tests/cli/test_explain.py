@@ -88,6 +88,7 @@ def test_what_is_not_known_is_said(launchpad):
         assert "not yet rated" in ran.out
 
 
+@pytest.mark.engine  # for the model: no engine is started
 def test_a_file_on_this_machine(launchpad, smollm2):
     ran = launchpad("explain", str(smollm2))
     assert ran.code == 0, ran.err

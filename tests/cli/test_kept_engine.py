@@ -6,7 +6,7 @@ import pytest
 
 from launchpad.testing.processes import engine_processes, eventually
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 QUESTION = "What is the capital of France?"
 PLAIN = ("--temperature", "0", "--system", "You are a helpful assistant.", "--max-tokens", "16")

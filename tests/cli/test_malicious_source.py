@@ -84,7 +84,7 @@ def pull(tmp_path: Path, private_home: Path, hub: SimulatedHub, monkeypatch: pyt
             "echo",
             *more,
         ]
-        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=55)
+        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=150)
 
     return run
 

@@ -76,7 +76,7 @@ def test_the_kernels_killer_is_named_and_a_smaller_context_tried(
         "--backend",
         "simulated",
     ]
-    ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=50)
+    ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=150)
     assert ran.returncode == 5, ran.stderr
     assert ran.stderr.count("signal SIGKILL (the system ran out of memory)") == 2
     assert "Trying once more with a context of" in ran.stderr

@@ -19,7 +19,7 @@ from vision_files import PICTURE_TOKENS, tiny_projector, write_picture
 
 pytestmark = [
     pytest.mark.engine,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
     pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal"),
 ]
 MAIN = str(Path(__file__).with_name("chat_main.py"))

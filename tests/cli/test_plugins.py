@@ -150,7 +150,7 @@ def own_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_installed_lost_restored_and_uninstalled_by_pip(own_python, tmp_path):
     def run(*arguments):
         command = [own_python, "-m", "launchpad", "plugins", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=55, cwd=tmp_path)
+        return subprocess.run(command, capture_output=True, text=True, timeout=150, cwd=tmp_path)
 
     done = run("install", str(wheel(tmp_path)))
     assert done.returncode == 0, done.stderr

@@ -47,7 +47,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedHub]:
 def pull(ref: str, *more: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "launchpad", "pull", ref, "--yes", "--backend", "echo", *more]
     return subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=150, check=False
     )
 
 
@@ -128,7 +128,7 @@ def test_s9_the_token_is_in_no_engine_and_no_file(
     commit = hub.add_model("org/tiny-GGUF", {FILE: gguf()}, gated=True)
     ref = f"hf://org/tiny-GGUF@{commit}:Q4_K_M"
     command = [sys.executable, "-m", "launchpad", "--debug", "start", ref, "--backend", "echo", "--yes"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=150, check=False)
     engines = engine_processes(private_home)
     shown = [done.stdout, done.stderr]
     for pid in engines:

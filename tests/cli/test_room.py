@@ -64,7 +64,7 @@ def test_from_python_an_idle_engine_is_unloaded_too(short, tmp_path):
     assert short("start", "one.gguf").code == 0
     command = [sys.executable, "-c", IN_PYTHON]
     ran = subprocess.run(
-        command, env={**os.environ, **SHORT}, cwd=tmp_path, capture_output=True, text=True, timeout=50
+        command, env={**os.environ, **SHORT}, cwd=tmp_path, capture_output=True, text=True, timeout=150
     )
     assert ran.returncode == 0, ran.stderr
     assert "made room for two" in ran.stdout

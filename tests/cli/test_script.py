@@ -132,7 +132,7 @@ def test_a_script_that_does_not_ask_for_standard_input_does_not_wait_for_it(
     try:
         done = subprocess.run(
             [sys.executable, "-m", "launchpad", "run", str(talk), "--backend", "echo"],
-            stdin=read, capture_output=True, timeout=30, check=False,
+            stdin=read, capture_output=True, timeout=150, check=False,
         )  # fmt: skip
     finally:
         os.close(read)
@@ -147,7 +147,7 @@ def test_a_silent_pipe_is_an_error_after_a_while(tmp_path: Path, private_home: P
     try:
         done = subprocess.run(
             [sys.executable, "-m", "launchpad", "run", str(path), "--backend", "echo", "--stdin-timeout", "0.2"],
-            stdin=read, capture_output=True, timeout=30, check=False,
+            stdin=read, capture_output=True, timeout=150, check=False,
         )  # fmt: skip
     finally:
         os.close(read)
@@ -169,14 +169,14 @@ def test_a_reader_that_goes_away_ends_the_run_quietly(talk: Path, private_home: 
     child.stdout.close()
     assert child.stderr.read() == b""
     child.stderr.close()
-    assert child.wait(timeout=30) == 141
+    assert child.wait(timeout=150) == 141
 
 
 def test_a_full_disk_behind_stdout(talk: Path, private_home: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [sys.executable, "-m", "launchpad", "run", str(talk), "--backend", "echo"],
-            stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, timeout=30, check=False,
+            stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, timeout=150, check=False,
         )  # fmt: skip
     assert done.returncode == 6
     assert b"could not be written" in done.stderr
@@ -215,7 +215,7 @@ def test_kill_after_each_turn_and_resume_loses_and_doubles_nothing(
         [*command, "--output-format", "jsonl"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=60,
+        timeout=150,
         check=False,
     )
     assert done.returncode == 0

@@ -51,7 +51,7 @@ def shell(tmp_path: Path, private_home: Path):
             ["bash", "-c", script],
             capture_output=True,
             env={**os.environ, "PYTHONUNBUFFERED": "", **env},
-            timeout=50,
+            timeout=150,
         )
         assert b"Traceback" not in ran.stderr, ran.stderr
         assert b"Exception ignored" not in ran.stderr, ran.stderr

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -52,13 +53,13 @@ class Serving:
     def ask(self, path: str, body: Any = None, **headers: str) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = Request(self.url + path, data, {"Authorization": f"Bearer {self.key}", **headers})
-        with urlopen(request, timeout=20) as answer:
+        with urlopen(request, timeout=150) as answer:
             return json.loads(answer.read())
 
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
         """Send the signal; exit code, stdout, and what was said on stderr since it was ready."""
         self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=40)
+        out, err = self.process.communicate(timeout=150)
         return self.process.returncode, out, err
 
 
@@ -90,10 +91,26 @@ def serve(tmp_path: Path, private_home: Path, model: Path) -> Iterator[Serve]:
     eventually(lambda: engine_processes(private_home) == [])
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="systemd's protocol is one of Unix sockets")
+def test_a_supervisor_is_told_when_requests_are_answered(serve: Serve) -> None:
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor,
+        tempfile.TemporaryDirectory(dir="/tmp") as short,
+    ):
+        supervisor.bind(place := f"{short}/notify")
+        supervisor.settimeout(150)
+        one = serve(NOTIFY_SOCKET=place)
+        assert supervisor.recv(100) == b"READY=1"
+        assert one.ask("/v1/models")["data"]
+    assert one.end()[0] == 143
+    gone = serve(NOTIFY_SOCKET=place)  # inherited from a service that is no more
+    assert gone.ask("/v1/models")["data"]
+
+
 def test_from_the_first_line_to_the_last(serve: Serve, launchpad: Any, private_home: Path) -> None:
     one = serve()
     assert "serving tiny · context " in one.notes
-    assert one.notes.count(one.key) == 1
+    assert one.key not in one.notes  # what is not a terminal may be a log that others read
     assert "also" in one.notes
     assert one.ask("/v1/models")["data"][0]["id"] == "tiny"
     got = one.ask("/v1/chat/completions", {"model": "auto", "messages": [{"role": "user", "content": "hi"}]})
@@ -125,30 +142,21 @@ def test_kill_9_leaves_no_engine(serve: Serve, private_home: Path, launchpad: An
     one = serve()
     assert engine_processes(private_home)
     one.process.kill()
-    eventually(lambda: engine_processes(private_home) == [], 2.0)
+    eventually(lambda: engine_processes(private_home) == [])
     ran = launchpad("env")
     assert ran.code == 5
     assert "launchpad serve" in ran.err
 
 
-def test_the_key_stays_and_is_shown_once(serve: Serve) -> None:
+def test_the_key_stays_until_another_is_wanted(serve: Serve) -> None:
     first = serve()
     key = first.key
     first.end()
     second = serve()
     assert second.key == key
-    assert key not in second.notes
     second.end()
     third = serve(*("tiny.gguf", "--new-key"))
     assert third.key != key
-    assert third.key in third.notes
-
-
-def test_a_key_that_is_made_is_shown_also_when_the_start_fails(launchpad: Any, private_home: Path) -> None:
-    ran = launchpad("serve", "no-such.gguf", "--port", "0")
-    assert ran.code != 0
-    (file,) = private_home.rglob("serve.key")
-    assert ran.err.count(file.read_text().strip()) == 1
 
 
 def test_env_in_every_shells_words(serve: Serve, launchpad: Any) -> None:
@@ -201,7 +209,7 @@ def test_a_port_in_use(launchpad: Any, model: Path) -> None:
 
 def test_a_model_that_cannot_be_started_ends_it(serve: Serve, model: Path) -> None:
     one = serve(str(model.with_name("none.gguf")), ready=False)
-    _, err = one.process.communicate(timeout=40)
+    _, err = one.process.communicate(timeout=150)
     assert one.process.returncode in (2, 3)
     assert "none.gguf" in err
 
@@ -225,11 +233,11 @@ def test_answers_under_way_are_finished_before_it_ends(serve: Serve) -> None:
     one = serve()
     body = json.dumps({"messages": [{"role": "user", "content": "hi"}], "stream": True}).encode()
     request = Request(one.url + "/v1/chat/completions", body, {"Authorization": f"Bearer {one.key}"})
-    with contextlib.closing(urlopen(request, timeout=20)) as answer:
+    with contextlib.closing(urlopen(request, timeout=150)) as answer:
         one.process.send_signal(signal.SIGTERM)
         time.sleep(0.1)
         assert answer.read().endswith(b"data: [DONE]\n\n")
-    assert one.process.wait(30) == 143
+    assert one.process.wait(150) == 143
 
 
 def test_connect_and_back(serve: Serve, launchpad: Any, private_home: Path, model: Path) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from gguf_bytes import gguf
+from launchpad.engines.process import EngineProcess
 from launchpad.testing.hub import SimulatedHub
+from launchpad.testing.processes import KEY, fake_command
 from launchpad.testing.replay import Replay
 from ollama_traffic import only, recording
 
@@ -200,3 +202,29 @@ def test_the_same_bytes_under_another_name_do_not_come_twice(launchpad, private_
     assert again.code == 0, again.err
     assert (again.document["fetched"], again.document["path"]) == (False, str(theirs))
     assert hub.bytes_sent(".gguf") < 3 * len(CONTENT)  # headers, read to compute the fit
+
+
+@pytest.mark.usefixtures("catalog")
+def test_an_empty_name_means_no_model(launchpad, hub):
+    """As a script has it whose variable is not set."""
+    assert launchpad("pull", "tiny", env={"HF_ENDPOINT": hub.endpoint}).code == 0
+    for command in (("rm", "", "--yes"), ("inspect", ""), ("verify", ""), ("bundle", "export", "", "x.tar")):
+        refused = launchpad(*command)
+        assert refused.code == 2, command
+        assert "It is empty" in refused.err
+    assert len(launchpad("list", "--json").document["models"]) == 1
+
+
+def test_what_a_server_keeps_has_no_size_and_no_place(launchpad, private_home):
+    engine = EngineProcess.start(fake_command())
+    try:
+        port = engine.await_ready(engine.ready_message)["port"]
+        config = f'[backends.theirs]\nurl = "http://127.0.0.1:{port}/v1"\nkey_env = "THE_KEY"\n'
+        _put(private_home / "launchpad" / "config" / "config.toml", config.encode())
+        listed = launchpad("list", env={"THE_KEY": KEY}).out.splitlines()
+        refused = launchpad("rm", "theirs://simulated", "--yes", env={"THE_KEY": KEY})
+    finally:
+        engine.stop()
+    assert [line.split() for line in listed][1:] == [["theirs://simulated", "?", "?", "theirs"]]
+    assert refused.code == 7
+    assert refused.err.endswith("do:  Remove it with the tool that owns it.\n")

@@ -15,7 +15,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX shells and fil
 def in_shell(line: str, **env: str) -> subprocess.CompletedProcess[bytes]:
     """Run a line of shell in which `launchpad` is this one."""
     script = f'launchpad() {{ "{sys.executable}" -m launchpad "$@"; }}\n{line}'
-    return subprocess.run(["sh", "-c", script], capture_output=True, env={**os.environ, **env}, timeout=50)
+    return subprocess.run(["sh", "-c", script], capture_output=True, env={**os.environ, **env}, timeout=150)
 
 
 @posix

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -89,7 +88,7 @@ def test_tools_need_somebody_who_agrees(echo):
 
 def in_shell(line: str, **env: str) -> subprocess.CompletedProcess[bytes]:
     script = f'chat() {{ "{sys.executable}" -m launchpad chat --backend echo "$@"; }}\n{line}'
-    return subprocess.run(["bash", "-c", script], capture_output=True, env={**os.environ, **env}, timeout=50)
+    return subprocess.run(["bash", "-c", script], capture_output=True, env={**os.environ, **env}, timeout=150)
 
 
 @posix
@@ -103,7 +102,7 @@ def in_shell(line: str, **env: str) -> subprocess.CompletedProcess[bytes]:
         ("echo data | chat -p hi", 0, b"hi\n\ndata\n"),
         ("echo data | chat -p hi --no-stdin", 0, b"hi\n"),
         ("(sleep 0.4; echo slow; sleep 0.4; echo pipe) | chat -p hi", 0, b"hi\n\nslow\npipe\n"),
-        ("sleep 0.5 | chat -p hi --stdin-timeout 0.1", 2, b""),
+        ("mkfifo f; exec 9<>f; chat -p hi --stdin-timeout 0.1 < f", 2, b""),
         (r"printf '\xff\xfe' | chat -p hi", 2, b""),
         (r"printf '\xe9' | chat -p hi --stdin-encoding latin-1", 0, "hi\n\né\n".encode()),
         ("head -c 100000000 /dev/zero | chat -p hi", 2, b""),
@@ -134,7 +133,6 @@ def test_a_reader_that_goes_away(style):
 @posix
 def test_an_open_standard_input_is_never_waited_for_without_a_word():
     reading, writing = os.pipe()
-    begin = time.monotonic()
     command = [
         sys.executable,
         "-m",
@@ -147,12 +145,11 @@ def test_an_open_standard_input_is_never_waited_for_without_a_word():
         "--stdin-timeout",
         "0.2",
     ]
-    done = subprocess.run(command, stdin=reading, capture_output=True, timeout=30)
+    done = subprocess.run(command, stdin=reading, capture_output=True, timeout=150)
     os.close(reading)
     os.close(writing)
     assert done.returncode == 2
     assert b"nothing came" in done.stderr
-    assert time.monotonic() - begin < 30
 
 
 def test_sessions(launchpad, echo):

@@ -41,7 +41,7 @@ def on_terminal(arguments: tuple[str, ...], columns: int, folder: Path) -> str:
             break
         shown += block
     os.close(screen)
-    process.wait(30)
+    process.wait(150)
     return ESCAPES.sub("", shown.decode()).replace("\r\n", "\n")
 
 
@@ -91,3 +91,14 @@ def test_columns_left_out_are_named(tmp_path):
 )
 def test_counts_of_parameters(number, text):
     assert count(number) == text
+
+
+def test_the_gateways_key_is_shown_to_a_terminal_alone(launchpad, tmp_path, private_home):
+    start = ("serve", "./no-such.gguf", "--offline", "--port", "0")
+    assert launchpad(*start).code == 3  # the key is made before
+    (file,) = private_home.rglob("serve.key")
+    shown = on_terminal((*start, "--new-key"), 200, tmp_path)
+    assert f"key: {file.read_text().strip()}  (shown once; kept in {file})" in shown
+    piped = launchpad(*start, "--new-key").err
+    assert "no-such.gguf" in piped
+    assert file.read_text().strip() not in piped

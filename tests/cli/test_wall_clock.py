@@ -79,7 +79,7 @@ class Clock:
     def run(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         full = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", **self._env, **env}
         command = [sys.executable, "-m", "launchpad", *arguments]
-        return subprocess.run(command, env=full, capture_output=True, text=True, timeout=55)
+        return subprocess.run(command, env=full, capture_output=True, text=True, timeout=150)
 
 
 YEAR = 365 * 86_400

@@ -18,6 +18,7 @@ from launchpad.engines import registry
 from launchpad.engines.identity import identify
 from launchpad.hardware.machine import Accelerator, Machine, Memory
 from launchpad.plugins.host import Host
+from launchpad.plugins.spec import BackendStatus
 
 GIB = 1 << 30
 
@@ -174,3 +175,15 @@ def test_a_check_that_breaks_is_a_line_like_the_others(monkeypatch):
     ]
     assert not found.healthy  # a host without plugins has no engine
     assert "none can run here" in " ".join(c.evidence for c in found.checks)
+
+
+def test_where_no_engine_runs_the_fix_is_that_of_the_one_that_is_here(monkeypatch):
+    lacks = BackendStatus(state="unusable", why="libgomp.so.1 is missing.", hint="Install libgomp1.")
+    absent = BackendStatus(state="installable", why="It is not installed.", hint="Install it.")
+    host = Host(Config(), third_party=False)
+    for backend in host.backends():
+        monkeypatch.setattr(
+            type(backend), "status", lambda self, machine: lacks if self.name == "llamacpp" else absent
+        )
+    *_, last = software.engines(host, Machine(name="here"))
+    assert (last.state, last.fix) == ("fail", "Install libgomp1.")

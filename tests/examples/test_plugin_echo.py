@@ -47,7 +47,7 @@ START = StartStep(
 
 @pytest.fixture
 def host() -> Host:
-    return Host.load(Config(plugins=PluginsConfig(paths=(str(EXAMPLE),), timeout=20)))
+    return Host.load(Config(plugins=PluginsConfig(paths=(str(EXAMPLE),), timeout=150)))
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def running(host: Host) -> Iterator[tuple[RunningServer, list[Event]]]:
 
 def ask(server: Server, *, stream: bool = False, key: str | None = None) -> tuple[int, str]:
     url = urlsplit(server.endpoint)
-    connection = http.client.HTTPConnection(str(url.hostname), url.port, timeout=20)
+    connection = http.client.HTTPConnection(str(url.hostname), url.port, timeout=150)
     body = json.dumps({"messages": [{"role": "user", "content": "good morning"}], "stream": stream})
     connection.request(
         "POST", f"{url.path}/chat/completions", body, {"Authorization": f"Bearer {key or server.api_key}"}

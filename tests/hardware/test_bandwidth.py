@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
@@ -40,7 +41,13 @@ def measurements(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     return calls
 
 
-def test_a_real_measurement():
+@pytest.fixture
+def fills(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The buffers are written however busy the processor is."""
+    monkeypatch.setattr(module, "_FILL_BUDGET", 50.0)
+
+
+def test_a_real_measurement(fills: None):
     assert 1e8 < measured(8 * MIB, 2) < 1e13
 
 
@@ -58,43 +65,54 @@ def test_a_processor_too_busy_to_fill_the_buffers_is_said(tmp_path: Path, monkey
     assert not (tmp_path / "b.json").exists()
 
 
-def test_one_round_is_measured_however_late_it_is(monkeypatch: pytest.MonkeyPatch):
+def test_one_round_is_measured_however_late_it_is(fills: None, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "_BUDGET", -1.0)
     assert 1e8 < measured(64 * MIB, 1) < 1e13
 
 
-def test_a_processor_that_others_hold_most_of_the_time_is_not_taken_for_a_slow_memory(
-    monkeypatch: pytest.MonkeyPatch,
-):
-    """Simulated: three comparisons of four wait for a core, 30 ms each; seen as a whole that is 0.5 GB/s."""
-    calls = count()
+class Clock:
+    """A simulated clock, which only the simulated comparisons move."""
 
-    def memcmp(first: int, second: int, size: int) -> int:
-        time.sleep(0.030 if next(calls) % 4 else 0.001)
-        return 0
+    now = 0.0
 
-    monkeypatch.setattr(module, "_memcmp", lambda: memcmp)
-    assert measured(64 * MIB, 1) > 5e9
+    def perf_counter(self) -> float:
+        return self.now
 
 
-def test_alone_it_ends_when_nothing_gets_better(monkeypatch: pytest.MonkeyPatch):
-    rounds = count()
+@pytest.fixture
+def rounds_take(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], float]], Clock]:
+    """Have the comparison of each number, from 0 on, take so many seconds of a simulated clock."""
 
-    def memcmp(first: int, second: int, size: int) -> int:
-        time.sleep(0.004 if next(rounds) else 0.0)  # the first is the best
-        return 0
+    def take(seconds: Callable[[int], float]) -> Clock:
+        clock, rounds = Clock(), count()
 
-    monkeypatch.setattr(module, "_memcmp", lambda: memcmp)
-    monkeypatch.setattr(module, "_BUDGET", 50.0)
-    measured(32 * MIB, 1)
-    assert next(rounds) == 1 + module._SETTLED
+        def memcmp(first: int, second: int, size: int) -> int:
+            clock.now += seconds(next(rounds))
+            return 0
+
+        monkeypatch.setattr(module, "_memcmp", lambda: memcmp)
+        monkeypatch.setattr(module, "time", clock)
+        return clock
+
+    return take
 
 
-def test_beside_other_work_it_takes_its_time(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "_memcmp", lambda: lambda first, second, size: time.sleep(0.001))
-    start = time.monotonic()
+def test_a_processor_that_others_hold_most_of_the_time_is_not_taken_for_a_slow_memory(rounds_take):
+    """Three comparisons of four wait for a core, 30 ms each; seen as a whole that is 0.5 GB/s."""
+    rounds_take(lambda number: 0.030 if number % 4 else 0.001)
+    assert measured(64 * MIB, 1) == pytest.approx(16 * MIB / 0.001)
+
+
+def test_alone_it_ends_when_nothing_gets_better(rounds_take):
+    clock = rounds_take(lambda number: 0.004 if number else 0.001)
+    assert measured(32 * MIB, 1) == pytest.approx(16 * MIB / 0.001)
+    assert clock.now == pytest.approx(0.001 + module._SETTLED * 0.004)
+
+
+def test_beside_other_work_it_takes_its_time(rounds_take):
+    clock = rounds_take(lambda number: 0.001)
     measured(32 * MIB, 1, patience=2)
-    assert time.monotonic() - start >= 2 * module._BUDGET
+    assert clock.now == pytest.approx(2 * module._BUDGET)
 
 
 def test_what_was_measured_beside_other_work_is_measured_again_soon(

@@ -23,7 +23,7 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
 
 
 def ended(jobs: Jobs, name: str) -> Job:
-    eventually(lambda: (job := jobs.look(name)) is not None and job.ended, seconds=10)
+    eventually(lambda: (job := jobs.look(name)) is not None and job.ended)
     job = jobs.look(name)
     assert job is not None
     return job

@@ -18,7 +18,7 @@ DRIVER = shutil.which("chromedriver")
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="Chromium and its driver are not installed"),
 ]
 
@@ -48,7 +48,7 @@ def browser(file: Path) -> Iterator[Any]:
     yield driver
     driver.quit()
     with contextlib.suppress(AttributeError, OSError):
-        driver.service.process.wait(10)
+        driver.service.process.wait(150)
 
 
 @pytest.fixture

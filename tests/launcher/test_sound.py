@@ -41,7 +41,7 @@ def pulled(hub: SimulatedHub, private_home: Path) -> tuple[str, Path]:
 def launchpad(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "launchpad", *arguments]
     return subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=150, check=False
     )
 
 

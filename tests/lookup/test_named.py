@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from factories import local, model
-from gguf_bytes import gguf
+from gguf_bytes import MODEL_KEYS, STRING, gguf, key
 from launchpad.catalog.model import Build, Model, ModelFile, Shape
 from launchpad.config import Config
 from launchpad.errors import PullError, SourceUnreachable, UnknownModel, UsageError
 from launchpad.hardware.machine import Machine
-from launchpad.lookup.named import Named, named_models
+from launchpad.lookup.named import Named, called, named_models
 from launchpad.plugins.host import Host
 from launchpad.survey import Survey
 from launchpad.testing.hub import SimulatedHub
@@ -132,3 +132,16 @@ def test_a_description_is_for_computing_only(tmp_path: Path) -> None:
     assert found.local == {}
     with pytest.raises(UsageError, match="no weights"):
         named(str(path))
+
+
+def test_what_the_engine_of_a_named_model_is_called(tmp_path: Path) -> None:
+    path = tmp_path / "file-name.gguf"
+    path.write_bytes(gguf((*MODEL_KEYS, key("general.name", STRING, "What It Says"))))
+    models = (model("qwen3-8b"), model("qwen3-14b"))
+    assert called(str(path), models) == {"What It Says"}
+    assert called("qwen3-8b:Q4_K_M", models) == {"QWEN3-8B"}
+    assert called("qwen3", models) == {"QWEN3-8B", "QWEN3-14B"}
+    assert called("hf://org/other:Q8_0", models) == {"other"}
+    assert (
+        called("", models) == called("auto", models) == called(str(tmp_path / "none.gguf"), models) == set()
+    )

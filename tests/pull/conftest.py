@@ -33,7 +33,7 @@ def content() -> bytes:
 def fast() -> PullOptions:
     return PullOptions(
         connect_seconds=2,
-        stall_seconds=0.3,
+        stall_seconds=60.0,
         backoff_seconds=0.01,
         longest_wait=0.05,
         retries=3,

@@ -20,6 +20,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -60,9 +61,12 @@ class Shim:
         self.number = int(number or 0)
         self.roots, self.shared = roots, shared
         self.calls = 0
-        self.lock = Lock()
+        self.lock, self.flushing = Lock(), Lock()
         self.real = {name: getattr(os, name) for name in CHANGES}
-        self.durable = {self._identity(path): path.read_bytes() for path in self._files()}
+        self.durable: dict[tuple[int, int], bytes] = {}
+        for path in self._files():
+            with suppress(FileNotFoundError):  # another pull of this order has finished with it
+                self.durable[self._identity(path)] = path.read_bytes()
 
     def install(self) -> None:
         for name in CHANGES:
@@ -90,10 +94,13 @@ class Shim:
             if name == "open" and not args[1] & (os.O_CREAT | os.O_WRONLY | os.O_RDWR):
                 return real(*args, **kwargs)
             self._step(name, args)
-            answer = real(*args, **kwargs)
-            if name == "fsync":
+            if name != "fsync":
+                return real(*args, **kwargs)
+            # One at a time: an earlier flush that is noted late would take back what a later one made durable.
+            with self.flushing:
+                answer = real(*args, **kwargs)
                 self._flushed(args[0])
-            return answer
+                return answer
 
         return call
 

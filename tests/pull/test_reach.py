@@ -8,15 +8,22 @@ import pytest
 
 from launchpad.paths import cache_dir
 from launchpad.pull import reach
+from launchpad.pull.http import client
+from launchpad.pull.options import PullOptions
 from launchpad.pull.reach import ask_source
 from launchpad.testing.hub import SimulatedHub
 
 
 @pytest.fixture
-def silent() -> Iterator[str]:
+def listening() -> Iterator[socket.socket]:
     """A port that accepts connections and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+        yield server
+
+
+@pytest.fixture
+def silent(listening: socket.socket) -> str:
+    return f"http://127.0.0.1:{listening.getsockname()[1]}/"
 
 
 def test_any_answer_is_a_sign_of_life(hub: SimulatedHub) -> None:
@@ -24,22 +31,23 @@ def test_any_answer_is_a_sign_of_life(hub: SimulatedHub) -> None:
     assert hub.requests[0].method == "HEAD"
 
 
-def test_silence_costs_its_seconds_once(silent: str) -> None:
-    answer = ask_source(silent, timeout=0.3, hint="h")
+def test_silence_costs_its_seconds_once(silent: str, listening: socket.socket) -> None:
+    client(PullOptions()).close()  # the first one takes its time to be loaded
+    answer = ask_source(silent, timeout=3, hint="h")
     assert not answer.ok and answer.hint == "h" and "cannot be reached" in str(answer.why)
-    begin = time.monotonic()
     assert ask_source(silent, timeout=30, hint="h") == answer
-    assert time.monotonic() - begin < 1
+    listening.setblocking(False)
+    listening.accept()[0].close()
+    with pytest.raises(BlockingIOError):  # nobody came a second time
+        listening.accept()
 
 
 def test_a_name_lookup_that_hangs_costs_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     from threading import Event
 
     never = Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: never.wait(5) or [])
-    begin = time.monotonic()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: never.wait() and [])
     assert not ask_source("https://blackhole.example/", timeout=0.2, hint="h").ok
-    assert time.monotonic() - begin < 3
     never.set()
 
 

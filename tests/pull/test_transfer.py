@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from launchpad.errors import LaunchpadError, PullError, RefusedError, SourceUnreachable, VerifyError
 from launchpad.events import Event, Notice, PullFinished, PullProgress, PullStarted, ignore
@@ -219,16 +220,16 @@ def test_a_stall_leads_to_a_new_connection(
     hub: SimulatedHub, resolved: Resolve, fast: PullOptions, content: bytes, after: int
 ) -> None:
     hub.misbehave(FILE, Fault(stall_after=after))
-    assert pulled(resolved(), fast) == content
-    assert [seen.range_start for seen in hub.gets(FILE)] == [0, after]
+    assert pulled(resolved(), replace(fast, stall_seconds=1.0)) == content
+    assert [seen.range_start for seen in hub.gets(FILE)][:2] == [0, after]
 
 
 def test_a_trickle_is_a_stall(
     hub: SimulatedHub, resolved: Resolve, fast: PullOptions, content: bytes
 ) -> None:
     hub.misbehave(FILE, Fault(rate=50))
-    assert pulled(resolved(), fast) == content
-    assert len(hub.gets(FILE)) == 2
+    assert pulled(resolved(), replace(fast, stall_seconds=1.0)) == content
+    assert len(hub.gets(FILE)) >= 2
 
 
 def test_nobody_listens(resolved: Resolve, fast: PullOptions) -> None:
@@ -290,13 +291,15 @@ def test_events_tell_the_story(
     kinds = [type(event) for event in events]
     assert kinds[0] is PullStarted and kinds[-1] is PullFinished
     progress = [event for event in events if isinstance(event, PullProgress)]
-    assert 1 <= len(progress) <= 12
+    finished = events[-1]
+    assert isinstance(finished, PullFinished)
+    assert 1 <= len(progress) <= 2 + 10 * (finished.seconds + 1)
     assert [event.done for event in progress] == sorted(event.done for event in progress)
-    assert events[-1] == PullFinished(
+    assert finished == PullFinished(
         ref=resolved().ref,
-        path=events[-1].path,  # type: ignore[attr-defined]
+        path=finished.path,
         size=len(content),
-        seconds=events[-1].seconds,  # type: ignore[attr-defined]
+        seconds=finished.seconds,
         sha256=resolved().files[0].sha256,
     )
 

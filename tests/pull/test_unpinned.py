@@ -32,6 +32,7 @@ CONTENT = random.Random(5).randbytes(SIZE)
 OTHER = random.Random(6).randbytes(SIZE)
 HALF = SIZE // 2
 ONE_PERCENT = SIZE // 100
+HALF_A_MEGABYTE = 1 << 19
 
 
 @pytest.fixture(autouse=True)
@@ -100,8 +101,8 @@ def test_the_next_run_goes_on(hub: SimulatedHub, url: str, hasty: PullOptions) -
     assert first == 0 and HALF - ONE_PERCENT < second <= HALF
 
 
-def test_kill_9_costs_one_percent_at_most(hub: SimulatedHub, url: str, fast: PullOptions) -> None:
-    """A real process, killed by the system while bytes are under way."""
+def test_kill_9_costs_half_a_megabyte_at_most(hub: SimulatedHub, url: str, fast: PullOptions) -> None:
+    """A real process, killed by the system while bytes are under way; below 50 MB one write alone may be over 1 %."""
     code = (
         "import sys; from launchpad.catalog.model import Build; from launchpad.events import ignore;"
         "from launchpad.plugins.web.source import Web; from launchpad.pull.options import PullOptions;"
@@ -118,7 +119,7 @@ def test_kill_9_costs_one_percent_at_most(hub: SimulatedHub, url: str, fast: Pul
         killed.wait()
     written = journal.have(the_partial())
     assert content_of(take(url, fast)) == CONTENT
-    assert 0 < written - ONE_PERCENT <= starts(hub)[1] <= written
+    assert 0 < written - HALF_A_MEGABYTE <= starts(hub)[1] <= written
 
 
 @pytest.mark.parametrize("size", [0, 1, 64, 10_000_001, 1 << 30, 40_000_000_001])

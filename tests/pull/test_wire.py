@@ -66,15 +66,15 @@ def test_a_short_answer_leaves_the_connection_for_the_next_request(hub: Simulate
 
 
 @pytest.mark.parametrize(
-    ("fault", "error"),
+    ("fault", "seconds", "error"),
     [
-        (Fault(cut_after=wire._LONG // 2), httpx2.RemoteProtocolError),
-        (Fault(stall_after=wire._LONG // 2), httpx2.ReadTimeout),
+        (Fault(cut_after=wire._LONG // 2), 60, httpx2.RemoteProtocolError),
+        (Fault(stall_after=wire._LONG // 2), 0.3, httpx2.ReadTimeout),
     ],
     ids=["cut", "stall"],
 )
 def test_a_long_answer_that_breaks_off_is_told_as_the_library_tells_it(
-    hub: SimulatedHub, fault: Fault, error: type[Exception]
+    hub: SimulatedHub, fault: Fault, seconds: float, error: type[Exception]
 ) -> None:
     url = hub.add("/long", bytes(wire._LONG))
     hub.misbehave("/long", fault)
@@ -83,5 +83,5 @@ def test_a_long_answer_that_breaks_off_is_told_as_the_library_tells_it(
         http.stream("GET", url) as response,
         pytest.raises(error),
     ):
-        for _ in wire.body(response, 0.3):
+        for _ in wire.body(response, seconds):
             pass

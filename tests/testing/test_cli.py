@@ -48,7 +48,7 @@ def test_the_fake_engine_is_a_process(tmp_path: Path) -> None:
     command = fake_engine_command("--exit-at-load", "7")
     assert (
         subprocess.run(
-            command, input='{"api_key": "x"}', text=True, env=environment, capture_output=True, timeout=30
+            command, input='{"api_key": "x"}', text=True, env=environment, capture_output=True, timeout=150
         ).returncode
         == 7
     )

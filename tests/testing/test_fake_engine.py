@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
+import psutil
 import pytest
 
 from launchpad.engines.process import EngineProcess
-from launchpad.testing.processes import KEY, eventually, fake_command
+from launchpad.testing.processes import KEY, engine_processes, eventually, fake_command
 
 
 @contextlib.contextmanager
@@ -25,7 +29,7 @@ def _engine(*options: str) -> Iterator[tuple[EngineProcess, int]]:
 def _chat(port: int, **request: object) -> bytes:
     """The raw body of the answer to one chat."""
     body = json.dumps({"messages": [{"role": "user", "content": "one two"}], **request})
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=150)) as connection:
         connection.request("POST", "/v1/chat/completions", body, {"Authorization": f"Bearer {KEY}"})
         return connection.getresponse().read()
 
@@ -68,3 +72,23 @@ def test_a_crash_in_the_middle_of_an_answer() -> None:
         eventually(lambda: not engine.alive())
         assert engine.exit is not None
         assert engine.exit.signal == 11
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its workers are forks")
+def test_a_ready_engine_has_workers_that_have_escaped(private_home: Path) -> None:
+    slow = "import os, time; setsid = os.setsid; os.setsid = lambda: (time.sleep(0.5), setsid())"
+    main = "from launchpad.testing import fake_engine; fake_engine.main()"
+    engine = EngineProcess.start(
+        fake_command(argv=(sys.executable, "-c", f"{slow}; {main}", "--workers", "3"))
+    )
+    try:
+        engine.await_ready(engine.ready_message)
+        assert engine.pid is not None
+        group = os.getpgid(engine.pid)
+        # Guard, its witness, engine, three workers; what they were forked from may be just about to end.
+        eventually(lambda: len(engine_processes(private_home)) == 6)
+        processes = engine_processes(private_home)
+        escaped = [pid for pid in processes if os.getpgid(pid) != group]
+        assert len([pid for pid in escaped if f"{slow}; {main}" in psutil.Process(pid).cmdline()]) == 2
+    finally:
+        engine.stop()
