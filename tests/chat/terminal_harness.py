@@ -75,7 +75,7 @@ class Terminal:
         deadline = time.monotonic() + LIMIT
         while self.shown().count(text) < count:
             ended = self.process.poll() is not None
-            self._pump(0.2)
+            self.pump(0.2)
             late = ended or time.monotonic() > deadline
             assert not late or self.shown().count(text) >= count, f"no {text!r} in:\n{self.shown()}"
         return self.shown()
@@ -85,7 +85,7 @@ class Terminal:
         deadline = time.monotonic() + LIMIT
         while not self.shown().endswith(">>>") or self.shown().count(">>>") < count:
             assert time.monotonic() < deadline, f"no prompt in:\n{self.shown()}"
-            self._pump(0.2)
+            self.pump(0.2)
         return self.shown()
 
     def shown(self) -> str:
@@ -97,15 +97,15 @@ class Terminal:
         deadline = time.monotonic() + LIMIT
         while self.process.poll() is None:
             assert time.monotonic() < deadline, f"still running:\n{self.shown()}"
-            self._pump(0.05)
-        self._pump(0.0)
+            self.pump(0.05)
+        self.pump(0.0)
         return self.process.returncode
 
     def ends_within(self, seconds: float) -> bool:
         """Whether the process ends in that time."""
         deadline = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < deadline:
-            self._pump(0.05)
+            self.pump(0.05)
         return self.process.poll() is not None
 
     def restored(self) -> bool:
@@ -126,7 +126,8 @@ class Terminal:
             if fd >= 0:
                 os.close(fd)
 
-    def _pump(self, seconds: float) -> None:
+    def pump(self, seconds: float = 0.2) -> None:
+        """Show what the process wrote, after at most that time."""
         while select.select([self.fd], [], [], seconds)[0]:
             data = os.read(self.fd, 65536)
             self.raw += data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
 import threading
@@ -50,6 +51,28 @@ def typing_hidden(*, by_lines: bool) -> Iterator[None]:
         yield
 
 
+def await_typing(ask: Callable[[], None]) -> None:
+    """Ask, and wait until standard input can be read: on a terminal that reads by lines, until Enter or Ctrl-D.
+
+    A signal that comes between the question and a plain read is noted and no more: the read would sleep until
+    something is typed. Here its handler runs, and what it raises (`KeyboardInterrupt`) passes.
+    """
+    if os.name != "posix" or threading.current_thread() is not threading.main_thread():
+        ask()  # a Windows console ends its own reads at Ctrl-C, and other threads hear of no signal
+        return
+    woken, wakes = os.pipe()
+    os.set_blocking(wakes, False)
+    before = signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+    try:
+        ask()
+        while sys.stdin not in select.select([sys.stdin, woken], [], [])[0]:
+            os.read(woken, 4096)  # a handler that raised nothing
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(woken)
+        os.close(wakes)
+
+
 def key_pressed(ask: Callable[[], None]) -> str:
     """Ask, and wait for one key. What was typed before is dropped: nobody agrees to what they had not seen yet."""
     if os.name != "posix":
@@ -63,7 +86,7 @@ def key_pressed(ask: Callable[[], None]) -> str:
         modes[3] &= ~(termios.ECHO | termios.ICANON)
         modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
         termios.tcsetattr(fd, termios.TCSAFLUSH, modes)
-        ask()
+        await_typing(ask)
         return os.read(fd, 1).decode("ascii", "replace")
 
 

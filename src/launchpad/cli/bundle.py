@@ -11,6 +11,7 @@ import click
 
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option
+from launchpad.cli.question import ask_consent
 from launchpad.cli.render import gb, license_text
 from launchpad.cli.shared import Group
 from launchpad.errors import RefusedError, UsageError, VerifyError
@@ -128,7 +129,7 @@ def _agree(record: Record, identity: str, sha256: str | None, *, pinned: bool, y
             why=why,
             hint="Run it again with --sha256 (what `bundle export` printed), or with --yes.",
         )
-    click.confirm(f"{record.ref}: {why} Take it?", abort=True, err=True)
+    ask_consent(f"{record.ref}: {why} Take it?")
 
 
 def _models(app: App) -> tuple[Model, ...]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
+from launchpad.cli.question import ask_consent
 from launchpad.cli.render import duration, gb, license_text
 from launchpad.errors import RefusedError
 
@@ -30,8 +29,7 @@ def consent(app: App, plan: Plan, *, yes: bool, interactive: bool) -> None:
     elif interactive:
         app.output.note(announcement, "bold")
         question = f"{announcement} Pull it?" if app.output.quiet else "Pull it?"
-        if not click.confirm(question, default=True, err=True):
-            raise click.Abort
+        ask_consent(question, default=True)
     else:
         limit = app.config.run.max_unattended_download
         if step.size is None or step.size > limit:

@@ -9,6 +9,7 @@ import click
 
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option
+from launchpad.cli.question import ask_consent
 from launchpad.cli.render import gb
 from launchpad.cli.shared import Group
 from launchpad.errors import UsageError
@@ -146,7 +147,7 @@ def install(
     if not found.done and not dry_run:
         _announce(app, found)
         if not yes and sys.stdin.isatty() and sys.stderr.isatty():
-            click.confirm("Install it?", default=True, abort=True, err=True)
+            ask_consent("Install it?", default=True)
         with app.output.status(f"installing {found.engine}"):
             backend.install(found, _told(app))
     _show(app, found, dry_run=dry_run)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import click
-
 from launchpad.cli.notices import tell
+from launchpad.cli.question import ask_consent
 from launchpad.cli.render import gb, gib, speed
 
 if TYPE_CHECKING:
@@ -24,10 +23,8 @@ def introduce(app: App, plan: Plan) -> None:
         app.output.note(line, "cyan")
     tell(app.output, plan)
     app.output.note(pick_line(plan), "bold")
-    if plan.pull is None and not click.confirm(
-        "It is on this machine. Start it and chat?", default=True, err=True
-    ):
-        raise click.Abort
+    if plan.pull is None:
+        ask_consent("It is on this machine. Start it and chat?", default=True)
 
 
 def machine_lines(machine: Machine) -> Iterator[str]:

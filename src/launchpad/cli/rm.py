@@ -8,6 +8,7 @@ import click
 
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option
+from launchpad.cli.question import ask_consent
 from launchpad.cli.render import gb
 from launchpad.errors import RefusedError
 
@@ -37,7 +38,7 @@ def rm(app: App, model: str, yes: bool) -> None:
     if not yes:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise RefusedError("Nobody is here to agree.", hint="Run it again with --yes.")
-        click.confirm(f"Remove {local.ref} ({gb(local.size)})?", abort=True, err=True)
+        ask_consent(f"Remove {local.ref} ({gb(local.size)})?")
     freed = remove(local)
     if app.output.json_mode:
         from launchpad.cli.documents import Removed

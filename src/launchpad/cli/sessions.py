@@ -8,6 +8,7 @@ import click
 
 from launchpad.cli.app import App
 from launchpad.cli.options import json_option
+from launchpad.cli.question import ask_consent
 from launchpad.cli.shared import Group
 
 FORMATS = ("markdown", "openai-chat", "jsonl")
@@ -110,8 +111,7 @@ def rm(app: App, names: tuple[str, ...], yes: bool) -> None:
             raise RefusedError(
                 "Nobody is here to agree.", why="What is removed is gone.", hint="Run it again with --yes."
             )
-        if not click.confirm(f"Remove {', '.join(names)}?", err=True):
-            raise click.Abort
+        ask_consent(f"Remove {', '.join(names)}?")
     for name in names:
         remove_session(name)
     if app.output.json_mode:
