@@ -86,6 +86,17 @@ def test_an_unknown_speed_is_not_free() -> None:
     assert on_gpu.worth > dense.worth
 
 
+def test_a_stated_least_speed_holds_where_the_speed_is_not_known() -> None:
+    """On a busy machine, whose memory could not be measured, `--min-speed 9999` was met by every model."""
+    unknown = candidate("dense", 64, size=16 * GIB, speed=None)  # 1.2 tokens/s with a slow memory
+    told = rate(unknown, Wish(min_speed=2.0)).obstacle
+    assert told == "its speed here is not known; with a slow memory it is about 1.2 tokens/s, below 2"
+    assert rate(unknown, Wish(min_speed=1.0)).obstacle is None
+    assert rate(unknown, Wish(min_speed=0.0)).obstacle is None
+    untold = rate(candidate("m", 60, size=None, speed=None), Wish(min_speed=1.0))
+    assert untold.obstacle == "its speed here is not known"
+
+
 def test_a_stated_least_speed_is_quick_enough() -> None:
     slow = candidate("m", 60, speed=2.0)
     assert rate(slow, Wish(min_speed=2.0)).worth == rate(candidate("m", 60, speed=50.0), WISH).worth

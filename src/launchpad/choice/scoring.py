@@ -83,7 +83,8 @@ SHORT_COST = 4.0
 
 SUPPOSED_READS: dict[str, float] = {"cpu": 20e9, "partial": 20e9, "gpu": 150e9}
 """Bytes/s that a memory whose bandwidth is not known is supposed to deliver: two channels of DDR4, the slowest cards with a
-memory of their own. For the costs alone: an unknown speed that costs nothing would make the largest model win."""
+memory of their own. For the costs, as an unknown speed that costs nothing would make the largest model win, and for a least
+speed that is stated. None is shown."""
 
 FULL_COST = 5.0
 """Points that a full memory costs: another program, and the machine swaps or the engine dies."""
@@ -162,9 +163,10 @@ def _rate(candidate: Candidate, wish: Wish, speed: float | None, thinking: bool)
     score = _score(candidate.model, wish.purpose, thinking, loss, loss_spread)
     base = score if score is not None else 0.0 if loss is None else UNRATED * (1.0 - loss)
     slowdown = _slowdown(wish, thinking)
-    obstacle = next(_obstacles(candidate, wish, speed, None if speed is None else speed / slowdown), None)
     counted = _supposed(candidate) if speed is None else speed
-    cost = _costs(candidate, wish, counted, None if counted is None else counted / slowdown)
+    pace = None if counted is None else counted / slowdown
+    obstacle = next(_obstacles(candidate, wish, counted, pace, supposed=speed is None), None)
+    cost = _costs(candidate, wish, counted, pace)
     return Rated(candidate, score, base - cost, thinking, speed, obstacle)
 
 
@@ -235,8 +237,10 @@ def _halvings(enough: float, there: float) -> float:
     return max(0.0, log2(enough / max(there, 1e-3)))
 
 
-def _obstacles(candidate: Candidate, wish: Wish, speed: float | None, pace: float | None) -> Iterator[str]:
-    """What stands against running this candidate here, first things first."""
+def _obstacles(
+    candidate: Candidate, wish: Wish, speed: float | None, pace: float | None, *, supposed: bool
+) -> Iterator[str]:
+    """What stands against running this candidate here, first things first. `supposed`: the speed is none that is known."""
     fit, build = candidate.fit, candidate.build
     if fit.elsewhere:
         yield from _obstacles_elsewhere(candidate, wish)
@@ -244,7 +248,9 @@ def _obstacles(candidate: Candidate, wish: Wish, speed: float | None, pace: floa
         yield fit.why or "it does not fit"
     if wish.require_gpu and fit.placement.kind != "gpu" and not fit.elsewhere:
         yield "it would not run wholly on a GPU"
-    if speed is not None and pace is not None:
+    if supposed:
+        yield from _obstacles_unknown(candidate, wish, speed)
+    elif speed is not None and pace is not None:
         least = minimum_speed(wish)
         if speed < least:
             yield f"about {_below(speed, least)} tokens/s here, below {figure(least)}"
@@ -261,6 +267,17 @@ def _obstacles(candidate: Candidate, wish: Wish, speed: float | None, pace: floa
             most = wish.max_download
             limit = f"{most / 1e9:.1f} GB" if most >= 1e8 else f"{most:,} bytes"
             yield f"a download of {build.size / 1e9:.1f} GB is above the limit of {limit}"
+
+
+def _obstacles_unknown(candidate: Candidate, wish: Wish, speed: float | None) -> Iterator[str]:
+    """A least speed that somebody asked for holds against a supposed one, too; the usual one does not."""
+    if not wish.min_speed or candidate.fit.elsewhere:
+        return
+    if speed is None:
+        yield "its speed here is not known"
+    elif speed < wish.min_speed:
+        about, least = _below(speed, wish.min_speed), figure(wish.min_speed)
+        yield f"its speed here is not known; with a slow memory it is about {about} tokens/s, below {least}"
 
 
 def _below(speed: float, least: float) -> str:
