@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from itertools import count
@@ -49,6 +51,32 @@ def fills(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_real_measurement(fills: None):
     assert 1e8 < measured(8 * MIB, 2) < 1e13
+
+
+INTERRUPTED = """
+import ctypes, os, signal, time
+from launchpad.hardware import bandwidth
+
+def memcmp(first, second, size):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.5)  # the main thread is on its way out
+    print(ctypes.string_at(first, 1), flush=True)
+
+bandwidth._memcmp = lambda: memcmp
+bandwidth._FILL_BUDGET = 50.0
+try:
+    bandwidth.measured(bandwidth.MIB, 1)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def test_an_interrupt_leaves_the_memory_that_is_still_read():
+    """Ctrl-C at the first start could end with a segmentation fault."""
+    ran = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=150, check=False
+    )
+    assert (ran.returncode, ran.stdout.split()) == (0, ["b'Z'", "interrupted"]), ran.stderr
 
 
 def test_too_little_for_so_many_threads():

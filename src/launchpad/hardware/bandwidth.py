@@ -110,28 +110,24 @@ def measured(size: int, threads: int, *, patience: int = 1) -> float:
     with ThreadPoolExecutor(threads) as pool:
         filled_by = start + patience * _FILL_BUDGET
         parts = list(pool.map(lambda _: _Part(half, pairs, filled_by), range(threads)))
-        try:
-            common = min(part.filled for part in parts)
-            if common * 2 * half * threads < size // 3:
-                filled = common * 2 * half * threads // MIB
-                raise Unmeasurable(
-                    f"other work kept the processor busy: {filled} of {size // MIB} MiB were written in time, which caches hold"
-                )
-            best, pair, bettered = 0.0, 0, 0
-            while not pair or time.perf_counter() < start + patience * _BUDGET:
-                if patience == 1 and pair - bettered == _SETTLED:
-                    break
-                before = time.perf_counter()
-                for _ in pool.map(_Part.compare, parts, repeat(memcmp), repeat(pair % common)):
-                    pass
-                pace = threads * 2 * half / max(time.perf_counter() - before, 1e-9)
-                pair += 1
-                if pace > best * _BETTER:
-                    bettered = pair
-                best = max(best, pace)
-        finally:
-            for part in parts:
-                part.close()
+        common = min(part.filled for part in parts)
+        if common * 2 * half * threads < size // 3:
+            filled = common * 2 * half * threads // MIB
+            raise Unmeasurable(
+                f"other work kept the processor busy: {filled} of {size // MIB} MiB were written in time, which caches hold"
+            )
+        best, pair, bettered = 0.0, 0, 0
+        while not pair or time.perf_counter() < start + patience * _BUDGET:
+            if patience == 1 and pair - bettered == _SETTLED:
+                break
+            before = time.perf_counter()
+            for _ in pool.map(_Part.compare, parts, repeat(memcmp), repeat(pair % common)):
+                pass
+            pace = threads * 2 * half / max(time.perf_counter() - before, 1e-9)
+            pair += 1
+            if pace > best * _BETTER:
+                bettered = pair
+            best = max(best, pace)
     if not _plausible(best):
         raise Unmeasurable(f"{best:.3g} bytes/s is no bandwidth")
     return best
@@ -143,6 +139,7 @@ class _Part:
     def __init__(self, half: int, pairs: int, deadline: float) -> None:
         self.half = half
         self.filled = 0
+        # Never closed, which a thread that still reads it (after Ctrl-C) would not survive: it goes with the last reference.
         self._map = mmap.mmap(-1, 2 * half * pairs)
         if sys.platform == "linux":
             with suppress(AttributeError, OSError, ValueError):  # large pages: written in a fifth of the time
@@ -156,10 +153,6 @@ class _Part:
     def compare(self, memcmp: Callable[[int, int, int], int], pair: int) -> None:
         first = self._start + pair * 2 * self.half
         memcmp(first, first + self.half, self.half)
-
-    def close(self) -> None:
-        self._view = None  # a map cannot be closed while a view of it lives
-        self._map.close()
 
 
 def buffer_bytes(memory: Memory, cache: int | None) -> int | None:
