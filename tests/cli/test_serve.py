@@ -78,9 +78,9 @@ def serve(tmp_path: Path, private_home: Path, model: Path) -> Iterator[Serve]:
     """Start a gateway on any free port; it is killed after the test, and leaves no engine."""
     running: list[Serving] = []
 
-    def run(*arguments: str, **more: Any) -> Serving:
+    def run(*arguments: str, backend: str = "echo", **more: Any) -> Serving:
         running.append(
-            Serving(*(arguments or (str(model),)), "--backend", "echo", "--port", "0", cwd=tmp_path, **more)
+            Serving(*(arguments or (str(model),)), "--backend", backend, "--port", "0", cwd=tmp_path, **more)
         )
         return running[-1]
 
@@ -135,6 +135,34 @@ def test_signals_end_it_cleanly(serve: Serve, private_home: Path, number: int, c
     got = serve().end(number)
     assert (got[0], got[1]) == (code, "")
     assert "Traceback" not in got[2]
+    assert engine_processes(private_home) == []
+
+
+@pytest.mark.parametrize("answering", [False, True], ids=["idle", "in mid-answer"])
+def test_a_second_interrupt_does_not_wait_and_says_no_more(
+    serve: Serve, tmp_path: Path, private_home: Path, answering: bool
+) -> None:
+    simulated = {
+        "LAUNCHPAD_PLUGIN_PATH": str(ECHO.parents[1] / "tests" / "cli" / "simulated_backend.py"),
+        "SIMULATED_ENGINE": "--token-seconds 1",
+    }
+    one = serve("tiny.gguf", backend="simulated", **simulated)
+    with contextlib.ExitStack() as stack:
+        if answering:
+            body = {"messages": [{"role": "user", "content": "word " * 300}], "stream": True}
+            request = Request(
+                one.url + "/v1/chat/completions",
+                json.dumps({"model": "auto", **body}).encode(),
+                {"Authorization": f"Bearer {one.key}"},
+            )
+            answer = stack.enter_context(urlopen(request, timeout=150))
+            assert answer.readline()
+        one.process.send_signal(signal.SIGINT)
+        time.sleep(0.05)  # two that wait at once are one
+        code, _, err = one.end(signal.SIGINT)
+    assert code == 130
+    assert "Traceback" not in err
+    assert err.splitlines()[-1] == "stopped"
     assert engine_processes(private_home) == []
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import uvicorn
 
 from chat.simulated_engine import SimulatedEngine, simulated_engine
 from factories import candidate
@@ -26,7 +25,7 @@ from launchpad.serve.forward import Limits
 from launchpad.serve.metrics import Metrics
 from launchpad.serve.models import Offer, offers
 from launchpad.serve.pool import Pool
-from launchpad.serve.protocol import configured
+from launchpad.serve.protocol import configured, interruptible
 from launchpad.serve.ui import Ui
 from launchpad.testing.processes import eventually
 from launchpad.wish import Wish
@@ -152,6 +151,7 @@ def gateway(
     origins: tuple[str, ...] = (),
     web_ui: bool = False,
     replicas: int = 1,
+    drain: int = 1,
     **limits: Any,
 ) -> Iterator[Running]:
     """A gateway in a thread, until the block ends."""
@@ -165,8 +165,7 @@ def gateway(
     if web_ui:
         served.ui = Ui(offered[0], pool, KEY)
     app = build(served, key=KEY, origins=origins, lifespan=lambda app: _Life(pool))
-    config = configured(app, port=0, timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
+    server = interruptible(configured(app, port=0, timeout_graceful_shutdown=drain))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

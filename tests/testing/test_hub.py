@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import huggingface_hub
 import pytest
 
 from launchpad.testing.hub import Fault, SimulatedHub
+from launchpad.testing.processes import eventually
 
 
 @pytest.fixture
@@ -49,3 +51,18 @@ def test_faults_come_in_order_and_end(hub: SimulatedHub) -> None:
     hub.misbehave("/x", Fault(content=b"bad", times=2), Fault(flip_at=0))
     answers = [urllib.request.urlopen(url).read() for _ in range(4)]
     assert answers == [b"bad", b"bad", b"food", b"good"]
+
+
+def test_an_endless_answer_ends_with_its_reader(hub: SimulatedHub) -> None:
+    """It went on beside the tests that came next, and counted what nobody read."""
+    url = hub.add("/x", b"again ")
+    hub.misbehave("/x", Fault(endless=True))
+    with urllib.request.urlopen(url) as answer:
+        assert answer.read(12) == b"again again "
+
+    def stands_still() -> bool:
+        before = hub.bytes_sent("/x")
+        time.sleep(0.2)
+        return hub.bytes_sent("/x") == before
+
+    eventually(stands_still)

@@ -7,8 +7,10 @@ request that a web page makes must come from an allowed origin; and all but `/he
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from launchpad.serve.apis import dialect_of
@@ -54,7 +56,9 @@ class Access:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
-            await self._http(scope, receive, send)
+            # The gateway is stopping. Who waited has been told; uvicorn would log a traceback.
+            with suppress(asyncio.CancelledError):
+                await self._http(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1008})
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import socket
+    from types import FrameType
+
     import uvicorn
 
 DRAIN_SECONDS = 20  # that answers under way get to end by themselves
+LEAVING_SECONDS = 2.0  # that an answer which is cut gets to say so
 MOST_CONNECTIONS = 512
 MOST_HEADERS = 64 * 1024  # bytes of a request's head
 HEAD_SECONDS = 30.0  # that a head may take to come
@@ -30,6 +35,31 @@ def configured(app: Any, **more: Any) -> uvicorn.Config:
         "limit_concurrency": MOST_CONNECTIONS,
     }
     return uvicorn.Config(app, **{**fixed, **more})
+
+
+def interruptible(config: uvicorn.Config) -> uvicorn.Server:
+    """A server whose second SIGINT cuts the answers under way, and nothing else: uvicorn leaves the end of the application out,
+    which then is cut, too, with a page of traceback."""
+    import uvicorn
+
+    class Interruptible(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            if not self.should_exit:
+                super().handle_exit(sig, frame)  # noted, and raised again at the end, which is enough once
+            elif sig == signal.SIGINT:
+                self.force_exit = True
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().shutdown(sockets)
+            if not self.force_exit:
+                return
+            for answer in (answers := list(self.server_state.tasks)):
+                answer.cancel()
+            if answers:
+                await asyncio.wait(answers, timeout=LEAVING_SECONDS)
+            await self.lifespan.shutdown()
+
+    return Interruptible(config)
 
 
 def _protocol() -> type[asyncio.Protocol]:

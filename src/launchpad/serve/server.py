@@ -21,7 +21,7 @@ from launchpad.serve.metrics import Metrics
 from launchpad.serve.models import Offer
 from launchpad.serve.pool import Pool
 from launchpad.serve.problem import Problem
-from launchpad.serve.protocol import configured
+from launchpad.serve.protocol import configured, interruptible
 from launchpad.serve.ui import Ui
 
 
@@ -51,8 +51,6 @@ def serve(
 
     `report` hears of each answer that ended, in a thread of its own. Raises what the first model could not be loaded for; a signal is raised again once all engines are gone.
     """
-    import uvicorn
-
     metrics = Metrics()
     pool = Pool(offers, loader, metrics, idle_seconds=options.idle_seconds, tell=tell)
     gateway = Gateway(offers, pool, metrics, options.limits, report)
@@ -60,7 +58,7 @@ def serve(
         gateway.ui = Ui(offers[0], pool, options.key)
     life = _Life(gateway, options.lazy, on_ready)
     app = build(gateway, key=options.key, hosts=options.hosts, origins=options.origins, lifespan=life.span)
-    server = life.server = uvicorn.Server(configured(app))
+    server = life.server = interruptible(configured(app))
     hung_up = _on_hangup(server)
     try:
         server.run(sockets=[listener])

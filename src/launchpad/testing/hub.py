@@ -351,9 +351,9 @@ class _Answer:
     def _send_body(self) -> None:
         fault = self.fault
         stop = min(x for x in (fault.cut_after, fault.stall_after, len(self.body)) if x is not None)
-        self._write(self.body[:stop])
-        while fault.endless and not self.handler.server.hub.closing.is_set():
-            self._write(self.body)
+        taken = self._write(self.body[:stop])
+        while taken and fault.endless and not self.handler.server.hub.closing.is_set():
+            taken = self._write(self.body)
         if fault.stall_after is not None:
             self.handler.server.hub.closing.wait(60)
         if stop < len(self.body):
@@ -361,7 +361,8 @@ class _Answer:
         elif fault.chunked:
             self.handler.wfile.write(b"0\r\n\r\n")
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes) -> bool:
+        """Whether the client has taken it all."""
         step = min(_CHUNK, max(1, self.fault.rate // 50)) if self.fault.rate else _CHUNK
         for begin in range(0, len(data), step):
             piece = data[begin : begin + step]
@@ -372,8 +373,9 @@ class _Answer:
                 self.handler.wfile.write(framed)
             except OSError:
                 self.handler.close_connection = True
-                return
+                return False
             if self.fault.rate:
                 if self.handler.server.hub.closing.is_set():
-                    return
+                    return False
                 sleep(len(piece) / self.fault.rate)
+        return True
