@@ -96,6 +96,8 @@ def _run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort) as stop:
         # At a question the cursor stands behind "^C".
         app.output.stopped(within_a_line=isinstance(stop.__context__, (KeyboardInterrupt, EOFError)))
+        # Engines are gone. One that comes while the frames of the command go would be told as an accident of their objects.
+        signal.signal(signal.SIGINT, _end_at_once)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         return _quiet_pipe()
