@@ -130,6 +130,7 @@ def test_an_option_of_the_root_after_the_command_is_told_its_place(launchpad):
     ran = launchpad("run", "--quiet", "hello there")
     assert ran.code == 2
     assert "`launchpad --quiet run …`" in ran.err
+    assert "Did you mean" not in ran.err  # '--require-gpu' it was
 
 
 def test_a_question_without_quotes_is_told_how(launchpad):

@@ -169,14 +169,17 @@ class Output:
 
         context = error.ctx if isinstance(error, click.UsageError) else None
         command = context.command_path if context else "launchpad"
-        hint = f"`{command} --help` shows the usage."
+        what, hint = error.format_message(), f"`{command} --help` shows the usage."
         if isinstance(error, click.NoSuchOption) and context and context.parent:
             of_root = {name for option in context.find_root().command.params for name in option.opts}
             if error.option_name in of_root:
-                name = context.info_name
+                name, what = (
+                    context.info_name,
+                    error.message,
+                )  # without what the command's own options look alike
                 hint = f"It goes before the command: `launchpad {error.option_name} {name} …`"
         self.json_mode = self.json_mode or wants_json
-        self.error(UsageError(error.format_message(), hint=hint))
+        self.error(UsageError(what, hint=hint))
 
     def unexpected(self, error: Exception) -> int:
         """What no part of launchpad expected, a failure of the system or a mistake; returns the exit code."""
