@@ -19,6 +19,7 @@ from launchpad.engines.identity import identify
 from launchpad.hardware.machine import Accelerator, Machine, Memory
 from launchpad.plugins.host import Host
 from launchpad.plugins.spec import BackendStatus
+from launchpad.serve import state
 
 GIB = 1 << 30
 
@@ -111,6 +112,17 @@ def test_who_has_the_port():
     assert f"(pid {os.getpid()})" in taken.evidence
     free = next(network.ports(config))
     assert free.state == "ok"
+
+
+def test_the_port_is_ours_where_a_gateway_says_so_and_not_for_a_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(network, "_owner", lambda port: "python3 (pid 7): python3 /src/launchpad/other.py")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        config = Config(serve=ServeConfig(port=port))
+        assert next(network.ports(config)).state == "warn"
+        state.write(f"http://127.0.0.1:{port}", port, tmp_path / "key", ())
+        ours = next(network.ports(config))
+    assert (ours.state, ours.fix) == ("ok", None)
 
 
 def test_variables_are_named_and_their_values_are_not(monkeypatch):

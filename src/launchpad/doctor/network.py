@@ -69,8 +69,10 @@ def ports(config: Config) -> Iterator[Check]:
     if not taken:
         yield Check(name=f"port {port}", state="ok", evidence="free for `launchpad serve`")
         return
+    from launchpad.serve.state import running
+
     owner = _owner(port)
-    ours = owner is not None and "launchpad" in owner
+    ours = any(gateway.port == port for gateway in running())
     yield Check(
         name=f"port {port}",
         state="ok" if ours else "warn",
